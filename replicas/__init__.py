@@ -1,0 +1,28 @@
+"""Statistical physics of neural networks: derivations, verified numbers, finite-N confrontation.
+
+A model is named (weights x likelihood x task); its replica free entropy is derived step by step, evaluated with an
+error estimate, and questioned: ``capacity``, ``solve``, ``at_line``, ``transitions``, ``generalization``, ...
+Importing this module loads neither numba, sympy, scipy nor matplotlib: each is loaded by the first call that needs it.
+"""
+
+import lazy_loader as _lazy
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submodules=["models", "numerics", "simulation", "symbolic", "theory"],
+    submod_attrs={
+        "compare": ["Verdict", "compare"],
+        "models": ["Discrete", "Likelihood", "Perceptron", "Spherical", "field"],
+        "results": ["Curve", "Estimate", "FieldDistribution", "SaddlePoint"],
+        "symbolic.derivation": ["Derivation", "derive"],
+        "theory.capacity": ["capacity", "max_margin"],
+        "theory.fields": ["field_distribution"],
+        "theory.generalization": ["generalization"],
+        "theory.ground_state": ["ground_state"],
+        "theory.saddle": ["solve"],
+        "theory.stability": ["at_line", "stability"],
+        "theory.transitions": ["transitions"],
+    },
+)

@@ -1,0 +1,111 @@
+"""Confront a prediction with a measurement: the pull, in standard errors, and a verdict in words.
+
+    pull = (measured - predicted) / stderr
+
+A single comparison agrees below 2 standard errors, is in tension up to 3 and disagrees beyond. Among n
+comparisons the largest |pull| is judged, at limits widened so that the chance of a false alarm stays that of
+a single comparison (Bonferroni: right for any correlation between the n measurements).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+AGREES_WITHIN, DISAGREES_BEYOND = 2.0, 3.0
+"""Limits of |pull| for a single comparison, in standard errors."""
+
+Number = float | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A prediction confronted with a measurement; arrays when several are judged together.
+
+    text : "agrees (pull 0.8)", "tension (pull -2.4)", "disagrees (pull 5.1)"; the largest pull of arrays
+    agrees : not a disagreement. A tension passes: one comparison in twenty ends there by chance.
+    """
+
+    predicted: Number
+    measured: Number
+    stderr: Number
+    pull: Number
+    text: str
+    agrees: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, numbers as decimal strings."""
+        names = ("predicted", "measured", "stderr", "pull")
+        numbers = {name: _decimal(getattr(self, name)) for name in names}
+        return numbers | {"text": self.text, "agrees": self.agrees}
+
+    def to_json(self) -> str:
+        """The same as one JSON object."""
+        return json.dumps(self.to_dict())
+
+
+def compare(predicted: ArrayLike, measured: ArrayLike, stderr: ArrayLike) -> Verdict:
+    """Judge measurements of known standard errors against their predictions.
+
+    Parameters
+    ----------
+    predicted, measured : finite numbers, or arrays that broadcast together
+    stderr : standard error of measured - predicted, finite and > 0, likewise
+
+    Raises
+    ------
+    ValueError : an argument outside these ranges
+    """
+    arrays = {"predicted": predicted, "measured": measured, "stderr": stderr}
+    numbers = {name: _finite(name, value) for name, value in arrays.items()}
+    if np.any(numbers["stderr"] <= 0):
+        raise ValueError(f"stderr: got {numbers['stderr'].min()}, takes a standard error > 0")
+    try:
+        p, x, sigma = np.broadcast_arrays(*numbers.values())
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in numbers.values())
+        message = f"predicted, measured, stderr: got shapes {shapes}, takes shapes that broadcast"
+        raise ValueError(message) from None
+    if p.size == 0:
+        raise ValueError("measured: got no values, takes at least one")
+    pull = (x - p) / sigma
+    largest = float(pull.flat[np.argmax(np.abs(pull))])
+    if abs(largest) <= _limit(AGREES_WITHIN, pull.size):
+        word = "agrees"
+    else:
+        word = "tension" if abs(largest) <= _limit(DISAGREES_BEYOND, pull.size) else "disagrees"
+    which = f"pull {largest:.1f}" if pull.ndim == 0 else f"largest pull {largest:.1f} of {pull.size}"
+    text, agrees = f"{word} ({which})", word != "disagrees"
+    return Verdict(_plain(p), _plain(x), _plain(sigma), _plain(pull), text, agrees)
+
+
+def _limit(single: float, n: int) -> float:
+    """The limit of the largest |pull| of n with the false-alarm probability that `single` has for one."""
+    if n == 1:
+        return single
+    normal = NormalDist()
+    return -normal.inv_cdf(normal.cdf(-single) / n)
+
+
+def _finite(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {value!r}, takes finite real numbers") from None
+    wrong = numbers[~np.isfinite(numbers)]
+    if wrong.size:
+        raise ValueError(f"{name}: got {wrong.flat[0]}, takes finite real numbers")
+    return numbers
+
+
+def _plain(numbers: NDArray[np.float64]) -> Number:
+    return float(numbers) if numbers.ndim == 0 else numbers.copy()
+
+
+def _decimal(number: Number) -> Any:
+    return repr(number) if isinstance(number, float) else [_decimal(part) for part in number.tolist()]

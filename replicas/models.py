@@ -1,0 +1,379 @@
+r"""What is being computed: weights, likelihood, task. Frozen, validated, hashable data; no physics beyond definitions.
+
+.. math:: Z(\xi) = \int \prod_i dP(W_i) \prod_{\mu=1}^{\alpha N} \Theta\left(W\cdot\xi^\mu/\sqrt N\right)
+
+Finite weight sets carry the counting measure (entropy log|values| at alpha = 0) unless probabilities are given.
+The spherical measure is uniform on W.W = N and normalised (entropy 0 at alpha = 0).
+The field u = W.xi/sqrt(N) is not divided by the norm of W.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+TASKS = ("storage", "teacher-student")
+PROBABILITY_TOLERANCE = 1e-12  # probabilities typed as decimals round at this level
+MAX_VALUES = 64  # a wider discrete set is better served by a density; guards against a typing error
+
+
+def __getattr__(name: str) -> Any:
+    if name == "field":  # the symbol of the local field in a user's likelihood; loads SymPy on first use
+        import sympy as sp
+
+        return sp.Symbol("u", real=True)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def finite(name: str, value: Any, takes: str = "a finite real number") -> float:
+    """Return ``value`` as a float, or raise a one-line ValueError naming the argument."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {value!r}; takes {takes}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: got {value!r}; takes {takes}")
+    return number
+
+
+def _parameter(name: str, value: Any, takes: str, low: float = -math.inf) -> float | tuple[float, ...]:
+    """A scalar parameter as float, a sequence of values as a tuple (a model with several values is a sweep)."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        number = finite(name, value, takes)
+        if number < low:
+            raise ValueError(f"{name}: got {value!r}; takes {takes}")
+        return number
+    numbers = tuple(_parameter(name, v, takes, low) for v in value)
+    if not numbers:
+        raise ValueError(f"{name}: got an empty sequence; takes {takes}")
+    if any(isinstance(v, tuple) for v in numbers):
+        raise ValueError(f"{name}: got a nested sequence; takes {takes}, or a flat sequence of them")
+    return numbers  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Spherical:
+    """Continuous weights on the sphere W.W = N, uniform normalised measure."""
+
+    @property
+    def name(self) -> str:
+        return "spherical"
+
+    def latex(self) -> str:
+        return r"dP(W)\propto \delta(W\cdot W-N)\,d^NW"
+
+
+@dataclass(frozen=True)
+class Discrete:
+    r"""Weights from a finite set, with counting measure or with given probabilities.
+
+    Parameters
+    ----------
+    values : at least two distinct finite numbers.
+    probabilities : optional, one per value, positive, summing to one; they replace the counting measure, so that
+        entropies become relative and a zero-entropy capacity is refused.
+
+    Raises
+    ------
+    ValueError : naming the argument, when values or probabilities are not of that form.
+    """
+
+    values: tuple[float, ...]
+    probabilities: tuple[float, ...] | None = None
+
+    def __init__(self, values: Sequence[float], probabilities: Sequence[float] | None = None):
+        takes = f"2 to {MAX_VALUES} distinct finite numbers"
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise ValueError(f"values: got {values!r}; takes {takes}")
+        vals = [finite("values", v, takes) for v in values]
+        if not 2 <= len(vals) <= MAX_VALUES or len(set(vals)) != len(vals):
+            raise ValueError(f"values: got {vals}; takes {takes}")
+        order = sorted(range(len(vals)), key=vals.__getitem__)
+        object.__setattr__(self, "values", tuple(vals[i] for i in order))
+        probs = None
+        if probabilities is not None:
+            takes = "one positive number per value, summing to one"
+            p = [finite("probabilities", v, takes) for v in probabilities]
+            if len(p) != len(vals) or min(p) <= 0 or abs(math.fsum(p) - 1) > PROBABILITY_TOLERANCE:
+                raise ValueError(f"probabilities: got {p} (sum {math.fsum(p):.15g}); takes {takes}")
+            probs = tuple(p[i] for i in order)
+        object.__setattr__(self, "probabilities", probs)
+
+    @property
+    def name(self) -> str:
+        if self.probabilities is None and self.values == (-1.0, 1.0):
+            return "binary"
+        if self.probabilities is None and self.values == (-1.0, 0.0, 1.0):
+            return "ternary"
+        return "discrete:" + ",".join(f"{v:g}" for v in self.values)
+
+    @property
+    def fixed_norm(self) -> float | None:
+        """w^2 when it is the same for every value (then the self-overlap is not free), else None."""
+        squares = {v * v for v in self.values}
+        return squares.pop() if len(squares) == 1 else None
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the measure is invariant under w -> -w."""
+        p = self.probabilities or (1.0,) * len(self.values)
+        return self.values == tuple(-v for v in reversed(self.values)) and p == tuple(reversed(p))
+
+    @property
+    def log_measure(self) -> tuple[float, ...]:
+        """log of the weight of each value: 0 for counting measure."""
+        return tuple(math.log(p) for p in self.probabilities) if self.probabilities else (0.0,) * len(self.values)
+
+    def latex(self) -> str:
+        body = ",".join(f"{v:g}" for v in self.values)
+        measure = "" if self.probabilities is None else r"\ \text{with given probabilities}"
+        return rf"W_i\in\{{{body}\}}{measure}"
+
+
+Weights = Spherical | Discrete
+_NAMED_WEIGHTS: dict[str, Weights] = {
+    "binary": Discrete((-1, 1)),
+    "spherical": Spherical(),
+    "ternary": Discrete((-1, 0, 1)),
+}
+
+
+def parse_weights(weights: str | Weights) -> Weights:
+    """A weight set from its name (``binary``, ``spherical``, ``ternary``, ``discrete:V1,V2,...``)."""
+    if isinstance(weights, Spherical | Discrete):
+        return weights
+    if isinstance(weights, str):
+        if weights in _NAMED_WEIGHTS:
+            return _NAMED_WEIGHTS[weights]
+        if weights.startswith("discrete:"):
+            try:
+                values = [float(v) for v in weights.removeprefix("discrete:").split(",")]
+            except ValueError:
+                raise ValueError(f"weights: got {weights!r}; takes discrete:V1,V2,... with numbers") from None
+            return Discrete(values)
+    raise ValueError(
+        f"weights: got {weights!r}; takes binary, spherical, ternary, discrete:V1,V2,... or rp.Discrete([...])"
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Theta = exp(log_level) on the interval low <= u <= high."""
+
+    log_level: float
+    low: float
+    high: float
+
+
+class Likelihood:
+    r"""A user-defined non-negative likelihood Theta(u) of the local field, as a SymPy expression in ``rp.field``.
+
+    Piecewise-constant expressions (built of Heaviside or Piecewise) are integrated in closed form, any other by
+    quadrature with refinement. Theta need not be a probability: the free entropy is that of sum_W prod Theta(u).
+
+    Raises
+    ------
+    ValueError : if the expression has other free symbols, is negative or not finite somewhere, or vanishes everywhere.
+    """
+
+    def __init__(self, expr: Any):
+        import sympy as sp
+
+        from .symbolic.likelihood import analyse
+
+        u = sp.Symbol("u", real=True)
+        try:
+            self.expr: sp.Expr = sp.sympify(expr) if not isinstance(expr, str) else None
+        except (sp.SympifyError, TypeError):
+            self.expr = None
+        if not isinstance(self.expr, sp.Expr):
+            raise ValueError(f"likelihood: got {expr!r}; takes 'threshold', 'window' or a SymPy expression in rp.field")
+        if self.expr.free_symbols - {u}:
+            extra = ", ".join(sorted(map(str, self.expr.free_symbols - {u})))
+            raise ValueError(f"likelihood: got an expression with free symbols {extra}; takes an expression in rp.field only")
+        self.pieces, self.kinks, self.even = analyse(self.expr, u)
+
+    name = "custom"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Likelihood) and self.expr == other.expr
+
+    def __hash__(self) -> int:
+        return hash(("Likelihood", self.expr))
+
+    def __repr__(self) -> str:
+        return f"Likelihood({self.expr})"
+
+    @property
+    def smooth(self) -> bool:
+        """Whether Theta is not piecewise constant, so that its Gaussian average is done by quadrature."""
+        return self.pieces is None
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    r"""A single-layer perceptron: weights x likelihood x task.
+
+    .. math:: Z = \int dP(W) \prod_{\mu=1}^{\alpha N} \Theta(W\cdot\xi^\mu/\sqrt N)
+
+    Parameters
+    ----------
+    weights : ``"binary"``, ``"spherical"``, ``"ternary"``, ``"discrete:V1,V2,..."`` or ``rp.Discrete([...])``.
+    kappa : margin of the threshold, or half-width (> 0) of the window; a sequence makes a sweep.
+    likelihood : ``"threshold"`` (u >= kappa), ``"window"`` (|u| <= kappa) or ``rp.Likelihood(expr in rp.field)``.
+    beta : None for hard constraints, or the inverse temperature (>= 0, finite) of error counting,
+        Theta = exp(-beta) where the constraint is violated; a sequence makes a sweep.
+    task : ``"storage"`` of random patterns or ``"teacher-student"`` (noise-free, Bayes-optimal, sign labels, kappa = 0).
+
+    Raises
+    ------
+    ValueError : naming the argument, what it got and what it takes; also for a combination without meaning.
+    """
+
+    weights: Weights
+    kappa: float | tuple[float, ...]
+    likelihood: str | Likelihood
+    beta: float | tuple[float, ...] | None
+    task: str
+
+    def __init__(
+        self,
+        weights: str | Weights = "binary",
+        kappa: Any = 0.0,
+        likelihood: str | Likelihood = "threshold",
+        beta: Any = None,
+        task: str = "storage",
+    ):
+        put = object.__setattr__
+        put(self, "weights", parse_weights(weights))
+        if not (isinstance(likelihood, Likelihood) or likelihood in ("threshold", "window")):
+            raise ValueError(f"likelihood: got {likelihood!r}; takes 'threshold', 'window' or rp.Likelihood(expr in rp.field)")
+        put(self, "likelihood", likelihood)
+        put(self, "kappa", check_kappa(kappa, likelihood))
+        put(self, "beta", None if beta is None else check_beta(beta))
+        if task not in TASKS:
+            raise ValueError(f"task: got {task!r}; takes 'storage' or 'teacher-student'")
+        put(self, "task", task)
+        if isinstance(likelihood, Likelihood) and (self.kappa != 0.0 or beta is not None):
+            raise ValueError("likelihood: a user-defined likelihood takes no kappa and no beta: write them into its expression")
+        if task == "teacher-student":
+            if likelihood != "threshold" or beta is not None:
+                raise ValueError(
+                    f"task: teacher-student is noise-free with sign labels; got likelihood {self.likelihood!r}, beta {beta!r}; "
+                    "takes the threshold with beta None"
+                )
+            if self.kappa != 0.0:
+                raise ValueError(f"kappa: got {kappa!r} with a noise-free teacher; takes 0")
+            if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
+                raise ValueError("weights: got given probabilities with task teacher-student; takes a uniform set of values")
+            if isinstance(self.weights, Discrete) and not self.weights.symmetric:
+                raise ValueError(
+                    f"weights: got {self.weights.name} with task teacher-student; takes a set symmetric under w -> -w "
+                    "(a sign label has no bias)"
+                )
+
+    @property
+    def teacher(self) -> bool:
+        return self.task == "teacher-student"
+
+    @property
+    def hard(self) -> bool:
+        """Whether every Theta is 0 or 1, so that the free entropy is an entropy."""
+        if isinstance(self.likelihood, Likelihood):
+            return self.likelihood.pieces is not None and all(p.log_level == 0 for p in self.likelihood.pieces)
+        return self.beta is None
+
+    @property
+    def even(self) -> bool:
+        """Whether Theta(u) = Theta(-u), so that q = 0 is a solution for symmetric weights."""
+        return self.likelihood.even if isinstance(self.likelihood, Likelihood) else self.likelihood == "window"
+
+    def pieces(self, kappa: float, beta: float | None) -> tuple[Piece, ...]:
+        """The likelihood as constants on intervals, for one value of the parameters (empty if it is smooth)."""
+        if isinstance(self.likelihood, Likelihood):
+            return self.likelihood.pieces or ()
+        if self.likelihood == "threshold":
+            inside, outside = (kappa, math.inf), [(-math.inf, kappa)]
+        else:
+            inside, outside = (-kappa, kappa), [(-math.inf, -kappa), (kappa, math.inf)]
+        out = [Piece(0.0, *inside)]
+        if beta is not None:
+            out += [Piece(-beta, *o) for o in outside]
+        return tuple(out)
+
+    @cached_property
+    def _description(self) -> dict[str, Any]:
+        return {
+            "name": "perceptron",
+            "weights": self.weights.name,
+            "likelihood": str(self.likelihood.expr) if isinstance(self.likelihood, Likelihood) else self.likelihood,
+            "kappa": list(self.kappa) if isinstance(self.kappa, tuple) else self.kappa,
+            "beta": list(self.beta) if isinstance(self.beta, tuple) else self.beta,
+            "task": self.task,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain description of the model, as it stands in JSON output."""
+        out = dict(self._description)
+        if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
+            out["probabilities"] = list(self.weights.probabilities)
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: getattr(self, k) for k in ("weights", "kappa", "likelihood", "beta", "task")}
+
+    def latex(self) -> str:
+        """LaTeX of the defining partition function."""
+        k = _tex_parameter(self.kappa, r"\kappa")
+        if isinstance(self.likelihood, Likelihood):
+            import sympy as sp
+
+            theta = sp.latex(self.likelihood.expr)
+        else:
+            inside = rf"u\geq {k}" if self.likelihood == "threshold" else rf"|u|\leq {k}"
+            theta = rf"\mathbb{{1}}[{inside}]"
+            if self.beta is not None:
+                b = _tex_parameter(self.beta, r"\beta")
+                theta = rf"e^{{-{b}(1-{theta})}}"
+        label = r"y^\mu " if self.teacher else ""
+        where = r",\quad y^\mu=\mathrm{sign}(W^\ast\cdot\xi^\mu)" if self.teacher else ""
+        if isinstance(self.weights, Spherical):
+            head = r"\int_{W\cdot W=N}\!\!dW"
+        else:
+            head = rf"\sum_{{W\in\{{{','.join(f'{v:g}' for v in self.weights.values)}\}}^N}}"
+            if self.weights.probabilities is not None:
+                head += r"\prod_i p(W_i)"
+        return (
+            rf"Z = {head}\prod_{{\mu=1}}^{{\alpha N}}\Theta\!\left(\frac{{{label}W\cdot\xi^\mu}}{{\sqrt N}}\right),"
+            rf"\qquad \Theta(u)={theta}{where}"
+        )
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+def _tex_parameter(value: Any, symbol: str) -> str:
+    return symbol if isinstance(value, tuple) else f"{value:g}"
+
+
+def check_kappa(kappa: Any, likelihood: Any) -> float | tuple[float, ...]:
+    """Validated margin (scalar or tuple); a window needs a positive half-width."""
+    if likelihood != "window":
+        return _parameter("kappa", kappa, "a finite real number")
+    out = _parameter("kappa", kappa, "a finite half-width > 0 with the window likelihood", 0.0)
+    if 0.0 in (out if isinstance(out, tuple) else (out,)):
+        raise ValueError(f"kappa: got {kappa!r}; takes a finite half-width > 0 with the window likelihood")
+    return out
+
+
+def check_beta(beta: Any) -> float | tuple[float, ...]:
+    """Validated inverse temperature: finite and >= 0 (zero temperature is beta=None, or the ground-state question)."""
+    return _parameter(
+        "beta", beta, "a finite inverse temperature >= 0 (hard constraints: beta None; T -> 0 energy: ground_state)", 0.0
+    )

@@ -1,0 +1,1 @@
+"""The numerical layer: kernels, compiled evaluation of derived functionals, saddle points, continuation."""

@@ -1,0 +1,230 @@
+"""Template of the Newton driver, copied as text behind a generated ``evaluate`` (see `replicas.numerics.codegen`).
+
+One point is solved at a time, in unconstrained unknowns, warm-started from the last good point of the batch. The answer
+is accepted on the undamped residual, relative to the sum of magnitudes of each equation's terms, and its error comes
+from a second evaluation on a grid of half the step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from .kernels import MAX_NODES
+
+NU, NOUT = 2, 12  # replaced in the generated module
+
+
+def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):
+    raise NotImplementedError
+
+
+# --- template ---
+@njit(cache=True)
+def linear_solve(a, b, n):
+    """Gaussian elimination with row scaling and partial pivoting, in place; False if singular."""
+    for i in range(n):
+        top = 0.0
+        for j in range(n):
+            top = max(top, abs(a[i, j]))
+        if not (top > 0.0 and top < np.inf):
+            return False
+        for j in range(n):
+            a[i, j] /= top
+        b[i] /= top
+    for k in range(n):
+        p = k
+        for i in range(k + 1, n):
+            if abs(a[i, k]) > abs(a[p, k]):
+                p = i
+        if abs(a[p, k]) < 1e-300:
+            return False
+        if p != k:
+            for j in range(n):
+                a[k, j], a[p, j] = a[p, j], a[k, j]
+            b[k], b[p] = b[p], b[k]
+        for i in range(k + 1, n):
+            f = a[i, k] / a[k, k]
+            for j in range(k, n):
+                a[i, j] -= f * a[k, j]
+            b[i] -= f * b[k]
+    for k in range(n - 1, -1, -1):
+        for j in range(k + 1, n):
+            b[k] -= a[k, j] * b[j]
+        b[k] /= a[k, k]
+    return True
+
+
+@njit(cache=True)
+def newton_step(out, zero, a, b):
+    """Newton step for grad = 0 (and phi = 0 with alpha unknown if ``zero``); returns (residual, ok), step in b."""
+    n = NU + 1 if zero else NU
+    base = 2 + 2 * NU
+    residual = 0.0
+    for i in range(NU):
+        scale = out[2 + NU + i]
+        if scale > 0.0:
+            residual = max(residual, abs(out[2 + i]) / scale)
+        b[i] = -out[2 + i]
+        for j in range(n):
+            a[i, j] = out[base + i * (NU + 1) + j]
+    if zero:
+        residual = max(residual, abs(out[0]) / max(1.0, out[1]))
+        b[NU] = -out[0]
+        for j in range(NU):  # d phi/dx = 0 at the saddle: dropping it keeps the step exact there
+            a[NU, j] = 0.0
+        a[NU, NU] = out[base + NU * (NU + 1)]
+    ok = residual == residual and linear_solve(a, b, n)
+    return residual, ok
+
+
+@njit(cache=True)
+def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_steps, out, z, wt, d, acc, part, a, b):
+    """Damped then full Newton steps until the residual stops improving; returns (alpha, residual, steps)."""
+    best = np.inf
+    floor_hits = 0
+    n = NU + 1 if zero else NU
+    residual = np.inf
+    for step in range(max_steps):
+        evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part)
+        residual, ok = newton_step(out, zero, a, b)
+        if not ok:
+            return alpha, np.inf, step
+        size = 0.0
+        for i in range(NU):
+            size = max(size, abs(b[i]))
+        if zero:
+            size = max(size, abs(b[NU]) / max(alpha, 1e-3))
+        damp = min(1.0, 1.0 / size) if size > 0.0 else 1.0
+        if residual < 1e-11:
+            if residual >= 0.5 * best or residual < 3e-16:
+                floor_hits += 1
+                if floor_hits > 1 or residual < 1e-14:
+                    return alpha, residual, step
+            best = min(best, residual)
+        for i in range(NU):
+            x[i] += damp * b[i]
+            if not abs(x[i]) < 690.0:
+                return alpha, np.inf, step
+        if zero:
+            alpha += damp * b[NU]
+            if not (alpha > 0.0 and alpha < 1e9):
+                return alpha, np.inf, step
+    return alpha, residual, max_steps
+
+
+@njit(cache=True)
+def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, max_level, xs, found, results, info, cold):
+    """Solve every point of a batch.
+
+    x0 (B, NU) starts; alphas (B,); levels, low, high (B, pieces); ``zero``: alpha is unknown and phi = 0.
+    Fills xs (B, NU), found (B,) alpha, results (B, NOUT) on the fine grid, info (B, 2 NU + 6):
+    errors of x, error of alpha, error of phi, residual, condition, steps, level, converged.
+    ``cold``: whether each point starts from x0 (True) or, if ``warm``, from the last converged point.
+    """
+    size = alphas.size
+    z = np.empty(MAX_NODES)
+    wt = np.empty(MAX_NODES)
+    d = np.empty(6)
+    acc = np.empty(6)
+    part = np.empty(6)
+    a = np.empty((NU + 1, NU + 1))
+    b = np.empty(NU + 1)
+    out = np.empty(NOUT)
+    fine = np.empty(NOUT)
+    x = np.empty(NU)
+    have = False
+    for p in range(size):
+        info[p, :] = np.nan
+        results[p, :] = np.nan
+        info[p, NU + 5] = 0.0
+        converged = False
+        for attempt in range(2):
+            use_warm = warm and have and not cold[p] and attempt == 0
+            if attempt == 1 and not (warm and have and not cold[p]):
+                break
+            alpha = alphas[p]
+            if use_warm:
+                for i in range(NU):
+                    x[i] = xs[p - 1, i]
+                if zero:
+                    alpha = found[p - 1]
+            else:
+                for i in range(NU):
+                    x[i] = x0[p, i]
+            level = 0
+            while level <= max_level:
+                alpha, residual, steps = iterate(
+                    x, alpha, zero, levels[p], low[p], high[p], values, log_measure, level, 60, out, z, wt, d, acc, part, a, b)
+                if not residual < 1e-9:
+                    break
+                evaluate(x, alpha, levels[p], low[p], high[p], values, log_measure, level + 1, fine, z, wt, d, acc, part)
+                newton_step(fine, zero, a, b)  # the step to the finer grid's solution
+                gap = 0.0
+                for i in range(NU):
+                    gap = max(gap, abs(b[i]))
+                if gap < 2e-13 or level == max_level:
+                    converged = True
+                    break
+                level += 1
+            if converged:
+                break
+        if not converged:
+            have = False
+            for i in range(NU):
+                xs[p, i] = x[i]
+            found[p] = alpha
+            continue
+        have = True
+        fine_phi = fine[0]
+        for i in range(NU):
+            xs[p, i] = x[i] + b[i]
+        found[p] = alpha + b[NU] if zero else alpha
+        # error: refinement step plus what a rounding of every equation does to the solution
+        base = 2 + 2 * NU
+        n = NU + 1 if zero else NU
+        for i in range(NU):
+            info[p, i] = abs(b[i])
+        info[p, NU] = abs(b[NU]) if zero else 0.0
+        condition = 0.0
+        for r in range(n):
+            for i in range(n):
+                b[i] = 0.0
+                for j in range(n):
+                    if i < NU:
+                        a[i, j] = fine[base + i * (NU + 1) + j]
+                    else:
+                        a[i, j] = fine[base + NU * (NU + 1)] if j == NU else 0.0
+            b[r] = fine[2 + NU + r] if r < NU else max(1.0, fine[1])
+            if not linear_solve(a, b, n):
+                condition = np.inf
+                break
+            for i in range(NU):
+                info[p, i] += ROUNDING * abs(b[i])
+                condition = max(condition, abs(b[i]))
+            if zero:
+                info[p, NU] += ROUNDING * abs(b[NU])
+        evaluate(xs[p], found[p], levels[p], low[p], high[p], values, log_measure, level + 1, results[p], z, wt, d, acc, part)
+        residual, _ = newton_step(results[p], zero, a, b)
+        info[p, NU + 1] = abs(fine_phi - out[0]) + ROUNDING * max(1.0, results[p, 1])
+        info[p, NU + 2] = residual
+        info[p, NU + 3] = condition
+        info[p, NU + 4] = level
+        info[p, NU + 5] = 1.0 if residual < 1e-10 else 0.0
+
+
+@njit(cache=True)
+def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, results):
+    """The functional and all its averages at given points, without solving."""
+    z = np.empty(MAX_NODES)
+    wt = np.empty(MAX_NODES)
+    d = np.empty(6)
+    acc = np.empty(6)
+    part = np.empty(6)
+    for p in range(alphas.size):
+        evaluate(xs[p], alphas[p], levels[p], low[p], high[p], values, log_measure, level, results[p], z, wt, d, acc, part)
+
+
+ROUNDING = 4e-16  # relative error of one term of an equation: a few ulp from leaf and sum

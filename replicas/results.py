@@ -1,0 +1,324 @@
+"""What a question returns: frozen dataclasses of scalars or arrays, with errors, status and branch beside every number.
+
+A result of a scalar question holds Python scalars, of an array question arrays of one common shape; ``result[i]`` is the
+scalar result of one point. ``to_dict``/``to_json`` write every computed number as a decimal string with all its digits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .models import Perceptron
+
+STATUSES = ("converged", "no-solution", "not-converged", "not-certified", "branch-ended", "unphysical", "unsupported", "diverges")
+ERROR_DIGITS = 2  # digits of an error bound worth printing
+
+
+def decimal(value: Any) -> Any:
+    """A computed number as a decimal string; None when inapplicable; bool, str and None as they are."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, dict):
+        return {k: decimal(v) for k, v in value.items()}
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    number = float(value)
+    if math.isnan(number):
+        return None
+    if math.isinf(number):
+        return "inf" if number > 0 else "-inf"
+    return repr(number)
+
+
+def bound(value: Any) -> Any:
+    """An error bound as a short decimal string, rounded up."""
+    if value is None or not math.isfinite(float(value)):
+        return None if value is None or math.isnan(float(value)) else "inf"
+    number = float(value)
+    if number == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(number))) - ERROR_DIGITS + 1
+    return f"{math.ceil(number / 10.0**exponent * (1 - 1e-12)) * 10.0**exponent:.{ERROR_DIGITS - 1}e}"
+
+
+def _at(value: Any, index: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        item = value[index]
+        return item.item() if isinstance(item, np.generic) else item
+    return value
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """Base of every result. ``inputs`` are echoed as given, ``computed`` are decimal strings with errors."""
+
+    quantity: ClassVar[str] = ""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    computed: ClassVar[tuple[str, ...]] = ()
+    labels: ClassVar[tuple[str, ...]] = ("branch", "dominant", "stable")
+    headline: ClassVar[str] = "value"
+
+    model: Perceptron
+    ansatz: str = "rs"
+    status: Any = "converged"
+    message: Any = ""
+    error: Any = None
+    errors: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.status.shape if isinstance(self.status, np.ndarray) else ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether at least one point was answered (exit code 0 on the command line)."""
+        return bool(np.any(np.asarray(self.status) == "converged"))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("this result is one point")
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if not self.shape:
+            raise TypeError("this result is one point")
+        values = {f.name: _at(getattr(self, f.name), index) for f in dataclasses.fields(self)}
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                values[name] = {k: _at(v, index) for k, v in value.items()}
+        return type(self)(**values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def _point(self) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for name in self.inputs:
+            value = getattr(self, name)
+            out[name] = None if value is None else (value if isinstance(value, (str, list)) else float(value))
+        for name in self.computed:
+            out[name] = decimal(getattr(self, name))
+        out["error"] = bound(self.error)
+        out["errors"] = {k: bound(v) for k, v in self.errors.items() if v is not None and getattr(self, k, 0.0) is not None}
+        for name in self.labels:
+            if hasattr(self, name):
+                out[name] = decimal(getattr(self, name))
+        out["status"] = self.status
+        out["message"] = self.message
+        return out
+
+    def points(self) -> list[dict[str, Any]]:
+        """One plain dictionary per point."""
+        if not self.shape:
+            return [self._point()]
+        return [self[index]._point() for index in np.ndindex(self.shape)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary: flat for one point, ``points`` for several."""
+        head = {"quantity": self.quantity, "model": self.model.to_dict(), "ansatz": self.ansatz}
+        points = self.points()
+        return {**head, **points[0]} if not self.shape else {**head, "points": points}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def rows(self) -> tuple[list[str], list[list[str]]]:
+        """Header and cells of a readable table; a value carries its error, short."""
+        points = self.points()
+        names = [n for n in (*self.inputs, *self.computed, *self.labels) if any(p.get(n) not in (None, "") for p in points)]
+        body = [[readable(p.get(n), p["errors"].get(n) if n != self.headline else p["error"]) for n in names] + [_status(p)] for p in points]
+        return [*names, "status"], body
+
+    def __str__(self) -> str:
+        header, body = self.rows()
+        title = f"{self.quantity}: {describe(self.model)} [{self.ansatz}]"
+        if len(body) == 1:
+            width = max(map(len, header))
+            return "\n".join([title, *(f"  {n:<{width}}  {c}" for n, c in zip(header, body[0]))])
+        widths = [max(len(r[i]) for r in [header, *body]) for i in range(len(header))]
+        return "\n".join([title, *("  " + "  ".join(c.rjust(w) for c, w in zip(r, widths)) for r in [header, *body])])
+
+    def _repr_html_(self) -> str:
+        header, body = self.rows()
+        if len(body) == 1:
+            rows = "".join(f"<tr><th style='text-align:left'>{html.escape(n)}</th><td>{html.escape(c)}</td></tr>" for n, c in zip(header, body[0]))
+        else:
+            rows = "<tr>" + "".join(f"<th>{html.escape(n)}</th>" for n in header) + "</tr>"
+            rows += "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in body)
+        return f"<table><caption>{html.escape(self.quantity)}: {html.escape(describe(self.model))} [{self.ansatz}]</caption>{rows}</table>"
+
+    def _repr_latex_(self) -> str | None:
+        if self.shape or getattr(self, self.headline, None) is None:
+            return None
+        p = self._point()
+        return rf"$\mathrm{{{self.headline.replace('_', chr(92) + '_')}}} = {readable(p.get(self.headline), p['error'])}$"
+
+
+def describe(model: Perceptron) -> str:
+    """One line naming a model."""
+    parts = [model.weights.name, "perceptron", model.task]
+    likelihood = model.likelihood if isinstance(model.likelihood, str) else repr(model.likelihood)
+    parts.append(likelihood)
+    if isinstance(model.likelihood, str) and not model.teacher:
+        parts.append("kappa sweep" if isinstance(model.kappa, tuple) else f"kappa={model.kappa:g}")
+    if model.beta is not None:
+        parts.append("beta sweep" if isinstance(model.beta, tuple) else f"beta={model.beta:g}")
+    return ", ".join(parts)
+
+
+def _status(point: Mapping[str, Any]) -> str:
+    return point["status"] if not point["message"] else f"{point['status']}: {point['message']}"
+
+
+def readable(value: Any, error: str | None = None) -> str:
+    """A number shortened to the digits its error supports, with the error in parentheses notation."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {readable(v)}" for k, v in value.items())
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    if error is None or not math.isfinite(number):
+        return f"{number:.10g}"
+    err = float(error)
+    if err == 0:
+        return f"{number:.15g}"
+    digits = max(0, min(17, -math.floor(math.log10(err)) + (math.floor(math.log10(abs(number))) if number else 0)))
+    return f"{number:.{max(digits, 1)}g} ± {err:.1e}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SaddlePoint(Result):
+    """A replica-symmetric saddle point.
+
+    q overlap between replicas, q_hat its conjugate, Q self-overlap, lam its multiplier, free_entropy per weight,
+    entropy per weight, energy (errors per weight, finite beta), replicon (eigenvalue, stable if > 0), residual (undamped,
+    relative to the magnitude of the terms), condition (of the order parameters), branch, dominant.
+    """
+
+    quantity: ClassVar[str] = "solve"
+    inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa", "beta")
+    computed: ClassVar[tuple[str, ...]] = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon", "residual", "condition")
+    headline: ClassVar[str] = "free_entropy"
+
+    alpha: Any
+    kappa: Any = None
+    beta: Any = None
+    q: Any = None
+    q_hat: Any = None
+    one_minus_q: Any = None
+    Q: Any = None
+    lam: Any = None
+    free_entropy: Any = None
+    entropy: Any = None
+    energy: Any = None
+    replicon: Any = None
+    stable: Any = None
+    residual: Any = None
+    condition: Any = None
+    branch: Any = None
+    dominant: Any = None
+
+    @property
+    def R(self) -> Any:
+        """Overlap with the teacher (Bayes-optimal: equal to q); None for storage."""
+        return self.q if self.model.teacher else None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curve(SaddlePoint):
+    """Saddle points along arrays of parameters: the attributes of `SaddlePoint`, as arrays of one shape."""
+
+    def __getitem__(self, index: Any) -> SaddlePoint:
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name, value in values.items():
+            values[name] = {k: _at(v, index) for k, v in value.items()} if isinstance(value, Mapping) else _at(value, index)
+        scalar = not isinstance(values["status"], np.ndarray)
+        return (SaddlePoint if scalar else Curve)(**values)
+
+    def plot(self, x: str | None = None, y: str = "entropy", ax: Any = None) -> Any:
+        """Draw ``y`` against the swept parameter (or ``x``); points without an answer leave a gap. Returns the axes."""
+        from .plotting import curve
+
+        return curve(self, x, y, ax)
+
+    def to_xarray(self) -> Any:
+        """The curve as an ``xarray.Dataset`` with its errors, status and branch (extra: xarray)."""
+        try:
+            import xarray as xr
+        except ImportError as error:
+            raise ImportError("to_xarray needs the extra 'xarray': pip install replicas[xarray]") from error
+        dims = tuple(f"dim_{i}" for i in range(len(self.shape))) if len(self.shape) > 1 else ("point",)
+        data: dict[str, Any] = {}
+        for name in (*self.computed, "stable", "branch", "dominant", "status"):
+            value = getattr(self, name)
+            if value is not None:
+                data[name] = (dims, np.broadcast_to(np.asarray(value), self.shape))
+        data |= {f"{k}_error": (dims, np.broadcast_to(np.asarray(v), self.shape)) for k, v in self.errors.items() if v is not None}
+        coords = {n: (dims, np.broadcast_to(np.asarray(getattr(self, n)), self.shape)) for n in self.inputs if getattr(self, n) is not None}
+        return xr.Dataset(data, coords=coords, attrs={"model": describe(self.model), "ansatz": self.ansatz})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Estimate(Result):
+    """A threshold with its error: capacity, AT load, largest margin.
+
+    ``criterion`` says what defines it, ``order_parameters`` where it was found, ``stable`` whether the replica-symmetric
+    saddle is stable there, ``statement`` what the number is and is not.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa", "beta")
+    computed: ClassVar[tuple[str, ...]] = ("value",)
+    labels: ClassVar[tuple[str, ...]] = ("criterion", "digits", "certified", "order_parameters", "stable", "physical", "statement")
+
+    question: str = "capacity"
+    value: Any = None
+    digits: int | None = None
+    certified: bool = False
+    criterion: Any = None
+    order_parameters: Mapping[str, Any] = field(default_factory=dict)
+    stable: Any = None
+    physical: Any = None
+    statement: Any = ""
+    alpha: Any = None
+    kappa: Any = None
+    beta: Any = None
+
+    @property
+    def quantity(self) -> str:  # type: ignore[override]
+        return self.question
+
+    def _point(self) -> dict[str, Any]:
+        out = super()._point()
+        out = {k: v for k, v in out.items() if not (k in ("alpha", "beta", "physical") and v is None)}
+        out["digits"] = self.digits
+        out["ansatz"] = self.ansatz
+        return out
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FieldDistribution(Result):
+    """Density of the local field u = W.xi/sqrt(N) of a typical solution, at the given fields."""
+
+    quantity: ClassVar[str] = "field-distribution"
+    inputs: ClassVar[tuple[str, ...]] = ("u",)
+    computed: ClassVar[tuple[str, ...]] = ("density",)
+    headline: ClassVar[str] = "density"
+
+    u: Any
+    density: Any

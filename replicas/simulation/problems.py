@@ -1,0 +1,106 @@
+"""Random problems: patterns, a teacher, labels.
+
+    storage:          xi_mu,i independent (+-1 or standard normal), y_mu = +1
+    teacher-student:  T binary, or Gaussian normalised to |T|^2 = N, and y_mu = sign(xi_mu . T)
+
+Labels of random patterns are gauged away in storage: xi and y xi have the same distribution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._checks import check_choice, check_integer
+from .seeding import task_generator
+
+PATTERN_KINDS = ("binary", "gaussian")
+TEACHER_KINDS = ("binary", "spherical")
+TASKS = ("storage", "teacher-student")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One drawn problem, shared by every algorithm that is run on it.
+
+    patterns : array (P, N);  labels : array (P,) of +-1;  teacher : array (N,), or None in storage
+    """
+
+    patterns: NDArray[np.generic]
+    labels: NDArray[np.int8]
+    teacher: NDArray[np.generic] | None = None
+
+
+def draw_patterns(P: int, N: int, seed: int, sample: int = 0, kind: str = "binary") -> NDArray[np.generic]:
+    """Independent patterns of zero mean and unit variance, (P, N): "binary" (int8) or "gaussian" (float).
+
+    Parameters
+    ----------
+    P : number of patterns, >= 0;  N : number of sites, >= 1
+    seed : seed of the experiment, >= 0;  sample : which sample of it, >= 0
+    kind : "binary" (+-1) or "gaussian"
+
+    Raises
+    ------
+    ValueError : an argument outside these ranges
+    """
+    check_integer("P", P, at_least=0)
+    check_integer("N", N, at_least=1)
+    check_integer("sample", sample, at_least=0)
+    check_choice("kind", kind, PATTERN_KINDS)
+    rng = task_generator(seed, "patterns", kind, P, N, sample)
+    return _signs(rng, (P, N)) if kind == "binary" else rng.standard_normal((P, N))
+
+
+def draw_teacher(N: int, seed: int, sample: int = 0, kind: str = "spherical") -> NDArray[np.generic]:
+    """A random teacher with |T|^2 = N, shape (N,): "binary" (int8) or "spherical" (float).
+
+    Parameters and errors are those of `draw_patterns`.
+    """
+    check_integer("N", N, at_least=1)
+    check_integer("sample", sample, at_least=0)
+    check_choice("kind", kind, TEACHER_KINDS)
+    rng = task_generator(seed, "teacher", kind, N, sample)
+    if kind == "binary":
+        return _signs(rng, (N,))
+    weights = rng.standard_normal(N)
+    return weights * np.sqrt(N) / np.linalg.norm(weights)
+
+
+def draw_problem(
+    P: int,
+    N: int,
+    seed: int,
+    sample: int = 0,
+    task: str = "storage",
+    patterns: str = "binary",
+    teacher: str = "binary",
+) -> Problem:
+    """Patterns with their labels: all +1 in storage, y = sign(xi . T) in teacher-student.
+
+    Parameters
+    ----------
+    P, N, seed, sample : as for `draw_patterns`
+    task : "storage" or "teacher-student"
+    patterns : "binary" or "gaussian";  teacher : "binary" or "spherical" (teacher-student only)
+
+    Raises
+    ------
+    ValueError : an argument outside these ranges, or a binary teacher of binary patterns at even N, where xi
+    . T can vanish
+    """
+    check_choice("task", task, TASKS)
+    drawn = draw_patterns(P, N, seed, sample, patterns)
+    if task == "storage":
+        return Problem(drawn, np.ones(P, np.int8))
+    if patterns == teacher == "binary" and N % 2 == 0:
+        raise ValueError(f"N: got {N}, takes odd N for binary patterns and teacher (else xi . T can vanish)")
+    weights = draw_teacher(N, seed, sample, teacher)
+    fields = drawn.astype(float) @ weights.astype(float)
+    return Problem(drawn, np.where(fields > 0, 1, -1).astype(np.int8), weights)
+
+
+def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    return (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(np.int8)

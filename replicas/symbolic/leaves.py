@@ -1,0 +1,111 @@
+r"""The two leaves of a model, with definitions and closed forms found by rule.
+
+- weight side   g(h, lam) = log int dP(w) exp(h w - lam w^2/2)
+- pattern side  f(omega, V) = log int Dz Theta(omega + sqrt(V) z)
+
+Both obey a heat equation: d_V f = (f'' + f'^2)/2 and d_lam g = -(g'' + g'^2)/2. A finite weight set is summed; the flat
+measure dw/sqrt(2 pi e) of the sphere (whose norm the multiplier lam fixes) is a Gaussian integral; a piecewise-constant
+likelihood is a sum of tails H; anything else stays an integral.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import sympy as sp
+
+from ..models import Discrete, Likelihood, Perceptron, Spherical
+from . import symbols as S
+from .nodes import Leaf
+from .special import A, G, H
+
+
+@dataclass(frozen=True)
+class LeafDefinition:
+    """A leaf in closed form (None when there is none) with what a reader needs to see."""
+
+    name: str
+    sign: int
+    field: sp.Symbol
+    variable: sp.Symbol
+    closed: sp.Expr | None
+    definition: str  # LaTeX
+
+    def node(self, V: sp.Expr, k: int = 0) -> Leaf:
+        return Leaf(self.name, self.sign, k, 0, self.field, V)
+
+    def derivative(self, k: int, j: int, w: sp.Expr, V: sp.Expr) -> sp.Expr:
+        """Closed form of the k-th field and j-th V derivative."""
+        if self.closed is None:
+            raise ValueError(f"{self.name} has no closed form")
+        expr = self.closed
+        for _ in range(j):
+            expr = expr.diff(self.variable)
+        for _ in range(k):
+            expr = expr.diff(self.field)
+        return tidy(expr).subs({self.field: w, self.variable: V}, simultaneous=True)
+
+
+def tidy(expr: sp.Expr) -> sp.Expr:
+    """G/H as the inverse Mills ratio, exponentials of a symmetric set as hyperbolic functions."""
+    for tail in list(expr.atoms(H)):
+        x = tail.args[0]
+        expr = expr.subs(G(x), A(x) * tail)
+        expr = sp.expand(expr) if expr.has(A) and expr.has(H) else expr
+        expr = sp.collect(expr, A(x)) if not expr.has(H) else expr
+    return expr
+
+
+def weight_leaf(model: Perceptron) -> LeafDefinition:
+    """g of the model's weight set."""
+    if isinstance(model.weights, Spherical):
+        closed = S.h**2 / (2 * S.lam) - sp.log(S.lam) / 2 - sp.Rational(1, 2)
+        text = r"\log\int\frac{dw}{\sqrt{2\pi e}}\,e^{hw-\lambda w^2/2}"
+        return LeafDefinition("g", -1, S.h, S.lam, closed, text)
+    return LeafDefinition("g", -1, S.h, S.lam, _finite_sum(model.weights), r"\log\sum_{w} p(w)\,e^{hw-\lambda w^2/2}")
+
+
+def exact(value: float) -> sp.Expr:
+    """A rational for a decimal that is one (weights are typed by people), else the float."""
+    return sp.nsimplify(sp.Float(value), rational=True) if float(value) == round(value, 12) else sp.Float(value)
+
+
+def _finite_sum(weights: Discrete) -> sp.Expr:
+    probs = [exact(p) for p in weights.probabilities] if weights.probabilities else [sp.S.One] * len(weights.values)
+    norm = weights.fixed_norm
+    common = sp.S.Zero if norm is None else -S.lam * exact(norm) / 2
+    if not weights.symmetric:
+        terms = [p * sp.exp(S.h * exact(w) - (0 if norm else S.lam * exact(w) ** 2 / 2)) for w, p in zip(weights.values, probs)]
+        return sp.log(sp.Add(*terms)) + common
+    total = sp.S.Zero
+    for w, p in zip(weights.values, probs):
+        x = exact(w)
+        if x > 0:
+            total += 2 * p * sp.cosh(x * S.h) * (1 if norm else sp.exp(-S.lam * x**2 / 2))
+        elif x == 0:
+            total += p
+    return sp.log(total) + common
+
+
+def pattern_leaf(model: Perceptron) -> LeafDefinition:
+    """f of the model's likelihood."""
+    closed: sp.Expr | None = None
+    x = lambda edge: (edge - S.omega) / sp.sqrt(S.V)  # noqa: E731
+    if isinstance(model.likelihood, Likelihood):
+        if model.likelihood.pieces is not None:
+            total = sp.S.Zero
+            for p in model.likelihood.pieces:
+                level = sp.exp(sp.Float(p.log_level)) if p.log_level else sp.S.One
+                low = sp.S.One if p.low == -math.inf else H(x(exact(p.low)))
+                high = sp.S.Zero if p.high == math.inf else H(x(exact(p.high)))
+                total += level * (low - high)
+            closed = sp.log(total)
+    else:
+        inside = H(x(S.kappa)) if model.likelihood == "threshold" else H(x(-S.kappa)) - H(x(S.kappa))
+        if model.teacher:
+            inside = H(-S.omega / sp.sqrt(S.V))
+        if model.beta is not None:
+            inside = sp.exp(-S.beta) + (1 - sp.exp(-S.beta)) * inside
+        closed = sp.log(inside)
+    return LeafDefinition("f", 1, S.omega, S.V, closed, r"\log\int\!Dz\,\Theta(\omega+\sqrt V\,z)")

@@ -1,0 +1,73 @@
+"""Analysis of a user's likelihood: where it is not smooth, whether it is piecewise constant, whether it is legal."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import sympy as sp
+
+from ..models import Piece
+
+FIELD_RANGE = 40.0  # |u| beyond which a Gaussian field of variance up to 10 has probability below 1e-35
+CONSTANT_TOLERANCE = 1e-14  # relative spread under which a piece counts as constant: rounding of one evaluation
+SAMPLES = 801  # points a piece on which sign and finiteness are looked at
+
+
+def break_points(expr: sp.Expr, u: sp.Symbol) -> tuple[float, ...]:
+    """Sorted real points where the expression is not analytic: jumps and kinks of its piecewise parts."""
+    zeros: list[sp.Expr] = []
+    for atom in expr.atoms(sp.Heaviside, sp.Abs, sp.sign):
+        zeros.append(atom.args[0])
+    for atom in expr.atoms(sp.Max, sp.Min):
+        zeros += [a - b for i, a in enumerate(atom.args) for b in atom.args[:i]]
+    for atom in expr.atoms(sp.Piecewise):
+        zeros += [rel.lhs - rel.rhs for _, cond in atom.args for rel in getattr(cond, "atoms", lambda *_: ())(sp.core.relational.Relational)]
+    points: set[float] = set()
+    for zero in zeros:
+        roots = sp.solveset(zero, u, sp.S.Reals)
+        if not isinstance(roots, sp.FiniteSet):
+            if roots is sp.S.EmptySet or roots == sp.S.Reals:
+                continue
+            raise ValueError(f"likelihood: cannot find where {zero} changes sign; takes break points SymPy can solve for")
+        points |= {float(r) for r in roots}
+    return tuple(sorted(points))
+
+
+def piecewise(expr: sp.Expr) -> sp.Expr:
+    """The expression with Heaviside, Abs, sign, Max and Min written as Piecewise (what code printers know)."""
+    half = expr.replace(sp.Heaviside, lambda x, h0=None: sp.Piecewise((1, x >= 0), (0, True)))
+    return half.rewrite(sp.Piecewise) if half.has(sp.Abs, sp.sign, sp.Max, sp.Min) else half
+
+
+def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tuple[float, ...], bool]:
+    """Pieces (None if not piecewise constant), kinks, and whether the likelihood is even.
+
+    Raises ValueError when the likelihood is negative, not finite, or zero everywhere on |u| <= 40.
+    """
+    kinks = break_points(expr, u)
+    function = sp.lambdify(u, piecewise(expr), "numpy")
+    edges = [-FIELD_RANGE, *[k for k in kinks if abs(k) < FIELD_RANGE], FIELD_RANGE]
+    pieces: list[Piece] = []
+    constant, anywhere = True, False
+    for low, high in zip(edges[:-1], edges[1:]):
+        margin = 1e-9 * (high - low)
+        points = np.linspace(low + margin, high - margin, SAMPLES)
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(np.asarray(function(points), dtype=float), points.shape)
+        bad = ~(np.isfinite(values) & (values >= 0))
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise ValueError(f"likelihood: got {values[i]:.6g} at u = {points[i]:.6g}; takes a finite function >= 0 of the field")
+        anywhere |= bool(values.max() > 0)
+        if np.ptp(values) > CONSTANT_TOLERANCE * values.max():
+            constant = False
+        elif values[0] > 0:
+            pieces.append(Piece(math.log(values[SAMPLES // 2]), -math.inf if low == -FIELD_RANGE else low, math.inf if high == FIELD_RANGE else high))
+    if not anywhere:
+        raise ValueError("likelihood: got a function that vanishes for every field |u| <= 40; takes one positive somewhere")
+    grid = np.linspace(0.0, 12.0, 1201) + 1e-7
+    with np.errstate(all="ignore"):
+        right, left = (np.broadcast_to(np.asarray(function(s * grid), dtype=float), grid.shape) for s in (1, -1))
+    even = bool(np.all(np.abs(right - left) <= CONSTANT_TOLERANCE * np.maximum(right, left)))
+    return (tuple(pieces) if constant else None), kinks, even

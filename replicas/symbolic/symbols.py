@@ -1,0 +1,21 @@
+"""The symbols of the field, shared by every derivation."""
+
+import sympy as sp
+
+alpha = sp.Symbol("alpha", positive=True)
+kappa = sp.Symbol("kappa", real=True)
+beta = sp.Symbol("beta", positive=True)
+q = sp.Symbol("q", positive=True)
+q_hat = sp.Symbol("qhat", positive=True)
+lam = sp.Symbol("lambda", real=True)
+Q = sp.Symbol("Q", positive=True)
+V = sp.Symbol("V", positive=True)
+n = sp.Symbol("n", positive=True)
+s = sp.Symbol("s", positive=True)
+omega = sp.Symbol("omega", real=True)
+h = sp.Symbol("h", real=True)
+z = sp.Symbol("z", real=True)
+t = sp.Symbol("t", real=True)
+u = sp.Symbol("u", real=True)
+
+LATEX_NAMES = {q_hat: r"\hat q", lam: r"\lambda"}
