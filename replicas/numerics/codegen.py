@@ -179,10 +179,15 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         return str(sp.pycode(expr, fully_qualified_modules=True))
 
     phi = code_symbols(func.expr)
-    grad = [code_symbols(func.grad()[x]) for x in func.unknowns]
+    # each equation as a list of terms: Newton works on log(sum of positive terms / sum of negative terms)
+    grad = [list(sp.Add.make_args(g)) for g in func.grad().values()][: len(func.unknowns)]
+    for g in grad:  # the algebra of an equation is one term
+        parts = [t for t in g if not t.has(LogMean, Tilt)]
+        g[:] = [sp.Add(*parts)] * bool(parts) + [t for t in g if t.has(LogMean, Tilt)]
     dphi = code_symbols(func.grad()[S.alpha])
-    hess = func.hess()
-    H = [[code_symbols(hess[x, y]) for y in (*func.unknowns, S.alpha)] for x in func.unknowns]
+    columns = (*func.unknowns, S.alpha)
+    term_grad = [[[code_symbols(func.derivative(t, y)) for y in columns] for t in g] for g in grad]
+    term_code = [[code_symbols(t) for t in g] for g in grad]
     extras = {k: code_symbols(v) for k, v in func.observables.items()}
     loglik = towers[S.omega].name(sp.Symbol("loglik"))
     for k, x in enumerate((S.q_hat, S.lam)):
@@ -193,14 +198,6 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         if obs == sp.Symbol("loglik"):
             return "d[5]"
         return printed(obs.replace(lambda e: isinstance(e, Leaf), lambda e: sp.Symbol(f"d{int(e.k[0])}", real=True)))
-
-    def loop(tower: _Averages, leaf: str, tilt: str, field: str) -> list[str]:
-        lines = []
-        for name in tower.index.values():
-            lines.append(f"    {name} = 0.0")
-        if not tower.index:
-            return lines
-        return lines, leaf, tilt, field  # type: ignore[return-value]
 
     at = func.replicas
     discrete = isinstance(model.weights, Discrete)
@@ -257,26 +254,41 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
             f"            wi = wt[i]{' / values.size' if at else ''}",
         ]
         lines += accumulate(weights, "            ", "wi")
-    lines.append("    # phi, sum of magnitudes, gradient, magnitudes, Hessian with its alpha column, d phi/d alpha, observables")
+    lines.append("    # phi, magnitude, gradient, magnitudes, Hessian | alpha column, the same of log(up/down), log(up/down), d phi/d alpha, observables")
     nu = len(func.unknowns)
     lines += [f"    out[0] = {printed(phi)}", f"    out[1] = {printed(magnitude(phi))}"]
-    for i, g in enumerate(grad):
-        lines += [f"    out[{2 + i}] = {printed(g)}", f"    out[{2 + nu + i}] = {printed(magnitude(g))}"]
     base = 2 + 2 * nu
-    jac = {
+    width = nu + 1
+    jacobian = {
         "q": {0: "q * V / Q", **({func.unknowns.index(S.Q): "q"} if S.Q in func.unknowns else {})},
         "qhat": {1: "qhat"},
         "lambda": {2: "1.0"},
         "Q": {3: "Q"},
     }
     for i in range(nu):
-        for k, name in enumerate(kinds):
-            lines.append(f"    h{i}{k} = {printed(H[i][k])}")
-        for j in range(nu):
-            terms = [f"h{i}{k} * ({jac[name][j]})" for k, name in enumerate(kinds) if j in jac[name]]
-            lines.append(f"    out[{base + i * (nu + 1) + j}] = {' + '.join(terms) or '0.0'}")
-        lines.append(f"    out[{base + i * (nu + 1) + nu}] = {printed(H[i][nu])}")
-    at_alpha = base + nu * (nu + 1)
+        lines += ["    up = 0.0", "    down = 0.0"]
+        for k, term in enumerate(term_code[i]):
+            lines += [f"    t{k} = {printed(term)}", f"    if t{k} > 0.0:", f"        up += t{k}", "    else:", f"        down -= t{k}"]
+        lines += [f"    out[{2 + i}] = up - down", f"    out[{2 + nu + i}] = up + down", "    regular = up > 0.0 and down > 0.0"]
+        for k in range(len(term_code[i])):
+            lines.append(f"    s{k} = (1.0 / up if t{k} > 0.0 else 1.0 / down) if regular else 1.0")
+        for j in range(width):
+            plain, scaled = [], []
+            for k, derivatives in enumerate(term_grad[i]):
+                if j < nu:
+                    pieces = [(derivatives[c], jacobian[name][j]) for c, name in enumerate(kinds) if j in jacobian[name] and derivatives[c] != 0]
+                    code = " + ".join(f"({printed(e)}) * ({f})" for e, f in pieces)
+                else:
+                    code = printed(derivatives[nu]) if derivatives[nu] != 0 else ""
+                if code:
+                    lines.append(f"    e{k} = {code}")
+                    plain.append(f"e{k}")
+                    scaled.append(f"s{k} * e{k}")
+            lines.append(f"    out[{base + i * width + j}] = {' + '.join(plain) or '0.0'}")
+            lines.append(f"    out[{base + nu * width + i * width + j}] = {' + '.join(scaled) or '0.0'}")
+        lines.append(f"    out[{base + 2 * nu * width + i}] = math.log(up / down) if regular else up - down")
+    base += nu * width + nu
+    at_alpha = base + nu * width
     lines.append(f"    out[{at_alpha}] = {printed(dphi)}")
     for i, expr in enumerate(extras.values()):
         lines.append(f"    out[{at_alpha + 1 + i}] = {printed(expr)}")
@@ -284,6 +296,7 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         f"UNKNOWNS = {tuple(kinds)!r}",
         f"NU = {nu}",
         f"EXTRAS = {tuple(extras)!r}",
+        f"AT_ALPHA = {at_alpha}",
         f"NOUT = {at_alpha + 1 + len(extras)}",
         "POLE_H = 2.816  # imaginary part of the nearest zero of H(x), in units of x",
     ]

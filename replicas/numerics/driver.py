@@ -14,7 +14,7 @@ from numba import njit
 
 from .kernels import MAX_NODES
 
-NU, NOUT = 2, 12  # replaced in the generated module
+NU, NOUT, AT_ALPHA = 2, 12, 10  # replaced in the generated module
 
 
 def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):
@@ -61,13 +61,14 @@ def linear_solve(a, b, n):
 def newton_step(out, zero, a, b):
     """Newton step for grad = 0 (and phi = 0 with alpha unknown if ``zero``); returns (residual, ok), step in b."""
     n = NU + 1 if zero else NU
-    base = 2 + 2 * NU
+    base = 2 + 2 * NU + NU * (NU + 1)
+    logs = base + NU * (NU + 1)
     residual = 0.0
     for i in range(NU):
         scale = out[2 + NU + i]
         if scale > 0.0:
             residual = max(residual, abs(out[2 + i]) / scale)
-        b[i] = -out[2 + i]
+        b[i] = -out[logs + i]
         for j in range(n):
             a[i, j] = out[base + i * (NU + 1) + j]
     if zero:
@@ -75,7 +76,7 @@ def newton_step(out, zero, a, b):
         b[NU] = -out[0]
         for j in range(NU):  # d phi/dx = 0 at the saddle: dropping it keeps the step exact there
             a[NU, j] = 0.0
-        a[NU, NU] = out[base + NU * (NU + 1)]
+        a[NU, NU] = out[AT_ALPHA]
     ok = residual == residual and linear_solve(a, b, n)
     return residual, ok
 
@@ -165,7 +166,10 @@ def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, 
                 gap = 0.0
                 for i in range(NU):
                     gap = max(gap, abs(b[i]))
-                if gap < 2e-13 or level == max_level:
+                settled = True
+                for i in range(NU):  # the finer grid moves no equation beyond rounding
+                    settled = settled and abs(fine[AT_ALPHA - NU + i]) < 4e-15
+                if gap < 2e-13 or settled or level == max_level:
                     converged = True
                     break
                 level += 1
@@ -196,7 +200,7 @@ def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, 
                     if i < NU:
                         a[i, j] = fine[base + i * (NU + 1) + j]
                     else:
-                        a[i, j] = fine[base + NU * (NU + 1)] if j == NU else 0.0
+                        a[i, j] = fine[AT_ALPHA] if j == NU else 0.0
             b[r] = fine[2 + NU + r] if r < NU else max(1.0, fine[1])
             if not linear_solve(a, b, n):
                 condition = np.inf
@@ -212,7 +216,10 @@ def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, 
         info[p, NU + 2] = residual
         info[p, NU + 3] = condition
         info[p, NU + 4] = level
-        info[p, NU + 5] = 1.0 if residual < 1e-10 else 0.0
+        good = residual < 1e-10
+        for i in range(NU):  # an unknown that the equations do not determine is no answer
+            good = good and info[p, i] < MEANINGLESS
+        info[p, NU + 5] = 1.0 if good else 0.0
 
 
 @njit(cache=True)
@@ -227,4 +234,5 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
         evaluate(xs[p], alphas[p], levels[p], low[p], high[p], values, log_measure, level, results[p], z, wt, d, acc, part)
 
 
+MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise
 ROUNDING = 4e-16  # relative error of one term of an equation: a few ulp from leaf and sum

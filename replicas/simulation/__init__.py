@@ -1,8 +1,8 @@
 """Finite-N experiments, ignorant of the theory: exact enumeration, linear programming, simple learning rules.
 
 P patterns xi of N sites form an array (P, N); labels y_mu = +-1; fields u_mu = y_mu xi_mu . W / sqrt(N).
-Every random draw is seeded by (seed, name of the task): a sample can be redrawn by itself, in any order and on
-any worker.
+Every random draw is seeded by (seed, name of the task): a sample can be redrawn by itself, in any order and
+on any worker.
 """
 
 from .enumeration import (

@@ -67,12 +67,13 @@ def count_by_load(high_bits: Words, masks: Words, all_lanes: np.uint64, n_words:
 
 @njit(cache=True, nogil=True)
 def list_codes(
-    high_bits: Words, masks: Words, all_lanes: np.uint64, n_words: int, n_low: int, codes: NDArray[np.uint32]
-) -> None:
-    """Write the codes of the weight vectors that satisfy every pattern to `codes`, in increasing order."""
+    high_bits: Words, masks: Words, all_lanes: np.uint64, words: tuple[int, int], codes: NDArray[np.uint32]
+) -> int:
+    """Put the codes of the solutions with words[0] <= word < words[1] to `codes`, increasing; how many."""
     found = 0
     one = np.uint64(1)
-    for word in range(n_words):
+    n_low = popcount(popcount(all_lanes) - one)  # log2 of the number of lanes
+    for word in range(words[0], words[1]):
         alive = all_lanes
         for mu in range(high_bits.size):
             alive &= masks[mu, popcount(high_bits[mu] ^ np.uint64(word))]
@@ -80,9 +81,10 @@ def list_codes(
                 break
         while alive != 0:
             lane = popcount((alive & (~alive + one)) - one)
-            codes[found] = (np.uint64(word) << np.uint64(n_low)) | lane
+            codes[found] = (np.uint64(word) << n_low) | lane
             found += 1
             alive &= alive - one
+    return found
 
 
 @njit(cache=True, nogil=True)

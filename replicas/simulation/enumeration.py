@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from . import _bits
 from ._checks import check_choice, check_finite, check_integer, check_signs
 
+# words listed between two chances to cancel; 64 times as many codes fit the buffer
+_BLOCK_WORDS = 1 << 14
 MAX_SITES = 31
 """Largest N of the exhaustive engine: 2^31 weight vectors, a fraction of a minute."""
 
@@ -79,12 +81,18 @@ def enumerate_solutions(
     """
     check_integer("limit", limit, at_least=0)
     engine = _Engine(patterns, kappa, likelihood, labels)
-    count = int(_bits.count_by_load(engine.high, engine.masks, engine.all_lanes, engine.n_words)[-1])
-    if count > limit:
-        raise ValueError(f"limit: got {limit}, takes at least the number of solutions, here {count}")
-    codes = np.empty(count, np.uint32)
-    _bits.list_codes(engine.high, engine.masks, engine.all_lanes, engine.n_words, engine.n_low, codes)
-    return codes
+    block = min(engine.n_words, _BLOCK_WORDS)
+    buffer = np.empty(block << engine.n_low, np.uint32)
+    found: list[NDArray[np.uint32]] = []
+    total = 0
+    for first in range(0, engine.n_words, block):
+        words = (first, first + block)
+        count = _bits.list_codes(engine.high, engine.masks, engine.all_lanes, words, buffer)
+        total += count
+        if total > limit:
+            raise ValueError(f"limit: got {limit}, takes at least the number of solutions, {total} so far")
+        found.append(buffer[:count].copy())
+    return np.concatenate(found)
 
 
 def decode_weights(codes: ArrayLike, N: int) -> NDArray[np.int8]:

@@ -35,7 +35,7 @@ def run_samples(
 ) -> SampleRun[Value]:
     """Evaluate sample_value(0), ..., sample_value(samples - 1) on threads.
 
-    Ctrl-C stops after the samples under way and keeps every completed one. An exception of a sample is raised.
+    Ctrl-C stops after the samples under way and keeps every completed one; any other exception is raised.
 
     Parameters
     ----------

@@ -1,0 +1,137 @@
+"""Words and numbers of the command line: a parser with one-line errors, values and ranges, Cartesian sweeps.
+
+A range ``start:stop:step`` includes its end up to rounding and is evaluated in decimal, so ``0.1:0.8:0.05`` holds 0.15
+and not 0.15000000000000002. Nothing that is typed is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, DecimalException
+from typing import Any, NoReturn
+
+NUMBERS = "finite numbers, or a range start:stop:step"
+MAX_POINTS = 10**6  # a larger sweep is more likely a typing error
+MAX_ECHO = 60  # characters of a wrong argument worth repeating
+NEGATIVE_NUMBER = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser with one-line errors, no abbreviations, and negative numbers and ranges as values."""
+
+    def __init__(self, **options: Any):
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**options, allow_abbrev=False)
+        # argparse's own pattern misses -1e-3 and -2:2:0.5 and would take them for flags
+        self._negative_number_matcher = NEGATIVE_NUMBER
+
+    def error(self, message: str) -> NoReturn:
+        """One line on stderr, exit code 2."""
+        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
+
+
+class Once(argparse.Action):
+    """Store a value; a flag given twice is an error rather than a value silently lost."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        given = vars(namespace).setdefault("given", [])
+        if self.dest in given:
+            raise argparse.ArgumentError(None, f"{self.dest}: given twice; takes all its values after one {option_string}")
+        given.append(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def one_line(text: object) -> str:
+    """``text`` without line breaks."""
+    return " ".join(str(text).split())
+
+
+@dataclass(frozen=True)
+class Values:
+    """The numbers after one flag; ``swept`` when they are several, or a range."""
+
+    numbers: tuple[float, ...]
+    swept: bool
+
+
+def parse_values(name: str, words: Sequence[str], takes: str = NUMBERS) -> Values:
+    """Numbers and ranges as floats, or a one-line ValueError naming the argument."""
+    numbers = [number for word in words for number in (_range if ":" in word else _number)(name, word, takes)]
+    return Values(tuple(numbers), len(numbers) > 1 or any(":" in word for word in words))
+
+
+def _number(name: str, word: str, takes: str) -> tuple[float]:
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes {takes}")
+    return (number,)
+
+
+def _range(name: str, word: str, takes: str) -> tuple[float, ...]:
+    try:
+        start, stop, step = (Decimal(part) for part in word.split(":"))
+        if not all(part.is_finite() for part in (start, stop, step)):
+            raise ValueError
+    except (ValueError, DecimalException):
+        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes {takes}") from None
+    if step == 0 or (stop - start) * step < 0:
+        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes a range whose step leads from start to stop")
+    rounding = Decimal("1e-9")
+    ratio = (stop - start) / step
+    if ratio >= MAX_POINTS:
+        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes a range of at most {MAX_POINTS} values")
+    return tuple(float(start + i * step) for i in range(int(ratio + rounding) + 1))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Parameters of a question as flat arrays: the Cartesian product of the swept ones, the last fastest."""
+
+    parameters: dict[str, Any]
+    swept: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.parameters[self.swept[0]]) if self.swept else 1
+
+    def take(self, start: int, stop: int) -> Grid:
+        """The points start, ..., stop - 1."""
+        part = {k: v[start:stop] if k in self.swept else v for k, v in self.parameters.items()}
+        return Grid(part, self.swept)
+
+
+def make_grid(values: dict[str, Values]) -> Grid:
+    """Grid of the given flags, in the order in which they were typed."""
+    swept = tuple(name for name, value in values.items() if value.swept)
+    size = math.prod(len(values[name].numbers) for name in swept)
+    if size > MAX_POINTS:
+        raise ValueError(f"{', '.join(swept)}: got {size} combinations; takes at most {MAX_POINTS}")
+    parameters: dict[str, Any] = {name: value.numbers[0] for name, value in values.items() if not value.swept}
+    if swept:
+        import numpy as np
+
+        axes = np.meshgrid(*(values[name].numbers for name in swept), indexing="ij")
+        parameters |= {name: axis.reshape(-1) for name, axis in zip(swept, axes)}
+    return Grid({name: parameters[name] for name in values}, swept)
+
+
+def choice(name: str, value: str, options: Sequence[str]) -> str:
+    """``value`` if it is one of ``options``, or a one-line ValueError."""
+    if value not in options:
+        raise ValueError(f"{name}: got {value[:MAX_ECHO]!r}; takes {', '.join(options)}")
+    return value
+
+
+def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
+    """A bar on stderr that appears after ``delay`` seconds, and only on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, file=sys.stderr, disable=None, delay=delay, leave=False)

@@ -1,0 +1,361 @@
+r"""Saddle points of a derived functional: batches of parameters, starts, branches, verdicts.
+
+A batch is a flat list of (alpha, kappa, beta); a scalar is a batch of one. Points are visited in the order of
+(kappa, beta, alpha), each warm-started from its neighbour, and accepted on the undamped residual of its own equations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..models import Discrete, Likelihood, Perceptron, check_beta, check_kappa
+from .codegen import load
+
+MAX_LEVEL = 4  # refinements of the quadrature before a point is given up
+RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
+NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
+STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour
+RAMP = 0.7  # ratio of successive loads when a branch is followed from small alpha
+RAMP_FROM = 0.05
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Parameters of B points of one model, ready for the generated code."""
+
+    model: Perceptron
+    shape: tuple[int, ...]
+    alpha: np.ndarray
+    kappa: np.ndarray
+    beta: np.ndarray | None
+    levels: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.alpha.size
+
+    @property
+    def values(self) -> np.ndarray:
+        w = self.model.weights
+        return np.array(w.values if isinstance(w, Discrete) else (0.0, 0.0))
+
+    @property
+    def log_measure(self) -> np.ndarray:
+        w = self.model.weights
+        return np.array(w.log_measure if isinstance(w, Discrete) else (0.0, 0.0))
+
+    def take(self, index: Any) -> Batch:
+        """The sub-batch at ``index``."""
+        beta = None if self.beta is None else self.beta[index]
+        a = self.alpha[index]
+        return replace(self, shape=a.shape, alpha=a, kappa=self.kappa[index], beta=beta, levels=self.levels[index], low=self.low[index], high=self.high[index])
+
+    def with_alpha(self, alpha: Any) -> Batch:
+        return replace(self, alpha=np.ascontiguousarray(np.broadcast_to(np.asarray(alpha, dtype=float), self.alpha.shape)))
+
+    def out(self, values: np.ndarray) -> Any:
+        """A flat array in the shape the question was asked in: a scalar for a scalar."""
+        if self.shape:
+            return values.reshape(self.shape)
+        return values[0].item() if isinstance(values[0], np.generic) else values[0]
+
+
+def numbers(name: str, value: Any, takes: str, low: float = -np.inf) -> np.ndarray:
+    """``value`` as a float array, or a one-line ValueError naming the argument."""
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {value!r}; takes {takes}") from None
+    bad = ~(np.isfinite(array) & (array >= low))
+    if bad.any() or array.size == 0:
+        got = array[bad].flat[0] if bad.any() else "an empty array"
+        raise ValueError(f"{name}: got {got}; takes {takes}")
+    return array
+
+
+def check_alpha(alpha: Any) -> np.ndarray:
+    """Loads: finite and >= 0."""
+    return numbers("alpha", alpha, "a finite load >= 0", 0.0)
+
+
+def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
+    """Broadcast alpha, kappa and beta (the model's own where None) against each other."""
+    if not isinstance(model, Perceptron):
+        raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
+    a = check_alpha(alpha)
+    if (kappa is not None or beta is not None) and isinstance(model.likelihood, Likelihood):
+        raise ValueError("kappa, beta: a user-defined likelihood takes neither")
+    if kappa is not None and model.teacher and np.any(np.asarray(kappa) != 0):
+        raise ValueError(f"kappa: got {kappa!r} with a noise-free teacher; takes 0")
+    if beta is not None and model.beta is None:
+        raise ValueError(f"beta: got {beta!r} for a model with hard constraints; takes a model made with beta")
+    k = np.asarray(model.kappa if kappa is None else _array(check_kappa, kappa, model.likelihood), dtype=float)
+    b = None if model.beta is None else np.asarray(model.beta if beta is None else _array(check_beta, beta), dtype=float)
+    try:
+        shape = np.broadcast_shapes(a.shape, k.shape, () if b is None else b.shape)
+    except ValueError:
+        raise ValueError(f"alpha, kappa, beta: got shapes {a.shape}, {k.shape}{'' if b is None else f', {b.shape}'}; takes arrays that broadcast") from None
+    flat = [np.broadcast_to(x, shape).reshape(-1).copy() for x in (a, k)]
+    fb = None if b is None else np.broadcast_to(b, shape).reshape(-1).copy()
+    levels, low, high = _pieces(model, flat[1], fb)
+    return Batch(model, shape, flat[0], flat[1], fb, levels, low, high)
+
+
+def _array(check: Any, value: Any, *args: Any) -> np.ndarray:
+    array = np.asarray(value, dtype=float) if not isinstance(value, str) else value
+    check(np.ravel(array).tolist() if getattr(array, "ndim", 0) else value, *args)
+    return np.asarray(array)
+
+
+def _pieces(model: Perceptron, kappa: np.ndarray, beta: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """levels, low, high of the likelihood's pieces, (B, pieces); for a smooth one its kinks stand in ``low``."""
+    size = kappa.size
+    if isinstance(model.likelihood, Likelihood):
+        if model.likelihood.smooth:
+            low = np.tile(np.array(model.likelihood.kinks, dtype=float), (size, 1))
+            return np.zeros((size, max(1, low.shape[1]))), low, np.full_like(low, np.inf)
+        p = model.likelihood.pieces or ()
+        rows = np.array([[x.log_level for x in p], [x.low for x in p], [x.high for x in p]])
+        levels, low, high = (np.tile(r, (size, 1)) for r in rows)
+        return levels, low, high
+    inf = np.full(size, np.inf)
+    zero = np.zeros(size)
+    inside = [(zero, kappa, inf)] if model.likelihood == "threshold" else [(zero, -kappa, kappa)]
+    if beta is not None:
+        outside = [(-inf, kappa)] if model.likelihood == "threshold" else [(-inf, -kappa), (kappa, inf)]
+        inside += [(-beta, a, b) for a, b in outside]
+    levels, low, high = (np.ascontiguousarray(np.stack([p[i] for p in inside], axis=1)) for i in range(3))
+    return levels, low, high
+
+
+@dataclass
+class Solution:
+    """Flat arrays of solved points: unconstrained unknowns, load, averages on the fine grid, errors, convergence."""
+
+    batch: Batch
+    module: Any
+    x: np.ndarray
+    alpha: np.ndarray
+    results: np.ndarray
+    info: np.ndarray
+
+    @property
+    def converged(self) -> np.ndarray:
+        return self.info[:, -1] == 1.0
+
+    @property
+    def nu(self) -> int:
+        return int(self.module.NU)
+
+    def extra(self, name: str) -> np.ndarray:
+        """A named observable (replicon, loglik, q_hat, lam, breaking_rise, breaking_fall)."""
+        return self.results[:, self.module.AT_ALPHA + 1 + self.module.EXTRAS.index(name)]
+
+    @property
+    def phi(self) -> np.ndarray:
+        return self.results[:, 0]
+
+    @property
+    def dphi_dalpha(self) -> np.ndarray:
+        return self.results[:, self.module.AT_ALPHA]
+
+    @property
+    def hessian(self) -> np.ndarray:
+        """(B, nu, nu) derivative of the saddle equations with respect to the unconstrained unknowns."""
+        n = self.nu
+        return self.results[:, 2 + 2 * n : 2 + 2 * n + n * (n + 1)].reshape(-1, n, n + 1)[:, :, :n]
+
+    @property
+    def alpha_column(self) -> np.ndarray:
+        n = self.nu
+        return self.results[:, 2 + 2 * n : 2 + 2 * n + n * (n + 1)].reshape(-1, n, n + 1)[:, :, n]
+
+    @property
+    def entropy(self) -> np.ndarray:
+        """phi - alpha <log Theta>: the free entropy itself for hard constraints."""
+        return self.phi - self.extra("loglik")
+
+    @property
+    def norm(self) -> np.ndarray:
+        names = self.module.UNKNOWNS
+        if "Q" in names:
+            return np.exp(self.x[:, names.index("Q")])
+        return np.full(self.alpha.size, fixed_norm(self.batch.model))
+
+    @property
+    def q(self) -> np.ndarray:
+        return self.norm / (1 + np.exp(-self.x[:, 0]))
+
+    @property
+    def gap(self) -> np.ndarray:
+        """Q - q, without subtracting."""
+        return self.norm / (1 + np.exp(self.x[:, 0]))
+
+    def q_error(self) -> np.ndarray:
+        """Error of q (and of Q - q) from that of its logit."""
+        return self.q * self.gap / self.norm * self.info[:, 0] + 2e-16 * self.q
+
+    def put(self, index: Any, other: Solution) -> None:
+        """Overwrite the points at ``index``."""
+        self.x[index], self.alpha[index], self.results[index], self.info[index] = other.x, other.alpha, other.results, other.info
+
+
+def fixed_norm(model: Perceptron) -> float:
+    """Q when it is not an unknown."""
+    w = model.weights
+    if not isinstance(w, Discrete):
+        return 1.0
+    return float(w.fixed_norm if w.fixed_norm is not None else np.mean(np.square(w.values)))
+
+
+def newton(batch: Batch, x0: np.ndarray, zero: bool = False, cold: np.ndarray | None = None) -> Solution:
+    """Newton from ``x0``, each point warm-started from the one before it unless ``cold``."""
+    module = load(batch.model)
+    size = batch.size
+    xs, found = np.empty((size, module.NU)), np.empty(size)
+    results, info = np.empty((size, module.NOUT)), np.empty((size, module.NU + 6))
+    cold = np.ones(size, dtype=bool) if cold is None else cold
+    module.solve_batch(np.ascontiguousarray(x0), batch.alpha, zero, batch.levels, batch.low, batch.high, batch.values,
+                       batch.log_measure, True, MAX_LEVEL, xs, found, results, info, cold)
+    return Solution(batch, module, xs, found, results, info)
+
+
+def evaluate(batch: Batch, x: np.ndarray, level: int = 1) -> Solution:
+    """The functional and its averages at given unknowns, not solved."""
+    module = load(batch.model)
+    results = np.empty((batch.size, module.NOUT))
+    module.evaluate_batch(np.ascontiguousarray(x), batch.alpha, batch.levels, batch.low, batch.high, batch.values,
+                          batch.log_measure, level, results)
+    info = np.full((batch.size, module.NU + 6), np.nan)
+    return Solution(batch, module, np.array(x), batch.alpha.copy(), results, info)
+
+
+def start(batch: Batch, logit: float) -> np.ndarray:
+    """Unknowns with q/Q given by its logit and the conjugates from their explicit equations at that q."""
+    module = load(batch.model)
+    names = module.UNKNOWNS
+    x = np.zeros((batch.size, module.NU))
+    x[:, 0] = logit
+    if "Q" in names:
+        w = batch.model.weights
+        assert isinstance(w, Discrete)
+        x[:, names.index("Q")] = np.log(np.mean(np.square(w.values)))
+    if module.NU == 1:
+        return x
+    out = evaluate(batch, x, level=0).results
+    sign = -1.0 if batch.model.teacher else 1.0
+    q_hat = 1.0 - sign * 2 * out[:, 2]  # d phi/dq = +-(q_hat - alpha <f'^2>)/2, evaluated at q_hat = 1
+    x[:, 1] = np.log(np.maximum(q_hat, 1e-12))
+    if "lambda" in names:
+        x[:, 2] = -2 * (out[:, 2] + out[:, 2 + names.index("Q")])  # d phi/dq + d phi/dQ = (lam + alpha <f''>)/2
+    return x
+
+
+def follow(batch: Batch, zero: bool = False) -> Solution:
+    """The branch that starts at alpha = 0, at every point of the batch; not converged where it has ended.
+
+    Points are ordered by (kappa, beta, alpha); those without a neighbour try several starts, and a teacher-student
+    branch, which coexists with others, is followed from small load.
+    """
+    keys = (batch.alpha, batch.kappa) if batch.beta is None else (batch.alpha, batch.beta, batch.kappa)
+    order = np.lexsort(keys)
+    sorted_batch = batch.take(order)
+    if batch.model.teacher and not zero:
+        solution = _ramped(sorted_batch)
+    else:
+        cold = np.ones(batch.size, dtype=bool)
+        cold[1:] = (np.diff(sorted_batch.kappa) != 0) if batch.beta is None else (np.diff(sorted_batch.kappa) != 0) | (np.diff(sorted_batch.beta) != 0)
+        if zero:
+            cold[1:] = False
+        solution = newton(sorted_batch, start(sorted_batch, STARTS[0]), zero, cold)
+    for logit in STARTS[1:] if not batch.model.teacher or zero else ():
+        bad = np.flatnonzero(~solution.converged)
+        if bad.size == 0:
+            break
+        part = sorted_batch.take(bad)
+        solution.put(bad, newton(part, start(part, logit), zero))
+    inverse = np.argsort(order)
+    return Solution(batch, solution.module, solution.x[inverse], solution.alpha[inverse], solution.results[inverse], solution.info[inverse])
+
+
+def _ramped(batch: Batch) -> Solution:
+    """Follow the branch from small load up to every point (one group: teacher-student has no other parameter)."""
+    top, ramp = float(batch.alpha.max()), [RAMP_FROM]
+    while ramp[-1] < top:
+        ramp.append(min(ramp[-1] / RAMP, ramp[-1] + 0.25 * max(1.0, ramp[-1] / 4)))
+    loads = np.unique(np.concatenate([np.array(ramp), batch.alpha]))
+    loads = loads[loads <= top]
+    path = make_batch(batch.model, loads)
+    cold = np.zeros(loads.size, dtype=bool)
+    cold[0] = True
+    logit = float(np.log(max(loads[0], 1e-12)))
+    solution = newton(path, start(path, logit), cold=cold)
+    good = solution.converged & (np.abs(np.diff(solution.x[:, 0], prepend=solution.x[0, 0])) < 3.0)
+    ended = np.maximum.accumulate(~good)  # once the branch has ended nothing beyond is on it
+    solution.info[ended, -1] = 0.0
+    index = np.searchsorted(loads, batch.alpha)
+    return Solution(batch, solution.module, solution.x[index], solution.alpha[index], solution.results[index], solution.info[index])
+
+
+def has_zero_overlap(model: Perceptron) -> bool:
+    """Whether q = 0 solves the saddle-point equations: even likelihood and symmetric weights."""
+    return model.even and (not isinstance(model.weights, Discrete) or model.weights.symmetric)
+
+
+def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
+    """The q = q_hat = 0 solution: annealed averages; Newton in lam and Q where they are free (and alpha if ``zero``)."""
+    module = load(batch.model)
+    x = np.full((batch.size, module.NU), NO_OVERLAP)
+    names = module.UNKNOWNS
+    alpha = batch.alpha.copy()
+    free = [i for i, name in enumerate(names) if name in ("lambda", "Q")]
+    if free:
+        x[:, 2] = 0.0
+        assert isinstance(batch.model.weights, Discrete)
+        x[:, 3] = np.log(np.mean(np.square(batch.model.weights.values)))
+    size_last = np.inf
+    for step_number in range(100):
+        solution = evaluate(batch.with_alpha(alpha), x)
+        if free and step_number < 20:  # damped start: lam from its explicit equation, Q from d phi/d lam
+            x[:, 2] -= solution.results[:, 2 + 3]
+            x[:, 3] = np.log(solution.norm - 2 * solution.results[:, 2 + 2])
+            continue
+        n = len(free) + zero
+        matrix, rhs = np.zeros((batch.size, n, n)), np.zeros((batch.size, n))
+        for r, i in enumerate(free):
+            matrix[:, r, : len(free)] = solution.hessian[:, i, free]
+            rhs[:, r] = -solution.results[:, 2 + i]
+            if zero:
+                matrix[:, r, -1] = solution.alpha_column[:, i]
+        if zero:
+            matrix[:, -1, -1] = solution.dphi_dalpha
+            rhs[:, -1] = -solution.phi
+        if n == 0:
+            break
+        step = np.linalg.solve(matrix, rhs[..., None])[..., 0]
+        damp = np.minimum(1.0, 1.0 / np.maximum(np.abs(step[:, : len(free)]).max(axis=1, initial=0.0), 1e-300))
+        x[:, free] += damp[:, None] * step[:, : len(free)]
+        if zero:
+            alpha = np.maximum(alpha + damp * step[:, -1], 1e-3 * alpha)
+        size = np.abs(step).max()
+        if size < 1e-15 * max(1.0, float(alpha.max())) or (size < 1e-12 and size >= 0.5 * size_last):
+            break
+        size_last = size
+    coarse = evaluate(batch.with_alpha(alpha), x, level=0)
+    solution = evaluate(batch.with_alpha(alpha), x)
+    nu = module.NU
+    solution.info[:] = 0.0
+    solution.info[:, :nu] = 4e-16
+    rounding = np.abs(solution.phi - coarse.phi) + 4e-16 * np.maximum(1.0, solution.results[:, 1])
+    solution.info[:, nu + 1] = rounding
+    solution.info[:, nu] = rounding / np.abs(solution.dphi_dalpha) if zero else 0.0
+    gradient = np.abs(solution.results[:, 2 : 2 + nu][:, free]).max(axis=1, initial=0.0)
+    residual = np.maximum(gradient, np.abs(solution.phi) / np.maximum(1.0, solution.results[:, 1]) if zero else 0.0)
+    solution.info[:, nu + 2] = residual
+    solution.info[:, -1] = residual < RESIDUAL_LIMIT
+    return solution

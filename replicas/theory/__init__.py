@@ -1,0 +1,1 @@
+"""One file a question: each turns a model and its parameters into a result with error, branch, stability and status."""

@@ -1,0 +1,353 @@
+r"""Storage capacity, and its inverse: the largest margin at a given load.
+
+Criteria, each labelled in the result:
+
+- ``zero-entropy``: the replica-symmetric entropy of a finite weight set vanishes (the SAT/UNSAT threshold where the RS
+  saddle is stable, e.g. binary weights);
+- ``q-to-1``: the volume shrinks to a point, 1/alpha_c = E d(t)^2 for the sphere; for finite sets the *naive* limit, not
+  the capacity (4/pi for binary weights at kappa = 0);
+- ``first-moment``: the annealed entropy vanishes; exact for even likelihoods while q = 0 dominates, else an upper bound.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..models import Discrete, Perceptron, Spherical, check_kappa
+from ..numerics.saddle import Batch, Solution, check_alpha, evaluate, follow, has_zero_overlap, make_batch, zero_overlap
+from ..results import Estimate
+from .saddle import check_ansatz
+
+CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
+MARGIN_RANGE = 12.0  # |kappa| in which the largest margin is sought
+FIRST_MOMENT_SHARE = 0.8  # of the annealed bound, where the search for the zero of the entropy starts
+MARGINAL = 1e-12  # replicon counted as zero: rounding of a product of O(1) averages
+
+Flat = dict[str, np.ndarray]
+
+
+def default_criterion(model: Perceptron) -> str:
+    """The criterion that defines the replica-symmetric capacity of this model."""
+    if isinstance(model.weights, Spherical):
+        return "q-to-1"
+    return "first-moment" if has_zero_overlap(model) else "zero-entropy"
+
+
+def capacity(
+    model: Perceptron,
+    ansatz: str = "rs",
+    criterion: str | None = None,
+    digits: int | None = None,
+    certified: bool = False,
+    *,
+    kappa: Any = None,
+) -> Estimate:
+    """Critical load alpha_c of a storage problem.
+
+    Parameters
+    ----------
+    model : storage model with hard constraints (beta None, likelihood 0 or 1).
+    criterion : None for the model's own, or "zero-entropy", "q-to-1", "first-moment".
+    kappa : margin(s) overriding the model's; an array gives arrays.
+
+    Returns
+    -------
+    Estimate with value, error, criterion, order_parameters, stable (replicon at the threshold) and statement.
+    Status ``unsupported`` where the question has no meaning, ``diverges`` where every pattern is satisfied.
+
+    Raises
+    ------
+    ValueError : unknown criterion or ansatz; zero-entropy for spherical weights or given probabilities.
+    """
+    check_ansatz(ansatz)
+    if digits is not None or certified:
+        raise ValueError(f"{'certified' if certified else 'digits'}: got {certified if certified else digits!r}; double precision only so far, takes None")
+    if criterion not in (None, *CRITERIA):
+        raise ValueError(f"criterion: got {criterion!r}; takes {', '.join(CRITERIA)}")
+    batch = make_batch(model, 1.0, kappa)
+    chosen = criterion or default_criterion(model)
+    reason = _unsupported(model)
+    if reason:
+        return Estimate(model=model, criterion=chosen, status="unsupported", message=reason, kappa=batch.out(batch.kappa))
+    if chosen == "zero-entropy":
+        if isinstance(model.weights, Spherical):
+            raise ValueError("criterion: got 'zero-entropy' with spherical weights, whose entropy has no zero level; takes q-to-1")
+        if model.weights.probabilities is not None:
+            raise ValueError("criterion: got 'zero-entropy' with given probabilities; takes counting measure (rp.Discrete without probabilities)")
+    if chosen == "first-moment" and isinstance(model.weights, Spherical):
+        raise ValueError("criterion: got 'first-moment' with spherical weights, whose volume is not a count; takes q-to-1")
+    return _estimate(batch, chosen, threshold(batch, chosen))
+
+
+def _unsupported(model: Perceptron) -> str:
+    if model.teacher:
+        return "a teacher-student problem always has a solution: see transitions"
+    if not model.hard:
+        return "no SAT/UNSAT threshold: violated patterns keep a positive weight (see ground_state)"
+    return ""
+
+
+def threshold(batch: Batch, criterion: str) -> Flat:
+    """Flat columns value, error, status, replicon and order parameters of one criterion."""
+    if criterion == "q-to-1":
+        return _q_to_one(batch)
+    if criterion == "first-moment" or (criterion == "zero-entropy" and has_zero_overlap(batch.model)):
+        solution = zero_overlap(batch.with_alpha(_annealed(batch)), zero=True)
+        return _columns(solution, zero=True)
+    solution = follow(batch.with_alpha(FIRST_MOMENT_SHARE * _annealed(batch)), zero=True)
+    return _columns(solution)
+
+
+def _annealed(batch: Batch) -> np.ndarray:
+    """log(number of configurations)/(-log P(satisfied)) with the norm of the free measure: the scale of alpha_c."""
+    w = batch.model.weights
+    assert isinstance(w, Discrete)
+    from ..numerics.saddle import NO_OVERLAP
+
+    names = follow_names(batch)
+    x = np.full((batch.size, len(names)), NO_OVERLAP)
+    if "Q" in names:
+        x[:, 2], x[:, 3] = 0.0, math.log(np.mean(np.square(w.values)))
+    solution = evaluate(batch, x)
+    return math.log(sum(map(math.exp, w.log_measure))) / -solution.dphi_dalpha
+
+
+def follow_names(batch: Batch) -> tuple[str, ...]:
+    from ..numerics.codegen import load
+
+    return tuple(load(batch.model).UNKNOWNS)
+
+
+def _columns(solution: Solution, zero: bool = False) -> Flat:
+    s = solution
+    zeros = np.zeros(s.alpha.size)
+    out: Flat = {
+        "value": s.alpha.copy(), "error": s.info[:, s.nu] + 2e-16 * np.abs(s.alpha), "ok": s.converged & (s.alpha > 0),
+        "q": zeros if zero else s.q, "q_hat": zeros if zero else s.extra("q_hat"), "replicon": s.extra("replicon"),
+    }
+    if "Q" in s.module.UNKNOWNS:
+        out["Q"], out["lam"] = s.norm, s.extra("lam")
+    return out
+
+
+# --- q -> 1 --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _limit_functions(model: Perceptron) -> dict[str, Any]:
+    """NumPy functions of the q -> 1 limit, generated from the symbolic scaling: D = E d^2, its derivative, P(d > 0)."""
+    import sympy as sp
+
+    from ..symbolic import limits
+    from ..symbolic import symbols as S
+    from ..symbolic.rs import functional
+
+    f = functional(model)
+    stretches = limits.symbolic_gaps(model.likelihood) if isinstance(model.likelihood, str) else limits.gaps(model.likelihood.pieces or ())
+    values = model.weights.values if isinstance(model.weights, Discrete) else None
+    C = limits.q_to_one(f, stretches, values)
+    unknowns = [x for x in (limits.a, limits.b, S.Q) if x in C.free_symbols]
+    outside = limits.beyond(stretches, f.norm, sp.S.Zero)
+    args = [limits.a, limits.b, S.Q, S.alpha, S.kappa]
+    make = lambda e: sp.lambdify(args, e, [_special(), "numpy"])  # noqa: E731
+    return {
+        "unknowns": [u.name for u in unknowns], "C": make(C), "dC": make(C.diff(S.alpha)),
+        "grad": [make(C.diff(u)) for u in unknowns], "hess": [[make(C.diff(u, v)) for v in (*unknowns, S.alpha)] for u in unknowns],
+        "outside": make(outside),
+        # one stretch on one side only: d^2 is convex, f'' <= 0 there
+        "convex": all(edge in (low, high) and (low.is_infinite or high.is_infinite) for low, high, edge in stretches),
+        "covered": not stretches,
+    }
+
+
+def _special() -> dict[str, Any]:
+    from scipy.special import ndtr
+
+    return {"H": lambda x: ndtr(-x), "G": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi)}
+
+
+def _q_to_one(batch: Batch) -> Flat:
+    model = batch.model
+    fn = _limit_functions(_plain(model))
+    n = len(fn["unknowns"])
+    value, ok, error = np.full(batch.size, np.nan), np.zeros(batch.size, dtype=bool), np.full(batch.size, np.nan)
+    replicon = np.full(batch.size, -np.inf)  # a finite set always breaks in this limit: <g''^2> diverges
+    for i, kappa in enumerate(batch.kappa):
+        y = {"a": 1.0, "b": 0.5, "Q": 1.0}
+        if isinstance(model.weights, Discrete):
+            y["Q"] = float(np.mean(np.square(model.weights.values)))
+        alpha = 1.0
+        if fn["covered"]:
+            continue
+        for step in range(200):
+            args = (y["a"], y["b"], y["Q"], alpha, kappa)
+            if n == 0:
+                slope = float(fn["dC"](*args))
+                alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope
+                ok[i], value[i], error[i] = np.isfinite(alpha), alpha, 8e-16 * alpha
+                break
+            J = np.array([[float(h(*args)) for h in row] for row in fn["hess"]] + [[float(g(*args)) for g in fn["grad"]] + [float(fn["dC"](*args))]])
+            F = np.array([float(g(*args)) for g in fn["grad"]] + [float(fn["C"](*args))])
+            try:
+                d = np.linalg.solve(J, -F)
+            except np.linalg.LinAlgError:
+                break
+            scale = np.array([y[u] for u in fn["unknowns"]] + [alpha])
+            damp = min(1.0, 0.5 / max(np.max(np.abs(d / np.maximum(np.abs(scale), 0.1))), 1e-300))
+            for u, du in zip(fn["unknowns"], d):
+                y[u] += damp * du
+            alpha += damp * d[-1]
+            if damp == 1.0 and np.max(np.abs(d)) < 1e-14 * max(1.0, alpha):
+                ok[i], value[i] = alpha > 0 and y["Q"] > 0 and y["a"] > 0, alpha
+                error[i] = 1e-14 * alpha + float(np.abs(np.linalg.solve(J, np.full(n + 1, 4e-16)))[-1])
+                break
+        if isinstance(model.weights, Spherical) and ok[i]:
+            outside = float(fn["outside"](*args[:3], alpha, kappa))
+            replicon[i] = 1 - alpha * outside if fn["convex"] else -np.inf
+    return {"value": value, "error": error, "ok": ok, "q": np.full(batch.size, np.nan), "q_hat": np.full(batch.size, np.inf),
+            "replicon": replicon, "diverges": np.full(batch.size, fn["covered"])}
+
+
+def _plain(model: Perceptron) -> Perceptron:
+    """The model with a scalar margin: the cache key of its limit functions, in which kappa is an argument."""
+    if isinstance(model.likelihood, str):
+        return Perceptron(model.weights, 1.0 if model.likelihood == "window" else 0.0, model.likelihood)
+    return model
+
+
+# --- results -------------------------------------------------------------------------------------------------------
+
+
+def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
+    model = batch.model
+    ok = flat["ok"]
+    status = np.where(ok, "converged", "not-converged").astype(object)
+    message = np.where(ok, "", "no start reached a residual below 1e-10").astype(object)
+    if flat.get("diverges", np.zeros(1, bool)).any():
+        status[:], message[:] = "diverges", "every field satisfies the likelihood: no finite capacity"
+        flat["value"][:] = np.inf
+    stable = flat["replicon"] >= -MARGINAL
+    order = {k: batch.out(np.where(ok, flat[k], np.nan)) for k in ("q", "q_hat", "Q", "lam") if k in flat and criterion != "q-to-1"}
+    if criterion == "q-to-1":
+        order = {"q": 1.0} if model.weights.name in ("binary", "spherical") else {}
+    statement = np.array([_statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) if ok[i] else ""
+                          for i in range(batch.size)], dtype=object)
+    value = np.where(ok | (status == "diverges"), flat["value"], np.nan)
+    error = np.where(ok, flat["error"], np.nan)
+    return Estimate(
+        model=model, question="capacity", value=batch.out(value), error=batch.out(error), criterion=criterion,
+        errors={"value": batch.out(error)}, order_parameters=order, stable=batch.out(stable), statement=batch.out(statement),
+        status=batch.out(status), message=batch.out(message), kappa=batch.out(batch.kappa),
+    )
+
+
+def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
+    model = point.model
+    discrete = isinstance(model.weights, Discrete)
+    breaks = "" if stable else " The replica-symmetric saddle is unstable there: replica symmetry breaking lowers the threshold."
+    if criterion == "q-to-1":
+        if discrete:
+            return "Naive replica-symmetric limit q -> 1 of a finite weight set: not the capacity (the entropy vanishes earlier)."
+        return "Gardner capacity: the volume of solutions shrinks to a point (q -> 1)." + breaks
+    if criterion == "first-moment":
+        if not has_zero_overlap(model):
+            return "Annealed (first-moment) threshold: an upper bound on the capacity."
+        if model.weights.name == "binary":
+            if second_moment_holds(point, value):
+                return "First-moment threshold; the second-moment exponent has its maximum at zero overlap here, so it is the SAT/UNSAT threshold."
+            return "First-moment threshold: only an upper bound here, the second-moment exponent is larger away from zero overlap." + breaks
+        return "First-moment threshold at q = 0" + (", where q = 0 is stable." if stable else ": only an upper bound, q = 0 is unstable.")
+    return "Zero of the replica-symmetric entropy." + breaks
+
+
+def second_moment_holds(point: Batch, alpha: float) -> bool:
+    """Whether H2-type entropy(rho) + alpha log P_2(rho)/P_1^2 <= 0 for every overlap rho of two binary configurations.
+
+    P_2(rho) is the replicated pattern average at n = 2, E exp(2 f(sqrt(rho) t, 1 - rho)); an even likelihood makes it even.
+    """
+    from ..numerics import kernels as K
+
+    rho = np.concatenate([np.linspace(0.01, 0.97, 97), 1 - np.geomspace(0.03, 1e-6, 25)])
+    entropy = -(1 + rho) / 2 * np.log1p(rho) - (1 - rho) / 2 * np.log1p(-rho)
+    z, weight, out, acc, part = np.empty(K.MAX_NODES), np.empty(K.MAX_NODES), np.empty(6), np.empty(6), np.empty(6)
+    K.pieces_leaf(0.0, 1.0, point.levels[0], point.low[0], point.high[0], out, acc, part)
+    single = out[0]
+    for k, r in enumerate(rho):
+        kinks = np.sort(np.concatenate([e[np.isfinite(e)] for e in (point.low[0], point.high[0])])) / math.sqrt(r)
+        count = K.gaussian_rule(2.816 * math.sqrt((1 - r) / r), kinks[np.abs(kinks) < K.RANGE], 0, False, z, weight)
+        total = 0.0
+        for i in range(count):
+            K.pieces_leaf(math.sqrt(r) * z[i], 1 - r, point.levels[0], point.low[0], point.high[0], out, acc, part)
+            total += weight[i] * math.exp(2 * (out[0] - single))
+        if entropy[k] + alpha * math.log(total) > 1e-12:
+            return False
+    return True
+
+
+def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str | None = None) -> Estimate:
+    """Largest margin kappa at which load alpha can be stored: the inverse of `capacity` in kappa.
+
+    For the window likelihood, whose capacity grows with kappa, it is the smallest half-width.
+
+    Parameters
+    ----------
+    model : storage model with the named likelihoods; its own kappa is ignored.
+    alpha : load(s) > 0.
+    """
+    check_ansatz(ansatz)
+    from scipy.optimize import brentq
+
+    if not isinstance(model.likelihood, str):
+        raise ValueError("likelihood: got a user-defined likelihood, which has no margin; takes threshold or window")
+    chosen = criterion or default_criterion(model)
+    reason = _unsupported(model)
+    loads = check_alpha(alpha)
+    if np.any(loads <= 0):
+        raise ValueError("alpha: got 0, at which any margin can be reached; takes loads > 0")
+    flat = loads.reshape(-1)
+    if reason:
+        return Estimate(model=model, question="max-margin", criterion=chosen, status="unsupported", message=reason, alpha=float(flat[0]))
+    base = _plain(model)
+    low, high = (1e-6, MARGIN_RANGE) if model.likelihood == "window" else (-MARGIN_RANGE, MARGIN_RANGE)
+    value, error = np.full(flat.size, np.nan), np.full(flat.size, np.nan)
+    stable = np.zeros(flat.size, dtype=bool)
+
+    def at(k: float) -> Flat:
+        return threshold(make_batch(base, 1.0, check_kappa(k, base.likelihood)), chosen)
+
+    def mismatch(k: float, target: float) -> float:
+        found = at(k)
+        return math.log(found["value"][0] / target) if found["ok"][0] else math.nan
+
+    for i, target in enumerate(flat):
+        # walk out from kappa = 0 (or 1) until the load is bracketed, so that the solver is never asked absurd margins
+        left, step = (1.0 if model.likelihood == "window" else 0.0), 0.5
+        f = mismatch(left, target)
+        direction = (1 if f > 0 else -1) * (-1 if model.likelihood == "window" else 1)
+        while True:
+            right = min(max(left + direction * step, low), high)
+            g = mismatch(right, target)
+            if not math.isfinite(g) or f * g <= 0 or right in (low, high):
+                break
+            left, f = right, g
+        if not f * g <= 0:
+            continue
+        root = brentq(mismatch, left, right, args=(target,), xtol=1e-15, rtol=8.9e-16)
+        found, h = at(root), 1e-5
+        slope = (at(root + h)["value"][0] - at(root - h)["value"][0]) / (2 * h)
+        value[i], stable[i] = root, found["replicon"][0] >= -MARGINAL
+        error[i] = (found["error"][0] + abs(found["value"][0] - target)) / abs(slope) + 1e-15
+    ok = np.isfinite(value)
+    out = lambda v: v.reshape(loads.shape) if loads.shape else v[0].item() if isinstance(v[0], np.generic) else v[0]  # noqa: E731
+    return Estimate(
+        model=model, question="max-margin", value=out(value), error=out(error), errors={"value": out(error)}, criterion=chosen,
+        stable=out(stable), alpha=out(flat), status=out(np.where(ok, "converged", "no-solution").astype(object)),
+        message=out(np.where(ok, "", f"no margin in [{low:g}, {high:g}] has this capacity").astype(object)),
+    )
+
+
+__all__ = ["CRITERIA", "capacity", "default_criterion", "max_margin", "threshold"]

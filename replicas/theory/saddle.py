@@ -1,0 +1,327 @@
+r"""Replica-symmetric saddle points: order parameters, entropies, stability.
+
+.. math:: \phi = \mathrm{extr}\{ \lambda Q/2 - \hat q(Q-q)/2 + E\,g(\sqrt{\hat q}z,\lambda) + \alpha E\,f(\sqrt q t, Q-q) \}
+
+Entropy is phi - alpha <log Theta>, energy (errors per weight at finite beta) is -alpha <log Theta>/beta.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..models import Discrete, Likelihood, Perceptron, Spherical
+from ..numerics.saddle import Batch, Solution, evaluate, follow, has_zero_overlap, make_batch, newton, start, zero_overlap
+from ..results import Curve, SaddlePoint
+
+CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
+SCAN = np.linspace(-8.0, 16.0, 33)  # logit(q) from which all coexisting branches are sought
+SAME_BRANCH = 1e-6  # two solutions whose logits differ by less are one
+ANSATZES = ("rs",)
+
+
+def check_ansatz(ansatz: str) -> None:
+    """Only what has landed is accepted."""
+    if ansatz not in ANSATZES:
+        raise ValueError(f"ansatz: got {ansatz!r}; takes {', '.join(ANSATZES)}")
+
+
+def solve(
+    model: Perceptron,
+    alpha: Any,
+    ansatz: str = "rs",
+    branch: str | None = None,
+    *,
+    kappa: Any = None,
+    beta: Any = None,
+) -> SaddlePoint | Curve:
+    """Saddle point of the free entropy at load alpha.
+
+    Parameters
+    ----------
+    model : rp.Perceptron.
+    alpha : load(s) P/N >= 0; an array gives a `Curve`.
+    ansatz : "rs".
+    branch : None for the thermodynamic branch; "typical" for the one that starts at alpha = 0; "q=0" for the symmetric
+        solution of an even likelihood; "perfect" for R = 1 of a discrete teacher-student; "all" for every one found
+        (one axis more, last).
+    kappa, beta : override the model's own; arrays broadcast with alpha.
+
+    Returns
+    -------
+    SaddlePoint for scalars, Curve for arrays. ``status``: converged; no-solution where no saddle exists (spherical
+    weights at or above capacity); unphysical where the entropy of a discrete set is negative.
+
+    Raises
+    ------
+    ValueError : alpha negative or not finite, unknown ansatz or branch, shapes that do not broadcast.
+    """
+    check_ansatz(ansatz)
+    if branch not in (None, "typical", "q=0", "perfect", "all"):
+        raise ValueError(f"branch: got {branch!r}; takes None, 'typical', 'q=0', 'perfect' or 'all'")
+    batch = make_batch(model, alpha, kappa, beta)
+    if branch == "q=0" and not has_zero_overlap(model):
+        raise ValueError("branch: got 'q=0'; takes it only for an even likelihood with symmetric weights")
+    if branch == "perfect" and not (model.teacher and isinstance(model.weights, Discrete)):
+        raise ValueError("branch: got 'perfect'; takes it only for a discrete teacher-student model")
+    if branch == "all":
+        return _all_branches(batch)
+    return result(batch, thermodynamic(batch) if branch is None else _named(batch, branch))
+
+
+class Columns:
+    """Flat columns of a result being assembled."""
+
+    def __init__(self, batch: Batch):
+        self.batch = batch
+        size = batch.size
+        self.number = {k: np.full(size, np.nan) for k in
+                       ("q", "q_hat", "one_minus_q", "Q", "lam", "free_entropy", "entropy", "energy", "replicon", "residual", "condition")}
+        self.error = {k: np.full(size, np.nan) for k in ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")}
+        self.status = np.full(size, "no-solution", dtype=object)
+        self.message = np.full(size, "", dtype=object)
+        self.branch = np.full(size, "", dtype=object)
+        self.dominant = np.zeros(size, dtype=bool)
+
+    def fill(self, index: np.ndarray, solution: Solution, branch: str) -> None:
+        """Write the converged points of a solution of the sub-batch ``index``."""
+        ok = solution.converged
+        at = index[ok]
+        n, e, s = self.number, self.error, solution
+        info = s.info[ok]
+        nu = s.nu
+        zero = branch == "q=0"
+        n["q"][at] = 0.0 if zero else s.q[ok]
+        n["one_minus_q"][at] = s.gap[ok]
+        n["q_hat"][at] = 0.0 if zero else s.extra("q_hat")[ok]
+        e["q"][at] = 0.0 if zero else s.q_error()[ok]
+        names = s.module.UNKNOWNS
+        if "qhat" in names:
+            e["q_hat"][at] = 0.0 if zero else s.extra("q_hat")[ok] * info[:, 1]
+        else:
+            e["q_hat"][at] = 0.0 if zero else s.extra("q_hat")[ok] * info[:, 0] * 2
+        n["Q"][at] = s.norm[ok]
+        e["Q"][at] = s.norm[ok] * info[:, names.index("Q")] if "Q" in names else 0.0
+        if "lambda" in names or isinstance(self.batch.model.weights, Spherical):
+            n["lam"][at] = s.extra("lam")[ok]
+            e["lam"][at] = info[:, names.index("lambda")] if "lambda" in names else s.extra("lam")[ok] * info[:, 0]
+        n["free_entropy"][at] = s.phi[ok]
+        e["free_entropy"][at] = info[:, nu + 1]
+        model = self.batch.model
+        loglik = s.extra("loglik")[ok]
+        if model.hard:
+            n["entropy"][at] = s.phi[ok]
+            e["entropy"][at] = info[:, nu + 1]
+        else:
+            n["entropy"][at] = s.entropy[ok]
+            e["entropy"][at] = info[:, nu + 1] + _slope(s, "loglik")[ok] + 4e-16 * np.abs(loglik)
+            if self.batch.beta is not None:
+                b = self.batch.beta[at]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    n["energy"][at] = np.where(b > 0, -loglik / b, np.nan)
+                    e["energy"][at] = np.where(b > 0, (_slope(s, "loglik")[ok] + 4e-16 * np.abs(loglik)) / b, np.nan)
+                self._infinite_temperature(at, s, ok, b)
+        n["replicon"][at] = s.extra("replicon")[ok]
+        e["replicon"][at] = _slope(s, "replicon")[ok] + 1e-15 * (1 + np.abs(s.extra("replicon")[ok]))
+        n["residual"][at] = info[:, nu + 2]
+        n["condition"][at] = info[:, nu + 3]
+        self.status[at] = "converged"
+        self.branch[at] = branch
+        if isinstance(model.weights, Discrete) and model.weights.probabilities is None:
+            negative = at[n["entropy"][at] < -e["entropy"][at] - 1e-15]
+            if branch != "perfect":
+                self.status[negative] = "unphysical"
+                self.message[negative] = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
+
+    def _infinite_temperature(self, at: np.ndarray, s: Solution, ok: np.ndarray, b: np.ndarray) -> None:
+        """beta = 0: patterns do not act; the energy is alpha times the probability of a violation."""
+        from scipy.special import ndtr
+
+        hot = b == 0
+        if hot.any():
+            k, norm = self.batch.kappa[at][hot], np.sqrt(s.norm[ok][hot])
+            inside = ndtr(-k / norm) if self.batch.model.likelihood == "threshold" else 1 - 2 * ndtr(-k / norm)
+            self.number["energy"][at[hot]] = self.batch.alpha[at][hot] * (1 - inside)
+            self.error["energy"][at[hot]] = 4e-16 * self.batch.alpha[at][hot]
+
+    def build(self, shape: tuple[int, ...], **extra: Any) -> SaddlePoint | Curve:
+        """The result in the shape asked for."""
+        batch = self.batch
+
+        def out(values: np.ndarray | None) -> Any:
+            if values is None or (values.dtype == float and np.isnan(values).all()):
+                return None
+            return values.reshape(shape) if shape else (values[0].item() if isinstance(values[0], np.generic) else values[0])
+
+        number = {k: out(v) for k, v in self.number.items()}
+        if not np.any(self.number["condition"] > CONDITION_REPORTED):
+            number["condition"] = None
+        answered = np.isfinite(self.number["replicon"])
+        stable = np.where(answered, self.number["replicon"] > 0, False)
+        smooth = isinstance(batch.model.likelihood, Likelihood)
+        errors = {k: out(v) for k, v in self.error.items()}
+        if "Q" not in _unknowns(batch):
+            errors["Q"] = None
+            if np.all((self.number["Q"] == 1.0) | np.isnan(self.number["Q"])):
+                number["Q"] = None
+        kind = Curve if shape else SaddlePoint
+        return kind(
+            model=batch.model, status=out(self.status), message=out(self.message), errors=errors, error=errors["free_entropy"],
+            alpha=out(batch.alpha), kappa=None if smooth else out(batch.kappa), beta=None if batch.beta is None else out(batch.beta),
+            stable=out(stable) if answered.any() else None, branch=out(self.branch), dominant=out(self.dominant), **number, **extra,
+        )
+
+
+def _unknowns(batch: Batch) -> tuple[str, ...]:
+    from ..numerics.codegen import load
+
+    return tuple(load(batch.model).UNKNOWNS)
+
+
+def _slope(solution: Solution, name: str) -> np.ndarray:
+    """Error of an observable from that of the unknowns, by its change under a shift along the error."""
+    error = solution.info[:, : solution.nu]
+    scale = np.maximum(np.abs(error).max(axis=1), 1e-300)
+    shift = 1e-6
+    moved = evaluate(solution.batch.with_alpha(solution.alpha), solution.x + shift * error / scale[:, None])
+    return np.abs(moved.extra(name) - solution.extra(name)) / shift * scale
+
+
+def _named(batch: Batch, branch: str) -> Columns:
+    columns = Columns(batch)
+    index = np.arange(batch.size)
+    if branch == "perfect":
+        _perfect(columns, index)
+        return columns
+    positive = index[batch.alpha > 0]
+    if positive.size:
+        part = batch.take(positive)
+        columns.fill(positive, zero_overlap(part) if branch == "q=0" else follow(part), branch)
+    _empty(columns, index[batch.alpha == 0])
+    _explain(columns)
+    return columns
+
+
+def thermodynamic(batch: Batch) -> Columns:
+    """Each point on its dominant branch."""
+    model = batch.model
+    if has_zero_overlap(model):
+        columns = _named(batch, "q=0")
+        broken = np.flatnonzero(~(columns.number["replicon"] > 0))
+        if broken.size and isinstance(model.weights, Spherical):
+            # below the instability of q = 0 a solution with q > 0 takes over where there is one
+            other = follow(batch.take(broken))
+            other.info[other.q < 1e-8, -1] = 0.0
+            columns.fill(broken, other, "typical")
+        columns.dominant[:] = True
+        return columns
+    columns = _named(batch, "typical")
+    if model.teacher and isinstance(model.weights, Discrete):
+        gone = (columns.status != "converged") & (batch.alpha > 0)
+        _perfect(columns, np.flatnonzero(gone))
+    columns.dominant[:] = True
+    return columns
+
+
+def _empty(columns: Columns, index: np.ndarray) -> None:
+    """alpha = 0: the measure itself."""
+    if not index.size:
+        return
+    w = columns.batch.model.weights
+    n, e = columns.number, columns.error
+    if isinstance(w, Discrete):
+        p = np.exp(np.array(w.log_measure))
+        v = np.array(w.values)
+        mean, square, phi = p @ v / p.sum(), p @ v**2 / p.sum(), np.log(p.sum())
+    else:
+        mean, square, phi = 0.0, 1.0, 0.0
+    for name, value in {"q": mean**2, "q_hat": 0.0, "Q": square, "one_minus_q": square - mean**2, "free_entropy": phi,
+                        "entropy": phi, "replicon": 1.0, "residual": 0.0}.items():
+        n[name][index] = value
+        if name in e:
+            e[name][index] = 2e-16 * abs(value)
+    if columns.batch.beta is not None:
+        n["energy"][index] = 0.0
+        e["energy"][index] = 0.0
+    columns.status[index] = "converged"
+    columns.branch[index] = "q=0" if has_zero_overlap(columns.batch.model) else "typical"
+
+
+def _perfect(columns: Columns, index: np.ndarray) -> None:
+    """R = Q: the student is the teacher; one configuration, entropy 0, for every alpha > 0."""
+    from ..numerics.saddle import fixed_norm
+
+    n, e = columns.number, columns.error
+    norm = fixed_norm(columns.batch.model)
+    for name, value in {"q": norm, "q_hat": np.inf, "Q": norm, "one_minus_q": 0.0, "free_entropy": 0.0, "entropy": 0.0,
+                        "replicon": 1.0, "residual": 0.0}.items():
+        n[name][index] = value
+        if name in e:
+            e[name][index] = 0.0
+    columns.status[index] = "converged"
+    columns.message[index] = ""
+    columns.branch[index] = "perfect"
+
+
+def _explain(columns: Columns) -> None:
+    """Say why a point has no answer."""
+    batch = columns.batch
+    for i in np.flatnonzero(columns.status == "no-solution"):
+        if batch.model.teacher:
+            columns.status[i] = "branch-ended"
+            columns.message[i] = "the R < 1 branch has ended below this load"
+        elif isinstance(batch.model.weights, Spherical) and batch.model.hard:
+            columns.message[i] = "no replica-symmetric saddle: the load is at or above capacity (see capacity with criterion q-to-1)"
+        else:
+            columns.status[i] = "not-converged"
+            columns.message[i] = "no start reached a residual below 1e-10"
+
+
+def result(batch: Batch, columns: Columns) -> SaddlePoint | Curve:
+    return columns.build(batch.shape)
+
+
+def _all_branches(batch: Batch) -> Curve:
+    """Every branch found at every point: the typical one, q = 0, perfect learning, and others met in a scan of q."""
+    model = batch.model
+    found: list[tuple[str, Columns]] = []
+    main = thermodynamic(batch)
+    found.append(("main", main))
+    extra_names = ["q=0"] if has_zero_overlap(model) else []
+    if model.teacher and isinstance(model.weights, Discrete):
+        extra_names += ["typical", "perfect"]
+    for name in extra_names:
+        found.append((name, _named(batch, name)))
+    positive = np.flatnonzero(batch.alpha > 0)
+    part = batch.take(positive)
+    for logit in SCAN if positive.size else ():
+        scan = Columns(batch)
+        solution = newton(part, start(part, float(logit)))
+        solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), -1] = 0.0
+        scan.fill(positive, solution, "middle")
+        found.append(("scan", scan))
+    rows: list[tuple[int, Columns]] = []
+    seen: list[list[float]] = [[] for _ in range(batch.size)]
+    for _, columns in found:
+        for i in range(batch.size):
+            if not np.isfinite(columns.number["q"][i]):
+                continue
+            key = float(np.log(max(columns.number["one_minus_q"][i], 1e-300)) + columns.number["q"][i])
+            if any(abs(key - k) < SAME_BRANCH for k in seen[i]):
+                continue
+            seen[i].append(key)
+            rows.append((i, columns))
+    rows.sort(key=lambda r: (r[0], r[1].number["q"][r[0]]))
+    merged = Columns(batch.take(np.array([i for i, _ in rows], dtype=int)))
+    for k, (i, columns) in enumerate(rows):
+        for name in merged.number:
+            merged.number[name][k] = columns.number[name][i]
+        for name in merged.error:
+            merged.error[name][k] = columns.error[name][i]
+        merged.status[k], merged.message[k], merged.branch[k] = columns.status[i], columns.message[i], columns.branch[i]
+        best = max((c.number["free_entropy"][i] for j, c in rows if j == i and c.branch[i] != "middle"), default=-np.inf)
+        merged.dominant[k] = columns.number["free_entropy"][i] >= best and columns.branch[i] != "middle"
+    curve = merged.build((len(rows),))
+    assert isinstance(curve, Curve)
+    return curve
