@@ -1,4 +1,4 @@
-"""Command line: `python -m validation [--quick | --full] [--json] [--output DIR] [--seed S] [--only NAME ...]`
+"""Command line: `python -m validation [--quick | --full] [--json] [--output DIR] [--seed S] [--only ...]`.
 
 Exit code 0 when nothing disagrees, 1 when some comparison disagrees or an experiment fails (the table says
 which), 2 for bad arguments, 130 when interrupted (the experiments completed until then are still reported).

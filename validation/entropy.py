@@ -6,8 +6,8 @@ One enumeration counts the solutions of the first 0, 1, ..., P patterns, so each
 rows at different loads are therefore correlated. alpha N is rarely an integer at odd N: the *deviation* from
 theory at the two nearest P, each at its own load P/N, is interpolated linearly to alpha, then extrapolated in
 1/N. (It is a(alpha)/N and loads differ by 1/N, so what the interpolation leaves is O(1/N^3).)
-log Z does not exist where Z = 0. Those samples are counted and reported, sizes with 1% of them or more are not
-used, and the choice between setting them aside and counting log Z = 0 enters the standard error.
+log Z does not exist where Z = 0. Those samples are counted and reported, sizes with 1% of them or more are
+not used, and the choice between setting them aside and counting log Z = 0 enters the standard error.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def counts_by_load(N: int, samples: int, seed: int, progress: Progress | None) -
 def deviation_at_load(
     counts: NDArray[np.int64], N: int, alpha: float
 ) -> tuple[float, float, int]:
-    """Measured minus RS entropy at the load alpha, its standard error, the number of samples without solutions.
+    """Measured minus RS entropy at alpha, its standard error, and the number of samples without solutions.
 
     The conventions for Z = 0 (set aside, or log Z = 0) differ by the fraction of such samples times s: that
     difference is added to the error in quadrature.

@@ -2,12 +2,17 @@
 
     P(u) = E < delta(u - u_mu) >,   < . > over all solutions of a sample, each sample with weight one
 
-Binary weights, kappa = 0, alpha = 1/3.
-At odd N the fields live on the lattice u = 1, 3, 5, ... in units of 1/sqrt(N); each point stands for the cell
-of width 2/sqrt(N) around it, and the first cell starts at kappa = 0. The cells of two sizes do not match. So
-the cumulative distribution is compared at the edges of the cells, where lattice and continuum agree up to
-O(1/N); that small, smooth *deviation* is carried to common bins by a cubic spline, and extrapolated in 1/N.
-Samples without solutions have no Gibbs measure: they are counted and reported.
+Binary weights, kappa = 0, alpha = 1/3. At odd N the fields live on the lattice u = 1, 3, 5, ... in units of
+1/sqrt(N), each point standing for the cell of width 2/sqrt(N) around it; the first cell starts at kappa = 0.
+
+The parity of the mismatches of a pattern is prod_i W_i xi_i, so the solutions with a given sign of prod_i W_i
+put each pattern on every *second* lattice point only, and their numbers differ from sample to sample. This
+leaves an alternating error of relative order 1/sqrt(N) in single cells, which cancels in pairs of cells.
+Probabilities are therefore compared cumulatively at the edges of pairs, where the deviation is smooth and
+O(1/N). A cubic spline carries it to bins common to all N (its error, estimated by a second interpolant, is
+part of the standard error; sizes whose pairs are wider than a bin are not used), then extrapolated in 1/N.
+Averages of smooth functions need none of this. Samples without solutions have no Gibbs measure: they are
+counted and reported.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, PchipInterpolator
 
 import replicas as rp
 from replicas import simulation
@@ -27,32 +32,35 @@ from .sampling import Progress, collect, mean_and_stderr
 
 NAME = "fields"
 QUESTION = "Do the local fields of the solutions follow the RS distribution?"
-PATTERNS_PER_SITES = (1, 3)  # alpha = 1/3: every odd multiple of 3 has an integer P
-QUICK = {9: 6000, 15: 6000, 21: 4000}
-FULL = {9: 60000, 15: 60000, 21: 40000, 27: 3000}
-BINS = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
+PATTERNS, SITES = 1, 3  # alpha = 1/3: an integer P at every odd multiple of 3
+QUICK = {9: 5000, 15: 10000, 21: 8000}
+FULL = {9: 100000, 15: 100000, 21: 100000, 27: 5000}
+BINS = np.array([0.0, 1.0, 2.0, 3.0])
+WIDEST_PAIR = 1.1  # about the width of a bin
+MOMENTS = {"mean field <u>": 1, "mean square field <u^2>": 2}
+LARGEST_FIELD = 9.0  # of the integrals of the predicted density
 AXES = ("local field u", "density")
 
 
 def predicted_density(u: NDArray[np.float64]) -> NDArray[np.float64]:
     """Density of the local field of a typical solution at the load of the experiment."""
-    P, N = PATTERNS_PER_SITES
-    point = rp.solve(rp.Perceptron(weights="binary"), alpha=P / N)
+    point = rp.solve(rp.Perceptron(weights="binary"), alpha=PATTERNS / SITES)
     return np.asarray(rp.field_distribution(point, u).density, dtype=float)
 
 
-def predicted_cumulative(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of 0 <= u < edge, for increasing edges: Gauss-Legendre of the density between them."""
-    node, weight = np.polynomial.legendre.leggauss(12)
+def predicted_cumulative(edges: NDArray[np.float64], moment: int = 0) -> NDArray[np.float64]:
+    """Integrals of u^moment times the density from 0 to increasing edges, Gauss-Legendre between them."""
+    node, weight = np.polynomial.legendre.leggauss(16)
     ends = np.concatenate([[0.0], edges])
     half = np.diff(ends)[:, None] / 2
     u = ends[:-1, None] + half * (1 + node)
-    return np.cumsum((half * predicted_density(u.ravel()).reshape(u.shape)) @ weight)
+    density = predicted_density(u.ravel()).reshape(u.shape)
+    return np.cumsum((half * u**moment * density) @ weight)
 
 
 def cell_probabilities(N: int, samples: int, seed: int, progress: Progress | None) -> NDArray[np.float64]:
     """Probabilities of the cells u = 1, 3, ..., N in units of 1/sqrt(N); one row a sample with solutions."""
-    P = PATTERNS_PER_SITES[0] * N // PATTERNS_PER_SITES[1]
+    P = PATTERNS * N // SITES
 
     def counts(sample: int) -> NDArray[np.int64]:
         patterns = simulation.draw_patterns(P, N, seed, sample)
@@ -64,25 +72,47 @@ def cell_probabilities(N: int, samples: int, seed: int, progress: Progress | Non
 
 
 def bin_deviations(cells: NDArray[np.float64], N: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Measured minus predicted probability of each of the BINS, with standard errors over samples."""
-    edges = 2 * np.arange(1, cells.shape[1] + 1) / np.sqrt(N)
-    cumulative = np.cumsum(cells, axis=1) - predicted_cumulative(edges)
-    padded = np.concatenate([np.zeros((len(cells), 1)), cumulative], axis=1)
-    # the spline is linear in its values: one for all samples
-    at_bins = CubicSpline(np.concatenate([[0.0], edges]), padded, axis=1)(BINS)
-    return mean_and_stderr(np.diff(at_bins, axis=1))
+    """Measured minus predicted probability of each of the BINS, with standard errors."""
+    n_pairs = cells.shape[1] // 2
+    edges = 4 * np.arange(n_pairs + 1) / np.sqrt(N)
+    cumulative = np.zeros((len(cells), n_pairs + 1))
+    cumulative[:, 1:] = np.cumsum(cells, axis=1)[:, 1 : 2 * n_pairs : 2] - predicted_cumulative(edges[1:])
+    # a spline is linear in its values: this one is the spline of every sample
+    mean, stderr = mean_and_stderr(np.diff(CubicSpline(edges, cumulative, axis=1)(BINS), axis=1))
+    other = np.diff(PchipInterpolator(edges, cumulative.mean(axis=0))(BINS))
+    return mean, np.hypot(stderr, mean - other)
 
 
-def bin_rows(cells: dict[int, NDArray[np.float64]]) -> tuple[list[Row], list[str]]:
-    """The extrapolated probability of each bin against theory, and the notes on the fits."""
-    predicted = np.diff(predicted_cumulative(BINS[1:]), prepend=0.0)
-    deviations = np.array([bin_deviations(table, N) for N, table in cells.items()])
+def moment_deviation(
+    cells: NDArray[np.float64], N: int, moment: int, predicted: float
+) -> tuple[float, float]:
+    """Measured minus predicted average of u^moment, with its standard error over samples."""
+    mean, stderr = mean_and_stderr(cells @ lattice(cells, N) ** moment - predicted)
+    return float(mean), float(stderr)
+
+
+def lattice(cells: NDArray[np.float64], N: int) -> NDArray[np.float64]:
+    """The fields at the centres of the cells."""
+    return (2 * np.arange(cells.shape[1]) + 1) / np.sqrt(N)
+
+
+def extrapolated_rows(cells: dict[int, NDArray[np.float64]]) -> tuple[list[Row], list[str]]:
+    """Bins and moments, extrapolated, against theory; and the notes on the fits."""
+    quantities = []
+    bins = {N: bin_deviations(table, N) for N, table in cells.items() if 4 / np.sqrt(N) < WIDEST_PAIR}
+    for k, probability in enumerate(np.diff(predicted_cumulative(BINS[1:]), prepend=0.0)):
+        label = f"probability of {BINS[k]:g} <= u < {BINS[k + 1]:g}"
+        deviations = {N: (float(mean[k]), float(stderr[k])) for N, (mean, stderr) in bins.items()}
+        quantities.append((label, float(probability), deviations))
+    for label, moment in MOMENTS.items():
+        predicted = float(predicted_cumulative(np.linspace(0.5, LARGEST_FIELD, 18), moment)[-1])
+        deviations = {N: moment_deviation(table, N, moment, predicted) for N, table in cells.items()}
+        quantities.append((label, predicted, deviations))
     rows, notes = [], []
-    for k, probability in enumerate(predicted):
-        fit = extrapolate(list(cells), deviations[:, 0, k], deviations[:, 1, k])
-        where = f"{BINS[k]:g} <= u < {BINS[k + 1]:g}"
-        rows.append(confront(f"probability of {where}", probability, probability + fit.limit, fit.stderr))
-        notes.append(f"{where}: deviation {fit.statement}")
+    for label, predicted, deviations in quantities:
+        fit = extrapolate(list(deviations), *zip(*deviations.values()))
+        rows.append(confront(label, predicted, predicted + fit.limit, fit.stderr))
+        notes.append(f"{label}: deviation {fit.statement}")
     return rows, notes
 
 
@@ -91,7 +121,7 @@ def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> 
     start = time.perf_counter()
     plan = QUICK if quick else FULL
     cells = {N: cell_probabilities(N, samples, seed, progress) for N, samples in plan.items()}
-    rows, notes = bin_rows(cells)
+    rows, notes = extrapolated_rows(cells)
     missing = ", ".join(f"N={N}: {plan[N] - len(table)} of {plan[N]}" for N, table in cells.items())
     notes.append(f"samples without solutions, set aside: {missing}")
     lattices = {N: lattice_density(table, N) for N, table in cells.items()}
@@ -108,5 +138,4 @@ def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> 
 def lattice_density(cells: NDArray[np.float64], N: int) -> tuple[list[float], list[float], list[float]]:
     """Lattice points u, mean density of the cell around each, its standard error."""
     mean, stderr = mean_and_stderr(cells * np.sqrt(N) / 2)
-    u = (2 * np.arange(cells.shape[1]) + 1) / np.sqrt(N)
-    return u.tolist(), mean.tolist(), stderr.tolist()
+    return lattice(cells, N).tolist(), mean.tolist(), stderr.tolist()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaincc
 
-POOR_FIT = 0.05
+POOR_FIT = 0.01
 """A linear fit with a smaller chi-square probability is replaced by the quadratic one, if sizes suffice."""
 
 
@@ -39,7 +39,7 @@ class Extrapolation:
 
 
 def fit_sizes(N: ArrayLike, values: ArrayLike, stderrs: ArrayLike, order: int) -> Extrapolation:
-    """Weighted least-squares fit of a polynomial in 1/N; ValueError if there are too few sizes for its order."""
+    """Weighted least-squares fit of a polynomial in 1/N; ValueError for fewer sizes than coefficients."""
     sizes, y, sigma = (np.asarray(part, dtype=float) for part in (N, values, stderrs))
     degrees = sizes.size - order - 1
     if degrees < 0:

@@ -54,8 +54,8 @@ def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> 
         theory = (theory_x, [predicted_overlap(rule, float(alpha)) for alpha in theory_x])
         curves.append(series(f"{rule}, N = {max(plan)}", AXES, (x, y, yerr), theory))
     data = dict(zip(("rule", "alpha", "N", "R", "stderr"), zip(*lines)))
-    seconds = time.perf_counter() - start
-    return ExperimentResult(NAME, QUESTION, tuple(rows), tuple(curves), tuple(notes), seed, quick, seconds, data)
+    outcome = (tuple(rows), tuple(curves), tuple(notes))
+    return ExperimentResult(NAME, QUESTION, *outcome, seed, quick, time.perf_counter() - start, data)
 
 
 def mean_overlap(

@@ -3,7 +3,7 @@ method."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ class ExperimentResult:
     seed: int
     quick: bool
     seconds: float
-    data: dict[str, Sequence[int | float | str]] = field(default_factory=dict)
+    data: Mapping[str, Sequence[int | float | str]] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool:
@@ -95,7 +95,7 @@ def decimals(value: Any) -> Any:
     """`value` with every floating-point number in it replaced by its decimal string."""
     if isinstance(value, (float, np.floating)):
         return repr(float(value))
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: decimals(part) for key, part in value.items()}
     if isinstance(value, np.integer):
         return int(value)

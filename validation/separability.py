@@ -2,8 +2,8 @@
 
     P random dichotomies in N dimensions are separable with probability C(P, N)/2^P, which is 1/2 at P = 2N
 
-The law is exact at every N, so nothing is extrapolated: each fraction is compared at its own P and N, with the
-binomial error of the exact probability. The load where the fraction crosses 1/2 is found by a probit fit,
+The law is exact at every N, so nothing is extrapolated: each fraction is compared at its own P and N, with
+the binomial error of the exact probability. The load where the fraction crosses 1/2 is found by a probit fit,
 fraction = Phi(slope (alpha_half - alpha)), and compared with the capacity of the theory.
 """
 

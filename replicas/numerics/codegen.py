@@ -133,7 +133,7 @@ def _log_theta(model: Perceptron) -> str:
     else:  # Theta may vanish: log of zero is -inf by definition
         code = sp.pycode(piecewise(expr), fully_qualified_modules=True)
         body = f"    theta = {code}\n    return math.log(theta) if theta > 0.0 else -np.inf"
-    return f"@njit(cache=True)\ndef log_theta({S.u.name}):\n{body}"
+    return f"@njit(cache=True, error_model='numpy')\ndef log_theta({S.u.name}):\n{body}"
 
 
 class _Averages:
@@ -202,7 +202,7 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     at = func.replicas
     discrete = isinstance(model.weights, Discrete)
     binary = discrete and model.weights.fixed_norm is not None and model.weights.name == "binary"
-    lines = ["@njit(cache=True)",
+    lines = ['@njit(cache=True, error_model="numpy")',
              "def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):"]
     kinds = [str(u) for u in func.unknowns]
     lines.append(f"    # unknowns: {', '.join(kinds)} as logit(q/Q), log q_hat, lambda, log Q")

@@ -22,7 +22,7 @@ def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt
 
 
 # --- template ---
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def linear_solve(a, b, n):
     """Gaussian elimination with row scaling and partial pivoting, in place; False if singular."""
     for i in range(n):
@@ -57,7 +57,7 @@ def linear_solve(a, b, n):
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def newton_step(out, zero, a, b):
     """Newton step for grad = 0 (and phi = 0 with alpha unknown if ``zero``); returns (residual, ok), step in b."""
     n = NU + 1 if zero else NU
@@ -81,7 +81,7 @@ def newton_step(out, zero, a, b):
     return residual, ok
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_steps, out, z, wt, d, acc, part, a, b):
     """Damped then full Newton steps until the residual stops improving; returns (alpha, residual, steps)."""
     best = np.inf
@@ -116,7 +116,7 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
     return alpha, residual, max_steps
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, max_level, xs, found, results, info, cold):
     """Solve every point of a batch.
 
@@ -222,7 +222,7 @@ def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, 
         info[p, NU + 5] = 1.0 if good else 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, results):
     """The functional and all its averages at given points, without solving."""
     z = np.empty(MAX_NODES)

@@ -19,11 +19,11 @@ CONTINUED_FRACTION_DEPTH = 16
 GAUSS_NODES, GAUSS_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(16))
 FINE_NODES, FINE_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(32))
 RANGE = 9.0  # Gaussian mass beyond: 2e-19
-MAX_NODES = 8192
+MAX_NODES = 16384
 TRAPEZOID_FROM = 0.5  # distance of the nearest pole above which the trapezoid needs fewer nodes than graded panels
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def density(x):
     """G(x) to 2 ulp: the rounding error of x^2 is carried along (Dekker)."""
     if abs(x) > 39.0:
@@ -36,7 +36,7 @@ def density(x):
     return math.exp(-0.5 * p) * (1.0 - 0.5 * err) / SQRT_2PI
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def mills_excess(x):
     """A(x) - x = 1/(x + 2/(x + 3/(x + ...))) for x >= 4, without cancellation."""
     c = 0.0
@@ -45,7 +45,7 @@ def mills_excess(x):
     return c
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def mills(x):
     """Inverse Mills ratio A(x) = G(x)/H(x)."""
     if x >= CONTINUED_FRACTION_FROM:
@@ -53,7 +53,7 @@ def mills(x):
     return density(x) / (0.5 * math.erfc(x / math.sqrt(2.0)))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def log_tail(x):
     """log H(x), for every double x."""
     if x >= CONTINUED_FRACTION_FROM:
@@ -63,7 +63,7 @@ def log_tail(x):
     return math.log1p(-0.5 * math.erfc(-x / math.sqrt(2.0)))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def one_sided(x, out):
     """log P(z > x) and cumulants 1-4 of z given z > x: A, 1 - A', A'', -A'''."""
     if x >= CONTINUED_FRACTION_FROM:
@@ -92,7 +92,7 @@ def one_sided(x, out):
     out[4] = -(a2 * (2.0 * a - x) - 2.0 * b * variance)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def two_sided(a, b, out):
     """log P(a < z < b) and cumulants 1-4 of z in the interval."""
     sign = 1.0
@@ -160,7 +160,7 @@ def two_sided(a, b, out):
         out[3] = -out[3]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def interval(a, b, out):
     """log-probability and cumulants of a standard normal restricted to (a, b); ends may be infinite."""
     if b == np.inf:
@@ -176,7 +176,7 @@ def interval(a, b, out):
         two_sided(a, b, out)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def mix(acc, part, log_weight):
     """Add a component (log-mass, cumulants) of log-weight ``log_weight`` to the mixture ``acc``; acc[5] is mean log-level."""
     lp = part[0] + log_weight
@@ -205,7 +205,7 @@ def mix(acc, part, log_weight):
     acc[5] = v * acc[5] + w * log_weight
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def to_field(V, acc, d):
     """Cumulants of the standardised noise to field derivatives of the leaf."""
     s = math.sqrt(V)
@@ -217,7 +217,7 @@ def to_field(V, acc, d):
     d[5] = acc[5]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def pieces_leaf(w, V, levels, low, high, d, acc, part):
     """f(w, V) = log sum_k exp(level_k) P(low_k < w + sqrt(V) z < high_k) and its derivatives."""
     s = math.sqrt(V)
@@ -233,7 +233,18 @@ def pieces_leaf(w, V, levels, low, high, d, acc, part):
     to_field(V, acc, d)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def pieces_leaf_values(w, V, levels, low, high):
+    """f(w, V) alone, at an array of fields."""
+    d, acc, part = np.empty(6), np.empty(6), np.empty(6)
+    out = np.empty(w.size)
+    for i in range(w.size):
+        pieces_leaf(w[i], V, levels, low, high, d, acc, part)
+        out[i] = d[0]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def discrete_leaf(h, lam, values, log_measure, d):
     """g(h, lam) = log sum_w p(w) exp(h w - lam w^2/2) and its field derivatives, cumulants of w."""
     n = values.size
@@ -267,7 +278,7 @@ def discrete_leaf(h, lam, values, log_measure, d):
     d[5] = 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def binary_leaf(h, d):
     """g = log 2cosh h, the same as discrete_leaf for {-1, 1}."""
     a = abs(h)
@@ -284,7 +295,7 @@ def binary_leaf(h, d):
     d[5] = 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _graded(edges, count, low, high, first, cap, left_kink, right_kink):
     """Append panel edges covering (low, high], graded towards the ends that are kinks."""
     mid = 0.5 * (low + high) if left_kink and right_kink else (high if left_kink else low)
@@ -324,13 +335,15 @@ def _graded(edges, count, low, high, first, cap, left_kink, right_kink):
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def gaussian_rule(pole, kinks, level, half, z, weight):
     """Nodes and weights for E F(z), z standard normal, F analytic but for poles at distance ``pole`` above the kinks.
 
     Trapezoid (error exp(-2 pi pole/step)) when the poles are far, else Gauss-Legendre panels graded around the kinks.
     Each level halves every step. ``half``: F is even, only z >= 0 is used. Returns the number of nodes.
     """
+    if not pole >= 0.0:
+        return 0
     shrink = 0.5**level
     if pole >= TRAPEZOID_FROM:
         step = min(0.6, 0.16 * pole) * shrink
@@ -343,7 +356,7 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
                 weight[count] *= 2.0
             count += 1
         return count
-    edges = np.empty(2048)
+    edges = np.empty(4096)
     start = 0.0 if half else -RANGE
     edges[0] = start
     count = 1
@@ -362,8 +375,8 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
         count = _graded(edges, count, at, end, first, cap, left_kink, not last)
         at = end
         left_kink = True
-        if count > 400:
-            break
+        if count > 900:  # more kinks than nodes: give up rather than return half a rule
+            return 0
     nodes = 0
     for p in range(count - 1):
         r = 0.5 * (edges[p + 1] - edges[p])
@@ -378,7 +391,7 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
     return nodes
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def pattern_kinks(q, low, high, kinks):
     """Ends of the pieces in units of sqrt(q) z, sorted; returns their number."""
     n = 0
@@ -392,7 +405,7 @@ def pattern_kinks(q, low, high, kinks):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def weight_kinks(q_hat, lam, values, log_measure, shift, kinks):
     """Fields where neighbouring values are equally likely, in units of sqrt(q_hat) z, sorted."""
     n = 0

@@ -14,7 +14,7 @@ import numpy as np
 from ..models import Discrete, Likelihood, Perceptron, check_beta, check_kappa
 from .codegen import load
 
-MAX_LEVEL = 4  # refinements of the quadrature before a point is given up
+MAX_LEVEL = 3  # refinements of the quadrature before a point is given up
 RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
 STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour

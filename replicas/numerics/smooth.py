@@ -18,7 +18,7 @@ def log_theta(u):  # replaced in the generated module
 
 
 # --- template ---
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def smooth_leaf(w, V, kinks, level, d, acc, edges):
     """f(w, V) = log int Dz Theta(w + sqrt(V) z): panels where the integrand is within e^-60 of its maximum."""
     s = math.sqrt(V)
@@ -109,3 +109,14 @@ def smooth_leaf(w, V, kinks, level, d, acc, edges):
     acc[4] = m4 / mass - 3.0 * m2 * m2
     acc[5] = loglik
     to_field(V, acc, d)
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_leaf_values(w, V, kinks, level):
+    """f(w, V) alone, at an array of fields."""
+    d, acc, edges = np.empty(6), np.empty(6), np.empty(4096)
+    out = np.empty(w.size)
+    for i in range(w.size):
+        smooth_leaf(w[i], V, kinks, level, d, acc, edges)
+        out[i] = d[0]
+    return out

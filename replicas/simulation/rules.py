@@ -13,10 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import lstsq
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
 from ._checks import check_choice, check_integer, check_patterns, check_signs
 from .problems import draw_problem
+
+DEPENDENT = 12.0
+"""Spread of the logarithms of the Cholesky pivots beyond which patterns count as linearly dependent."""
 
 
 def hebb_student(patterns: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -26,14 +29,22 @@ def hebb_student(patterns: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
 
 
 def pseudo_inverse_student(patterns: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """Least-squares W of least norm, shapes as `hebb_student`: fits the labels exactly for P <= N.
+    """Least-squares W of least norm, which fits the labels exactly for P <= N; shapes as `hebb_student`.
 
-    The overlap vanishes at P = N, where the Gram matrix of the patterns turns singular.
+    W = X^T (X X^T)^-1 y for P <= N independent patterns, (X^T X)^-1 X^T y beyond. The overlap vanishes at
+    P = N, where these matrices turn singular.
     """
     points = check_patterns(patterns)
-    signs = check_signs("labels", labels, points.shape[:1])
-    # a rank-revealing QR: as safe as the singular values, several times faster
-    return np.asarray(lstsq(points, signs.astype(float), lapack_driver="gelsy", check_finite=False)[0])
+    signs = check_signs("labels", labels, points.shape[:1]).astype(float)
+    few = points.shape[0] <= points.shape[1]
+    try:
+        factor = cho_factor(points @ points.T if few else points.T @ points, lower=True)
+    except LinAlgError:
+        factor = None
+    if factor is None or np.ptp(np.log(np.diag(factor[0]))) > DEPENDENT:
+        # several times slower, and right for dependent patterns
+        return np.asarray(lstsq(points, signs, lapack_driver="gelsy")[0])
+    return np.asarray(points.T @ cho_solve(factor, signs) if few else cho_solve(factor, points.T @ signs))
 
 
 def overlap(student: ArrayLike, teacher: ArrayLike) -> float:

@@ -7,14 +7,17 @@ their order.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ._checks import check_integer
 
 Value = TypeVar("Value")
+BLOCKS_A_WORKER = 50
+"""How finely the samples are handed out; also the steps of the progress."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +52,29 @@ def run_samples(
     ValueError : samples or workers outside these ranges
     """
     check_integer("samples", samples, at_least=0)
-    if workers is not None:
-        check_integer("workers", workers, at_least=1)
+    n_workers = check_integer("workers", (os.cpu_count() or 1) if workers is None else workers, at_least=1)
+    values: dict[int, Value] = {}
+    stop = threading.Event()
+
+    def run_block(block: range) -> None:
+        for sample in block:
+            if stop.is_set():
+                return
+            values[sample] = sample_value(sample)
+
+    # blocks: a task a sample would cost more than a small sample itself
+    size = max(1, samples // (n_workers * BLOCKS_A_WORKER))
+    blocks = [range(first, min(first + size, samples)) for first in range(0, samples, size)]
     interrupted = False
-    futures: list[Future[Value]] = []
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(n_workers) as pool:
         try:
-            for sample in range(samples):
-                futures.append(pool.submit(sample_value, sample))
-            for done, future in enumerate(futures, start=1):
+            for block, future in [(block, pool.submit(run_block, block)) for block in blocks]:
                 future.result()
                 if progress is not None:
-                    progress(done, samples)
+                    progress(block.stop, samples)
         except KeyboardInterrupt:
             interrupted = True
         finally:
-            for future in futures:
-                future.cancel()
-    completed: dict[int, Value] = {}
-    for sample, future in enumerate(futures):
-        try:
-            completed[sample] = future.result()
-        except (CancelledError, KeyboardInterrupt):
-            continue
-    return SampleRun(tuple(completed), tuple(completed.values()), samples, interrupted)
+            stop.set()
+    completed = sorted(values)
+    return SampleRun(tuple(completed), tuple(values[sample] for sample in completed), samples, interrupted)

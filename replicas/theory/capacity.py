@@ -93,6 +93,14 @@ def _unsupported(model: Perceptron) -> str:
 
 def threshold(batch: Batch, criterion: str) -> Flat:
     """Flat columns value, error, status, replicon and order parameters of one criterion."""
+    trivial = _zero_vector_solves(batch)
+    if trivial.any():
+        out = _allocate(batch, trivial)
+        if (~trivial).any():
+            rest = threshold(batch.take(np.flatnonzero(~trivial)), criterion)
+            for name, column in rest.items():
+                out.setdefault(name, np.full(batch.size, np.nan))[~trivial] = column
+        return out
     if criterion == "q-to-1":
         return _q_to_one(batch)
     if criterion == "first-moment" or (criterion == "zero-entropy" and has_zero_overlap(batch.model)):
@@ -100,6 +108,20 @@ def threshold(batch: Batch, criterion: str) -> Flat:
         return _columns(solution, zero=True)
     solution = follow(batch.with_alpha(FIRST_MOMENT_SHARE * _annealed(batch)), zero=True)
     return _columns(solution)
+
+
+def _zero_vector_solves(batch: Batch) -> np.ndarray:
+    """Whether W = 0 is allowed and satisfies every pattern with room to spare: then no load is too large."""
+    w = batch.model.weights
+    if not (isinstance(w, Discrete) and 0.0 in w.values):
+        return np.zeros(batch.size, dtype=bool)
+    return np.any((batch.low < 0) & (batch.high > 0), axis=1)
+
+
+def _allocate(batch: Batch, diverges: np.ndarray) -> Flat:
+    nan = np.full(batch.size, np.nan)
+    return {"value": np.where(diverges, np.inf, nan), "error": nan.copy(), "ok": np.zeros(batch.size, dtype=bool), "q": nan.copy(),
+            "q_hat": nan.copy(), "replicon": np.ones(batch.size), "diverges": diverges.copy()}
 
 
 def _annealed(batch: Batch) -> np.ndarray:
@@ -227,9 +249,10 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     ok = flat["ok"]
     status = np.where(ok, "converged", "not-converged").astype(object)
     message = np.where(ok, "", "no start reached a residual below 1e-10").astype(object)
-    if flat.get("diverges", np.zeros(1, bool)).any():
-        status[:], message[:] = "diverges", "every field satisfies the likelihood: no finite capacity"
-        flat["value"][:] = np.inf
+    diverges = np.asarray(flat.get("diverges", np.zeros(batch.size)), dtype=bool)
+    status[diverges] = "diverges"
+    message[diverges] = "no finite capacity: every field, or the zero weight vector, satisfies all patterns"
+    flat["value"][diverges] = np.inf
     stable = flat["replicon"] >= -MARGINAL
     order = {k: batch.out(np.where(ok, flat[k], np.nan)) for k in ("q", "q_hat", "Q", "lam") if k in flat and criterion != "q-to-1"}
     if criterion == "q-to-1":

@@ -1,0 +1,401 @@
+"""Publication figures: each has a title, a caption, its data as a table, and a drawing of that table and nothing else.
+
+    FIGURES[name].data(progress) -> columns;   FIGURES[name].draw(columns) -> matplotlib Figure;   save(name, path)
+
+The table is in long form (one row a point, with its error and status) and is written beside the figure as CSV.
+Matplotlib is imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import drawing as dr
+from .drawing import curve
+
+__all__ = ["FIGURES", "Figure", "curve", "save"]
+
+Columns = dict[str, list[Any]]
+Progress = Callable[[str, int, int], None]
+"""Called as progress(what, done, total)."""
+
+SUFFIXES = (".svg", ".pdf", ".png")
+PNG_DPI = 300
+VALIDATION = "validation.json"
+LOADS = (0.2, 0.5, 0.8)  # of the field distributions
+TOP_ERROR = 0.5  # a student that has learnt nothing
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure by name: what it shows, the table behind it, and how the table is drawn.
+
+    draw : called as draw(columns, narrow=False); ``narrow`` puts panels below each other, for a phone or one column
+    """
+
+    title: str
+    caption: str
+    data: Callable[..., Columns]
+    draw: Callable[..., Any]
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> Columns:
+    listed = list(rows)
+    return {k: [row[k] for row in listed] for k in listed[0]} if listed else {}
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _select(columns: Columns, **where: Any) -> dict[str, np.ndarray]:
+    """The rows in which every named column has the given value, as arrays."""
+    size = len(next(iter(columns.values())))
+    keep = [i for i in range(size) if all(columns[k][i] == v for k, v in where.items())]
+    return {k: np.array([v[i] for i in keep]) for k, v in columns.items()}
+
+
+# --- capacity against margin ---------------------------------------------------------------------------------------
+
+
+def _capacity_data(progress: Progress = _silent) -> Columns:
+    import replicas as rp
+
+    kappa = np.linspace(-2, 2, 161)
+    rows = []
+    for i, weights in enumerate(("spherical", "binary")):
+        progress("capacity against margin", i, 2)
+        model = rp.Perceptron(weights=weights)
+        for quantity, result in (("capacity", rp.capacity(model, kappa=kappa)), ("at-line", rp.at_line(model, kappa=kappa))):
+            for point in result.points():
+                rows.append({"weights": weights, "quantity": quantity, "kappa": point["kappa"], "alpha": _number(point["value"]),
+                             "error": _number(point["error"]), "stable": point["stable"], "physical": point.get("physical"), "status": point["status"]})
+    return _table(rows)
+
+
+def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, (ax,) = dr.panels(1, narrow, 3.3)
+        for weights, color in (("spherical", dr.BLUE), ("binary", dr.VERMILLION)):
+            c = _select(columns, weights=weights, quantity="capacity")
+            dr.line(ax, c["kappa"], c["alpha"], c["stable"].astype(bool), color)
+            at = _select(columns, weights=weights, quantity="at-line")
+            below = np.where(at["alpha"] < c["alpha"], at["alpha"], np.nan)
+            dr.line(ax, at["kappa"], below, False, color, dashes=dr.DOTTED)
+            dr.name(ax, 0.9, float(np.interp(0.9, c["kappa"], c["alpha"])), weights, color, xytext=(6, 4) if weights == "spherical" else (-6, -10),
+                    ha="left" if weights == "spherical" else "right")
+            if weights == "spherical":
+                i = int(np.searchsorted(at["kappa"], -1.45))
+                dr.name(ax, at["kappa"][i], at["alpha"][i], "AT line", color, xytext=(-4, -6), ha="right", va="top")
+        ax.set_yscale("log")
+        ax.set_xlim(-2, 2)
+        ax.set_xlabel(dr.LABELS["kappa"])
+        ax.set_ylabel(dr.LABELS["value"])
+        _plain_decades(ax.yaxis)
+    return figure
+
+
+def _plain_decades(axis: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(10, subs=(1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+# --- entropy and overlap -------------------------------------------------------------------------------------------
+
+
+def _entropy_data(progress: Progress = _silent) -> Columns:
+    import replicas as rp
+
+    model = rp.Perceptron(weights="binary")
+    progress("entropy and overlap", 0, 1)
+    limit = rp.capacity(model)
+    # the capacity itself is a point, so that the line ends where it should
+    alpha = np.sort(np.append(np.linspace(0, 1.2, 121), limit.value))
+    rows = [{"alpha": p["alpha"], "entropy": _number(p["entropy"]), "entropy_error": _number(p["errors"].get("entropy")), "q": _number(p["q"]),
+             "q_error": _number(p["errors"].get("q")), "stable": p["stable"], "status": p["status"], "alpha_c": limit.value, "alpha_c_error": limit.error}
+            for p in rp.solve(model, alpha=alpha).points()]
+    return _table(rows)
+
+
+def _entropy_draw(columns: Columns, narrow: bool = False) -> Any:
+    c = {k: np.array(v) for k, v in columns.items()}
+    with dr.style():
+        figure, axes = dr.panels(2, narrow)
+        limit = float(c["alpha_c"][0])
+        for ax, column, color in zip(axes, ("entropy", "q"), (dr.BLUE, dr.GREEN)):
+            dr.line(ax, c["alpha"], c[column], c["alpha"] <= limit, color)
+            dr.mark(ax, limit, rf"$\alpha_c={limit:.3f}$")
+            ax.set_xlim(0, 1.2)
+            ax.set_xlabel(dr.LABELS["alpha"])
+            ax.set_ylabel(dr.LABELS[column])
+        axes[0].axhline(0, color=dr.BLACK, linewidth=0.6)
+        axes[0].annotate(r"$\ln 2$", (0, np.log(2)), xytext=(8, 3), textcoords="offset points", fontsize=8)
+        axes[1].set_ylim(0, 1)
+    return figure
+
+
+# --- generalization ------------------------------------------------------------------------------------------------
+
+RULES = {"gibbs": ("Gibbs", dr.BLUE), "bayes": ("Bayes", dr.GREEN), "hebb": ("Hebb", dr.ORANGE), "pseudo-inverse": ("pseudo-inverse", dr.PURPLE),
+         "max-stability": ("maximum stability", dr.VERMILLION)}
+
+
+def _generalization_data(progress: Progress = _silent) -> Columns:
+    import replicas as rp
+
+    rows: list[dict[str, Any]] = []
+    spherical = rp.Perceptron(weights="spherical", task="teacher-student")
+    for i, rule in enumerate(("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")):
+        progress("generalization curves", i, 5)
+        rows += _error_rows(rp.generalization(spherical, np.geomspace(0.1, 20, 93), rule=rule), "spherical")
+    progress("generalization curves", 4, 5)
+    binary = rp.Perceptron(weights="binary", task="teacher-student")
+    marks = rp.transitions(binary)
+    # the thresholds and the approach to the fold, where the branches meet with infinite slope, are points of the curve
+    bend = marks.spinodal.value - 0.4 * np.linspace(0, 1, 25)[1:] ** 2
+    alpha = np.unique(np.concatenate([np.linspace(0, 2, 81), bend, [marks.alpha_it.value, marks.spinodal.value - 1e-9]]))
+    rows += _error_rows(rp.generalization(binary, alpha), "binary")
+    for quantity, mark in (("alpha_it", marks.alpha_it), ("spinodal", marks.spinodal)):
+        rows.append(dict.fromkeys(rows[0]) | {"weights": "binary", "quantity": quantity, "alpha": mark.value, "error": mark.error, "status": "converged"})
+    return _table(rows)
+
+
+def _error_rows(result: Any, weights: str) -> list[dict[str, Any]]:
+    """One row for each kind of generalization error of each point."""
+    rows = []
+    for p in result.points():
+        for column in ("eps_gibbs", "eps_bayes", "eps_g"):
+            if p.get(column) is not None:
+                quantity = p["rule"] if column == "eps_g" else column.removeprefix("eps_")
+                rows.append({"weights": weights, "quantity": quantity, "branch": p["branch"], "alpha": p["alpha"], "value": float(p[column]),
+                             "error": _number(p["errors"][column]), "dominant": p["dominant"], "status": p["status"]})
+    return rows
+
+
+def _generalization_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, (left, right) = dr.panels(2, narrow, 3.1)
+        for rule, (label, color) in RULES.items():
+            c = _select(columns, weights="spherical", quantity=rule)
+            dr.line(left, c["alpha"], c["value"], True, color, label)
+        left.set_xscale("log")
+        left.set_yscale("log")
+        left.set_title("spherical student")
+        left.legend(loc="lower left")
+        for axis in (left.xaxis, left.yaxis):
+            _plain_decades(axis)
+        for rule in ("gibbs", "bayes"):
+            label, color = RULES[rule]
+            for branch in ("typical", "middle", "perfect"):
+                c = _select(columns, weights="binary", quantity=rule, branch=branch)
+                solid = c["dominant"].astype(bool)
+                value = np.where(solid | (branch != "perfect"), c["value"], np.nan)
+                dr.line(right, c["alpha"], value, solid, color, label if branch == "typical" else None, dr.DOTTED if branch == "middle" else dr.DASHED)
+        for quantity, text in (("alpha_it", r"$\alpha_{\mathrm{IT}}$"), ("spinodal", "spinodal")):
+            dr.mark(right, float(_select(columns, quantity=quantity)["alpha"][0]), text)
+        right.set_title("binary student")
+        right.set_xlim(0, 2)
+        right.set_ylim(-0.012, TOP_ERROR)
+        right.legend(loc="lower left")
+        for ax in (left, right):
+            ax.set_xlabel(dr.LABELS["alpha"])
+            ax.set_ylabel(dr.LABELS["eps_g"])
+    return figure
+
+
+# --- distribution of local fields ----------------------------------------------------------------------------------
+
+
+def _fields_data(progress: Progress = _silent) -> Columns:
+    import replicas as rp
+
+    u = np.linspace(0, 4, 201)
+    rows = []
+    for i, alpha in enumerate(LOADS):
+        progress("local fields", i, len(LOADS))
+        for p in rp.field_distribution(rp.solve(rp.Perceptron(weights="binary"), alpha=alpha), u).points():
+            rows.append({"alpha": alpha, "u": p["u"], "density": _number(p["density"]), "error": _number(p["error"]), "status": p["status"]})
+    return _table(rows)
+
+
+def _fields_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, (ax,) = dr.panels(1, narrow)
+        for alpha, color in zip(dict.fromkeys(columns["alpha"]), (dr.SKY, dr.BLUE, dr.VERMILLION)):
+            c = _select(columns, alpha=alpha)
+            dr.line(ax, c["u"], c["density"], True, color, rf"$\alpha = {alpha:g}$")
+        ax.legend(loc="upper right")
+        ax.set_xlim(0, 4)
+        ax.set_ylim(0, None)
+        ax.set_xlabel(dr.LABELS["u"])
+        ax.set_ylabel(dr.LABELS["density"])
+    return figure
+
+
+# --- finite N ------------------------------------------------------------------------------------------------------
+
+
+def _finite_n_data(progress: Progress = _silent, validation: Path | None = None) -> Columns:
+    progress("finite N", 0, 1)
+    rows = []
+    for experiment in read_validation(validation)["experiments"]:
+        for one in experiment["series"]:
+            head = {"experiment": experiment["name"], "series": one["label"], "xlabel": one["xlabel"], "ylabel": one["ylabel"]}
+            rows += [head | {"kind": "measured", "x": float(x), "y": float(y), "stderr": float(e)} for x, y, e in zip(one["x"], one["y"], one["yerr"])]
+            rows += [head | {"kind": "theory", "x": float(x), "y": float(y), "stderr": 0.0} for x, y in zip(one["theory_x"], one["theory_y"])]
+    return _table(rows)
+
+
+def read_validation(path: Path | None) -> dict[str, Any]:
+    """The results of ``python -m validation --output DIR``, or a one-line ValueError that says how to make them."""
+    path = Path(VALIDATION) if path is None else path
+    how = "make it in the checkout with: python -m validation --quick --output DIR"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        complete = all({"name", "series", "rows"} <= set(experiment) for experiment in report["experiments"])
+    except OSError:
+        raise ValueError(f"validation: cannot read {path}; {how}") from None
+    except (ValueError, KeyError, TypeError):
+        complete = False
+    if not complete:
+        raise ValueError(f"validation: {path} is not the result of a validation run; {how}")
+    result: dict[str, Any] = report
+    return result
+
+
+def _finite_n_draw(columns: Columns, narrow: bool = False) -> Any:
+    experiments = list(dict.fromkeys(columns["experiment"]))
+    with dr.style():
+        figure, axes = dr.panels(len(experiments), narrow, 2.7)
+        for ax, experiment in zip(axes, experiments):
+            every = _select(columns, experiment=experiment)
+            for i, series in enumerate(dict.fromkeys(every["series"])):
+                _one_series(ax, _select(columns, experiment=experiment, series=series), series, i)
+            ax.set_title(experiment.replace("-", " "))
+            ax.set_xlabel(_axis_label(every["xlabel"][0]))
+            ax.set_ylabel(_axis_label(every["ylabel"][0]))
+            ax.legend(loc="best", handlelength=1.2)
+    return figure
+
+
+def _one_series(ax: Any, c: dict[str, np.ndarray], label: str, i: int) -> None:
+    color, marker = dr.CYCLE[i % len(dr.CYCLE)], "osD^v"[i % 5]
+    theory, measured = c["kind"] == "theory", c["kind"] == "measured"
+    ax.plot(c["x"][theory], c["y"][theory], color=color, linewidth=1.1)
+    ax.errorbar(c["x"][measured], c["y"][measured], c["stderr"][measured], color=color, fmt=marker, markersize=3.6, markerfacecolor="none",
+                linewidth=0.9, capsize=1.8, label=label)
+
+
+def _axis_label(text: str) -> str:
+    """Plain words of an experiment, with the symbols in mathematics."""
+    words = {"alpha": r"$\alpha$", "kappa": r"$\kappa$", "R": "$R$", "u": "$u$", "P/N": "$P/N$"}
+    return " ".join(words.get(word, word) for word in text.split())
+
+
+FIGURES: dict[str, Figure] = {
+    "capacity-vs-kappa": Figure(
+        "Capacity against margin",
+        "Critical load α_c(κ) of the spherical and the binary perceptron storing random patterns. Solid where the replica-symmetric saddle is stable at "
+        "α_c, dashed where it is not and the value is an upper bound; dotted, the de Almeida–Thouless line where it lies below α_c.",
+        _capacity_data, _capacity_draw,
+    ),
+    "entropy-and-overlap": Figure(
+        "Entropy and overlap of the binary perceptron",
+        "Entropy of the solutions and overlap of two of them against the load, κ = 0. The entropy vanishes at α_c, the capacity; the dashed continuation "
+        "has negative entropy and describes no solutions.",
+        _entropy_data, _entropy_draw,
+    ),
+    "generalization-curves": Figure(
+        "Learning from a teacher",
+        "Generalization error of a student trained on αN noise-free examples. Left: spherical weights. Right: binary weights; solid, the dominant "
+        "branch: the first-order transition to perfect learning is at α_IT, and the poor branch survives (dashed) up to its spinodal.",
+        _generalization_data, _generalization_draw,
+    ),
+    "field-distribution": Figure(
+        "Local fields of typical solutions",
+        "Density of the local field u = W·ξ/√N of a stored pattern over the solutions of the binary perceptron, κ = 0.",
+        _fields_data, _fields_draw,
+    ),
+    "finite-n": Figure(
+        "Finite N against theory",
+        "Symbols: simulations with their standard errors. Lines: the theory, with nothing adjusted.",
+        _finite_n_data, _finite_n_draw,
+    ),
+}
+
+
+def save(figure: str, path: str | Path, progress: Progress = _silent, validation: str | Path | None = None) -> tuple[Path, Path]:
+    """Write a figure (svg, pdf or png by the suffix) and, beside it, its data as CSV.
+
+    Parameters
+    ----------
+    figure : a name in `FIGURES`.
+    path : where to write; missing directories are made.
+    progress : called as progress(what, done, total).
+    validation : results of the validation, for ``finite-n``; None looks beside ``path``, here and in ``atlas``.
+
+    Returns
+    -------
+    The paths of the figure and of the table.
+
+    Raises
+    ------
+    ValueError : unknown name or suffix, missing validation results, or a file that cannot be written.
+    """
+    path = Path(path)
+    if figure not in FIGURES:
+        raise ValueError(f"figure: got {figure!r}; takes {', '.join(FIGURES)}")
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"output: got {str(path)!r}; takes a file name that ends in {', '.join(SUFFIXES)}")
+    extra = {"validation": Path(validation) if validation else _find_validation(path.parent)} if figure == "finite-n" else {}
+    columns = FIGURES[figure].data(progress, **extra)
+    drawn = FIGURES[figure].draw(columns)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawn.savefig(path, dpi=PNG_DPI, metadata=_undated(path.suffix))
+        table = write_csv(columns, path.with_suffix(".csv"))
+    except OSError as error:
+        raise ValueError(f"output: cannot write {path}: {error.strerror}") from None
+    progress(figure, 1, 1)
+    return path, table
+
+
+def _find_validation(beside: Path) -> Path:
+    candidates = [directory / VALIDATION for directory in (beside, Path(), Path("atlas"))]
+    return next((path for path in candidates if path.exists()), candidates[0])
+
+
+def _undated(suffix: str) -> dict[str, None]:
+    """No date in the file: the same data give the same bytes."""
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+
+
+def write_csv(columns: Columns, path: Path) -> Path:
+    """Write a table with all the digits of its numbers; an absent value is an empty cell."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in zip(*columns.values()))
+    return path
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else repr(float(value))
+    return "" if value is None else value
+
+

@@ -1,0 +1,193 @@
+r"""Learning curves of the noise-free teacher-student perceptron: overlap R and generalization errors.
+
+With rho = R/Q the cosine between student and teacher, a typical student errs with eps_gibbs = arccos(rho)/pi, the
+Bayes-optimal vote with eps_bayes = arccos(sqrt rho)/pi. Rules of the spherical student: Hebb, pseudo-inverse, maximum
+stability (Opper, Kinzel, Kleinz, Nehl 1990; Opper and Kinzel 1996).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..models import Discrete, Perceptron
+from ..numerics.saddle import check_alpha
+from ..results import Result
+from .saddle import solve
+
+RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LearningCurve(Result):
+    """Overlap with the teacher and generalization errors; one point per load and branch.
+
+    R is the cosine between student and teacher; eps_gibbs, eps_bayes (rule gibbs-bayes) or eps_g (a learning rule) are
+    probabilities of a wrong label on a fresh pattern.
+    """
+
+    quantity: ClassVar[str] = "generalization"
+    inputs: ClassVar[tuple[str, ...]] = ("alpha",)
+    headline: ClassVar[str] = "R"
+    labels: ClassVar[tuple[str, ...]] = ("rule", "branch", "dominant", "stable")
+
+    alpha: Any
+    R: Any = None
+    eps_gibbs: Any = None
+    eps_bayes: Any = None
+    eps_g: Any = None
+    entropy: Any = None
+    rule: str = "gibbs-bayes"
+    branch: Any = None
+    dominant: Any = None
+    stable: Any = None
+
+    @property
+    def computed(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("R", "eps_gibbs", "eps_bayes", "entropy") if self.rule == "gibbs-bayes" else ("R", "eps_g")
+
+
+def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> LearningCurve:
+    """Learning curve at load(s) alpha.
+
+    Parameters
+    ----------
+    model : task teacher-student.
+    alpha : load(s) >= 0.
+    rule : "gibbs-bayes" for the Gibbs student and the Bayes vote, all coexisting branches; "hebb", "pseudo-inverse" or
+        "max-stability" for the spherical student.
+
+    Raises
+    ------
+    ValueError : a storage model, an unknown rule, or a rule that needs spherical weights.
+    """
+    if not model.teacher:
+        raise ValueError("model: got task storage; takes task teacher-student")
+    if rule not in RULES:
+        raise ValueError(f"rule: got {rule!r}; takes {', '.join(RULES)}")
+    loads = check_alpha(alpha)
+    if rule != "gibbs-bayes":
+        if isinstance(model.weights, Discrete):
+            raise ValueError(f"rule: got {rule!r} with {model.weights.name} weights; takes spherical weights")
+        return _rule(model, loads, rule)
+    discrete = isinstance(model.weights, Discrete)
+    point = solve(model, loads, branch="all" if discrete else None)
+    if discrete and not loads.shape and point.shape == (1,):
+        point = point[0]
+    norm = 1.0 if point.Q is None else point.Q
+    R = point.q / norm
+    gap = np.asarray(point.one_minus_q / norm)
+    gibbs = 2 * np.arcsin(np.sqrt(np.minimum(gap, 2.0) / 2)) / math.pi
+    bayes = np.arcsin(np.sqrt(np.minimum(gap, 1.0))) / math.pi
+    dR = np.asarray(point.errors["q"]) / norm
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # d eps = dR/(pi sqrt(1-R^2)); the gap itself is known relative to its size
+        relative = np.where(gap > 0, np.minimum(1.0, (dR - 2e-16 * np.asarray(R)) / gap), 0.0) + 1e-15
+        d_gibbs, d_bayes = gibbs * relative, bayes * relative / np.sqrt(np.maximum(1 - gap, 1e-300)) * np.sqrt(np.minimum(1, np.maximum(1 - gap, 1e-300)))
+    shape = np.shape(point.status) if isinstance(point.status, np.ndarray) else ()
+
+    def out(v: np.ndarray) -> Any:
+        return v if shape else float(v)
+
+    return LearningCurve(
+        model=model, alpha=point.alpha, R=R, eps_gibbs=out(gibbs), eps_bayes=out(bayes), entropy=point.entropy, branch=point.branch,
+        dominant=point.dominant, stable=point.stable, status=_answered(point.status), message=point.message, error=out(dR),
+        errors={"R": out(dR), "eps_gibbs": out(d_gibbs), "eps_bayes": out(d_bayes), "entropy": point.errors["entropy"]},
+    )
+
+
+def _answered(status: Any) -> Any:
+    """A metastable branch of negative entropy is an answer here (it is labelled not dominant)."""
+    if isinstance(status, np.ndarray):
+        return np.where(status == "unphysical", "converged", status).astype(object)
+    return "converged" if status == "unphysical" else status
+
+
+def _hebb(alpha: float) -> tuple[float, float]:
+    """1 - R^2 = pi/(2 alpha + pi): Hebb's student, the sum of labelled patterns."""
+    return math.pi / (2 * alpha + math.pi), 4e-16
+
+
+def _pseudo_inverse(alpha: float) -> tuple[float, float]:
+    """R^2 = 2 alpha (1-alpha)/(pi - 2 alpha) below alpha = 1, 2(alpha-1)/(2 alpha + pi - 4) above."""
+    if alpha < 1:
+        return (math.pi - 4 * alpha + 2 * alpha * alpha) / (math.pi - 2 * alpha), 4e-16
+    return (math.pi - 2) / (2 * alpha + math.pi - 4), 4e-16
+
+
+def _max_stability(alpha: float) -> tuple[float, float]:
+    r"""1 - R^2 where (1-R^2)/2 - alpha int_{-inf}^kappa Dt H(-R t/s)(kappa-t)^2, s^2 = 1-R^2, vanishes at its largest kappa.
+
+    Both conditions, value and dR derivative, are solved in (log s, kappa) by Newton with the integral on graded panels.
+    """
+    from scipy.optimize import root
+
+    def conditions(y: np.ndarray, refine: int) -> np.ndarray:
+        s, kappa = math.exp(y[0]), y[1]
+        R = math.sqrt(max(0.0, 1 - s * s))
+        t, w = _graded_grid(kappa, s, refine)
+        from scipy.special import ndtr
+
+        dense = w * np.exp(-t * t / 2) / math.sqrt(2 * math.pi) * (kappa - t) ** 2
+        hit = ndtr(R * t / s)
+        # d/dR of H(-R t/s) = G(R t/s) t/s^3
+        slope = np.exp(-((R * t / s) ** 2) / 2) / math.sqrt(2 * math.pi) * t / s**3
+        return np.array([1 - 2 * alpha * (dense @ hit) / s**2, 1 + alpha * (dense @ slope) / R])
+
+    guess = np.array([math.log(min(0.95, 1.6 / (1 + alpha))), min(2.0, 1.0 / math.sqrt(alpha))])
+    best = None
+    for scale in (1.0, 0.5, 0.25, 2.0):
+        found = root(conditions, guess + np.array([math.log(scale) if scale <= 1 else 0.0, 0.0]), args=(1,), tol=1e-14)
+        residual = np.max(np.abs(conditions(found.x, 2)))
+        if best is None or residual < best[1]:
+            best = (found, residual)
+        if residual < 1e-10:
+            break
+    assert best is not None
+    found, residual = best
+    fine = root(conditions, found.x, args=(2,), tol=1e-14)
+    if residual > 1e-9:
+        return math.nan, math.nan
+    return math.exp(2 * fine.x[0]), 2 * abs(fine.x[0] - found.x[0]) + 1e-13
+
+
+def _graded_grid(kappa: float, s: float, refine: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre panels on (-9, kappa) graded around t = 0, where H(-R t/s) turns on a scale s."""
+    x, w = np.polynomial.legendre.leggauss(20)
+    steps = [0.0]
+    size = 0.7 * s
+    while steps[-1] < 9.0:
+        steps.append(steps[-1] + size)
+        size = min(2 * size, 0.7)
+    edges = np.array([-e for e in reversed(steps) if e > 0] + [e for e in steps if e < kappa] + [kappa]) if kappa > 0 else np.array(
+        [-e for e in reversed(steps) if -e < kappa] + [kappa])
+    edges = np.interp(np.linspace(0, 1, refine * (edges.size - 1) + 1), np.linspace(0, 1, edges.size), edges)
+    half, mid = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
+    return (mid[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
+
+
+_RULES: dict[str, Callable[[float], tuple[float, float]]] = {"hebb": _hebb, "pseudo-inverse": _pseudo_inverse, "max-stability": _max_stability}
+
+
+def _rule(model: Perceptron, loads: np.ndarray, rule: str) -> LearningCurve:
+    flat = loads.reshape(-1)
+    s2 = np.array([_RULES[rule](a) if a > 0 else (1.0, 0.0) for a in flat])
+    R, dR = np.sqrt(np.maximum(1 - s2[:, 0], 0.0)), s2[:, 1] * s2[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dR = np.where(R > 0, dR / (2 * R), 0.0) + 2e-16
+    eps = np.arctan2(np.sqrt(s2[:, 0]), R) / math.pi
+    d_eps = s2[:, 1] * eps + 2e-16
+    ok = np.isfinite(R)
+
+    def out(v: np.ndarray) -> Any:
+        return v.reshape(loads.shape) if loads.shape else (v[0].item() if isinstance(v[0], np.generic) else v[0])
+
+    return LearningCurve(
+        model=model, alpha=out(flat), R=out(R), eps_g=out(eps), rule=rule, branch=out(np.full(flat.size, rule, dtype=object)),
+        dominant=None, error=out(dR), errors={"R": out(dR), "eps_g": out(d_eps)},
+        status=out(np.where(ok, "converged", "not-converged").astype(object)), message=out(np.full(flat.size, "", dtype=object)),
+    )

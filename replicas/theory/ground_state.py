@@ -1,0 +1,157 @@
+r"""Beyond capacity: the smallest number of errors.
+
+Spherical weights, T = 0 limit of the replica-symmetric saddle (x = beta(1-q), X = sqrt(2x)):
+1 = alpha E[d^2; d < X] with d the distance of the field to satisfaction, error fraction P(d > X) (unstable, a lower bound).
+
+Finite weight sets freeze: phi_1RSB(beta, m) = phi_RS(m beta)/m with q1 = 1, so the ground-state energy is the RS energy at
+the beta_c where the RS entropy vanishes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..models import Likelihood, Perceptron, Spherical
+from ..numerics.saddle import Batch, make_batch
+from ..results import Result
+from .capacity import _plain, _special, default_criterion, threshold
+from .saddle import Columns, check_ansatz, thermodynamic
+
+HOT, COLD = 1e-3, 60.0  # inverse temperatures between which the freezing point is sought
+WIDEST = 60.0  # largest sqrt(2x) sought: fields beyond have no weight
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GroundState(Result):
+    """Minimal errors per weight (energy) and per pattern (error_fraction) at a load."""
+
+    quantity: ClassVar[str] = "ground-state"
+    inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa")
+    computed: ClassVar[tuple[str, ...]] = ("energy", "error_fraction", "beta_c")
+    labels: ClassVar[tuple[str, ...]] = ("criterion", "stable")
+    headline: ClassVar[str] = "energy"
+
+    alpha: Any
+    kappa: Any = None
+    energy: Any = None
+    error_fraction: Any = None
+    beta_c: Any = None
+    criterion: Any = None
+    stable: Any = None
+
+
+def ground_state(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any = None) -> GroundState:
+    """Smallest number of errors at load(s) alpha: zero up to capacity, positive beyond.
+
+    Parameters
+    ----------
+    model : storage model with hard constraints and a named likelihood (its violations are what is counted).
+    alpha : load(s) >= 0.  kappa : margin(s) overriding the model's.
+
+    Returns
+    -------
+    GroundState with energy (errors per weight), error_fraction (per pattern), beta_c (finite sets), stable (replicon of
+    the state it comes from; False for spherical weights beyond capacity, where the RS value is a lower bound).
+    """
+    check_ansatz(ansatz)
+    if model.teacher or model.beta is not None or isinstance(model.likelihood, Likelihood):
+        what = "task teacher-student" if model.teacher else "a finite beta" if model.beta is not None else "a user-defined likelihood"
+        raise ValueError(f"model: got {what}; takes storage with hard constraints (threshold or window, beta None)")
+    if not isinstance(model.weights, Spherical) and model.weights.probabilities is not None:
+        raise ValueError("weights: got given probabilities; takes counting measure, whose entropy tells where it freezes")
+    batch = make_batch(model, alpha, kappa)
+    limits = threshold(batch, default_criterion(model))
+    size = batch.size
+    energy, error = np.zeros(size), np.zeros(size)
+    fraction, d_fraction = np.zeros(size), np.zeros(size)
+    beta_c, d_beta = np.full(size, np.nan), np.full(size, np.nan)
+    stable = np.asarray(limits["replicon"] >= -1e-12)
+    ok = np.ones(size, dtype=bool)
+    message = np.full(size, "below capacity: no errors", dtype=object)
+    for i in range(size):
+        if batch.alpha[i] <= limits["value"][i]:
+            continue
+        message[i] = ""
+        point = batch.take(np.array([i]))
+        found = _spherical(point) if isinstance(model.weights, Spherical) else _frozen(point)
+        if found is None:
+            ok[i], energy[i], fraction[i] = False, np.nan, np.nan
+            message[i] = "no freezing temperature found" if not isinstance(model.weights, Spherical) else "the T = 0 equation was not solved"
+            continue
+        energy[i], error[i], beta_c[i], d_beta[i], stable[i] = found
+        fraction[i], d_fraction[i] = energy[i] / batch.alpha[i], error[i] / batch.alpha[i]
+    has_beta = np.isfinite(beta_c).any()
+    criterion = "T -> 0 limit of the RS saddle" if isinstance(model.weights, Spherical) else "frozen: RS energy where the RS entropy vanishes"
+    return GroundState(
+        model=model, alpha=batch.out(batch.alpha), kappa=batch.out(batch.kappa), energy=batch.out(energy), error=batch.out(error),
+        error_fraction=batch.out(fraction), beta_c=batch.out(beta_c) if has_beta else None, criterion=criterion, stable=batch.out(stable),
+        errors={"energy": batch.out(error), "error_fraction": batch.out(d_fraction), "beta_c": batch.out(d_beta) if has_beta else None},
+        status=batch.out(np.where(ok, "converged", "not-converged").astype(object)), message=batch.out(message),
+    )
+
+
+def _spherical(point: Batch) -> tuple[float, float, float, float, bool] | None:
+    from scipy.optimize import brentq
+
+    condition, fraction = _limit(_plain(point.model))
+    alpha, kappa = float(point.alpha[0]), float(point.kappa[0])
+
+    def f(log_x: float) -> float:
+        return float(condition(math.exp(log_x), alpha, kappa))
+
+    low, high = math.log(1e-8), math.log(WIDEST)
+    if not f(low) * f(high) < 0:
+        return None
+    root = brentq(f, low, high, xtol=1e-15, rtol=8.9e-16)
+    h = 1e-5
+    slope = (f(root + h) - f(root - h)) / (2 * h)
+    X = math.exp(root)
+    eps = float(fraction(X, alpha, kappa))
+    moved = (float(fraction(X * math.exp(h), alpha, kappa)) - float(fraction(X * math.exp(-h), alpha, kappa))) / (2 * h)
+    d_root = (abs(f(root)) + 8e-16 * (1 + alpha)) / abs(slope)
+    return alpha * eps, alpha * (abs(moved) * d_root + 8e-16 * eps + 1e-16), math.nan, math.nan, False
+
+
+def _limit(model: Perceptron) -> Any:
+    """NumPy functions of the ground-state scaling of the derived functional."""
+    import sympy as sp
+
+    from ..symbolic import limits
+    from ..symbolic import symbols as S
+    from ..symbolic.rs import functional
+
+    assert isinstance(model.likelihood, str)
+    found = limits.ground_state(functional(model), limits.symbolic_gaps(model.likelihood))
+    args = [limits.X, S.alpha, S.kappa]
+    return tuple(sp.lambdify(args, found[k], [_special(), "numpy"]) for k in ("condition", "error_fraction"))
+
+
+def _frozen(point: Batch) -> tuple[float, float, float, float, bool] | None:
+    """Freezing temperature from s_RS(beta_c) = 0, energy there."""
+    from scipy.optimize import brentq
+
+    model = Perceptron(point.model.weights, float(point.kappa[0]), point.model.likelihood, beta=1.0)
+
+    def columns(log_beta: Any) -> Columns:
+        return thermodynamic(make_batch(model, float(point.alpha[0]), beta=np.exp(np.atleast_1d(log_beta))))
+
+    grid = np.linspace(math.log(HOT), math.log(COLD), 60)
+    entropy = columns(grid).number["entropy"]
+    sign = np.flatnonzero((entropy[:-1] > 0) & (entropy[1:] <= 0))
+    if not sign.size:
+        return None
+    k = int(sign[0])
+    root = brentq(lambda b: columns(b).number["entropy"][0], grid[k], grid[k + 1], xtol=1e-15, rtol=8.9e-16)
+    at = columns(root)
+    h = 1e-4
+    pair = columns(np.array([root - h, root + h]))
+    slope = (pair.number["entropy"][1] - pair.number["entropy"][0]) / (2 * h)
+    d_root = (at.error["entropy"][0] + abs(at.number["entropy"][0])) / abs(slope)
+    steep = abs(pair.number["energy"][1] - pair.number["energy"][0]) / (2 * h)
+    beta = math.exp(root)
+    return (float(at.number["energy"][0]), float(at.error["energy"][0] + steep * d_root), beta, beta * float(d_root + 1e-15),
+            bool(at.number["replicon"][0] > 0))

@@ -1,0 +1,161 @@
+r"""Stability of the replica-symmetric saddle against replica symmetry breaking, and the de Almeida-Thouless line.
+
+replicon = 1 - alpha E[f''^2] E[g''^2] > 0: stable. On the line, the breaking point
+
+.. math:: x = \frac12 \frac{E f'''^2/E f''^2 + E g'''^2/(E g''^2)^2}{E f''^3/E f''^2 + E g''^3/(E g''^2)^2}
+
+(slope of the marginality condition along the Parisi flow, d<f''^2>/dq = <f'''^2> - 2x<f''^3> and the same for g) must lie in
+(0, 1) for a continuous transition; otherwise a discontinuous one comes first and the line is not physical.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..models import Perceptron, Spherical
+from ..numerics.saddle import Batch, Solution, follow, has_zero_overlap, make_batch, zero_overlap
+from ..results import Estimate, Result
+from .capacity import default_criterion, threshold
+from .saddle import check_ansatz, result, thermodynamic
+
+SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
+NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
+GRID = 40  # loads scanned for the sign change
+HOTTEST = 1e6  # largest load scanned at finite temperature
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stability(Result):
+    """Replicon eigenvalue at a load: the replica-symmetric saddle is stable where it is positive."""
+
+    quantity: ClassVar[str] = "stability"
+    inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa", "beta")
+    computed: ClassVar[tuple[str, ...]] = ("replicon",)
+    headline: ClassVar[str] = "replicon"
+
+    alpha: Any
+    kappa: Any = None
+    beta: Any = None
+    replicon: Any = None
+    stable: Any = None
+    branch: Any = None
+
+
+def stability(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Stability:
+    """Replicon of the thermodynamic saddle at load(s) alpha; raises and answers like `solve`."""
+    check_ansatz(ansatz)
+    batch = make_batch(model, alpha, kappa, beta)
+    point = result(batch, thermodynamic(batch))
+    error = point.errors["replicon"]
+    return Stability(
+        model=model, alpha=point.alpha, kappa=point.kappa, beta=point.beta, replicon=point.replicon, stable=point.stable,
+        branch=point.branch, error=error, errors={"replicon": error}, status=point.status, message=point.message,
+    )
+
+
+def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Estimate:
+    """Load at which the replica-symmetric saddle becomes unstable (de Almeida-Thouless).
+
+    Parameters
+    ----------
+    model : any model; kappa, beta : override the model's own, arrays allowed.
+
+    Returns
+    -------
+    Estimate; ``physical`` says whether the instability is met before the capacity (or before the entropy of a finite set
+    vanishes) and is continuous (breaking point in (0, 1)). Status ``no-solution`` where the saddle stays stable.
+    """
+    check_ansatz(ansatz)
+    batch = make_batch(model, 1.0, kappa, beta)
+    size = batch.size
+    value, error = np.full(size, np.nan), np.full(size, np.nan)
+    physical, q, q_hat, x = np.zeros(size, dtype=bool), np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
+    message = np.full(size, "", dtype=object)
+    for i in range(size):
+        point = batch.take(np.array([i]))
+        limit = _limit(point)
+        found = _cross(point, limit)
+        if found is None:
+            message[i] = "the replica-symmetric saddle is stable at every load where it exists"
+            continue
+        value[i], error[i], s = found
+        zero = has_zero_overlap(model)
+        q[i], q_hat[i] = (0.0, 0.0) if zero else (s.q[0], s.extra("q_hat")[0])
+        x[i] = s.extra("breaking_rise")[0] / (2 * s.extra("breaking_fall")[0])
+        positive_entropy = isinstance(model.weights, Spherical) or s.entropy[0] >= 0
+        before = value[i] < limit
+        physical[i] = before and positive_entropy and 0 <= x[i] < 1
+        if not before or not positive_entropy:
+            message[i] = "above the capacity: no typical solutions there"
+        elif not 0 <= x[i] < 1:
+            message[i] = f"breaking point x = {x[i]:.4g} outside (0, 1): a discontinuous transition comes first"
+    ok = np.isfinite(value)
+    order = {"q": batch.out(q), "q_hat": batch.out(q_hat), "breaking_point": batch.out(x)}
+    return Estimate(
+        model=model, question="at-line", value=batch.out(value), error=batch.out(error), errors={"value": batch.out(error)},
+        criterion="replicon = 0", order_parameters=order, physical=batch.out(physical), stable=None,
+        statement="Instability of the replica-symmetric saddle towards replica symmetry breaking.",
+        kappa=batch.out(batch.kappa), beta=None if batch.beta is None else batch.out(batch.beta),
+        status=batch.out(np.where(ok, "converged", "no-solution").astype(object)), message=batch.out(message),
+    )
+
+
+def _limit(point: Batch) -> float:
+    """Capacity of the hard problem, inf where there is none."""
+    if not point.model.hard or point.model.teacher:
+        return np.inf
+    if not isinstance(point.model.weights, Spherical) and point.model.weights.probabilities is not None:
+        return np.inf
+    flat = threshold(point, default_criterion(point.model))
+    return float(flat["value"][0]) if np.isfinite(flat["value"][0]) else np.inf
+
+
+def _branch(point: Batch, loads: np.ndarray) -> Solution:
+    many = point.take(np.zeros(loads.size, dtype=int)).with_alpha(loads)
+    return zero_overlap(many) if has_zero_overlap(point.model) else follow(many)
+
+
+def _cross(point: Batch, limit: float) -> tuple[float, float, Solution] | None:
+    """First zero of the replicon along the branch that starts at alpha = 0, by scan and bracketed secant."""
+    spherical = isinstance(point.model.weights, Spherical) and not has_zero_overlap(point.model)
+    if np.isfinite(limit):
+        top = limit * (1 - NEAREST) if spherical else SPAN * limit
+        loads = top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)] if spherical else [np.linspace(0.02, 1.0, GRID)])
+        loads = np.unique(loads)
+    else:
+        loads = np.geomspace(1e-2, HOTTEST, 4 * GRID)
+    s = _branch(point, loads)
+    replicon = np.where(s.converged, s.extra("replicon"), np.nan)
+    negative = np.flatnonzero(replicon < 0)
+    if not negative.size or negative[0] == 0 or not np.isfinite(replicon[negative[0] - 1]):
+        return None
+    k = negative[0]
+    lo, hi, flo, fhi = loads[k - 1], loads[k], replicon[k - 1], replicon[k]
+    best = None
+    for step in range(80):
+        new = hi - fhi * (hi - lo) / (fhi - flo)
+        if step % 3 == 2 or not lo < new < hi:
+            new = 0.5 * (lo + hi)
+        best = _branch(point, np.array([new]))
+        value = float(best.extra("replicon")[0])
+        if not best.converged[0]:
+            return None
+        if value > 0:
+            lo, flo = new, value
+        else:
+            hi, fhi = new, value
+        if hi - lo < 4e-16 * hi or abs(value) < 2e-16:
+            break
+    assert best is not None
+    alpha = float(best.alpha[0])
+    h = 1e-4 * alpha
+    pair = _branch(point, np.array([alpha - h, alpha + h]))
+    slope = (pair.extra("replicon")[1] - pair.extra("replicon")[0]) / (2 * h)
+    # the replicon at a given load is known to what its saddle's error makes of it
+    from .saddle import _slope
+
+    noise = float(_slope(best, "replicon")[0]) + 2e-15 + abs(float(best.extra("replicon")[0]))
+    return alpha, noise / abs(slope) + 4e-16 * alpha, best
