@@ -57,6 +57,30 @@ class Question:
     examples: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class NoAnswer:
+    """A point without an answer; in a sweep it is reported and the others are answered."""
+
+    quantity: str
+    model: Any
+    ansatz: str
+    parameters: dict[str, Any]
+    status: str
+    message: str
+
+    ok = False
+
+    def to_dict(self) -> dict[str, Any]:
+        given = {k: float(v.item() if hasattr(v, "item") else v) for k, v in self.parameters.items()}
+        head = {"quantity": self.quantity, "model": self.model.to_dict(), "ansatz": self.ansatz}
+        return {**head, **given, "error": None, "errors": {}, "status": self.status, "message": self.message}
+
+    def __str__(self) -> str:
+        point = self.to_dict()
+        where = "".join(f", {k} {point[k]:g}" for k in self.parameters)
+        return f"{self.quantity}{where}: {self.status}: {self.message}"
+
+
 def _capacity(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
     import replicas as rp
 
@@ -84,7 +108,10 @@ def _generalization(model: Any, o: argparse.Namespace, **parameters: Any) -> Any
 def _field_distribution(model: Any, o: argparse.Namespace, u: Any, **parameters: Any) -> Any:
     import replicas as rp
 
-    return rp.field_distribution(rp.solve(model, ansatz=o.ansatz, **parameters), u)
+    point = rp.solve(model, ansatz=o.ansatz, **parameters)
+    if not point.ok:
+        return NoAnswer("field-distribution", model, o.ansatz, parameters, point.status, point.message)
+    return rp.field_distribution(point, u)
 
 
 def _plain(name: str) -> Callable[..., Any]:
@@ -211,32 +238,7 @@ def _check_words(options: argparse.Namespace, question: Question) -> None:
             raise ValueError(f"digits: got {options.digits!r}; takes a whole number >= 1") from None
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A point at which the library broke down; it is reported and the others are answered."""
-
-    quantity: str
-    model: Any
-    ansatz: str
-    parameters: dict[str, Any]
-    error: Exception
-
-    ok = False
-    shape = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        given = {k: float(v.item() if hasattr(v, "item") else v) for k, v in self.parameters.items()}
-        message = one_line(f"{type(self.error).__name__}: {self.error}")
-        head = {"quantity": self.quantity, "model": self.model.to_dict(), "ansatz": self.ansatz}
-        return {**head, **given, "error": None, "errors": {}, "status": "not-converged", "message": message}
-
-    def __str__(self) -> str:
-        point = self.to_dict()
-        where = ", ".join(f"{k} {point[k]:g}" for k in self.parameters)
-        return f"{self.quantity}: {where or self.model}: {point['status']}: {point['message']}"
-
-
-def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Exception], Failure]) -> Iterator[Any]:
+def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Exception], NoAnswer]) -> Iterator[Any]:
     """Results covering the grid in order; a point that raises is isolated by bisection."""
     try:
         yield ask(**grid.parameters)
@@ -251,14 +253,14 @@ def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Excepti
         yield from answers(ask, grid.take(middle, grid.size), failed)
 
 
-def merge(parts: list[Any], swept: bool) -> dict[str, Any]:
-    """One JSON object from the parts of a sweep."""
+def merge(parts: list[Any], grid: Grid) -> dict[str, Any]:
+    """One JSON object from the parts of an answer: flat for one point, ``points`` for several."""
     whole = [part.to_dict() for part in parts]
-    if len(whole) == 1 and ("points" in whole[0] or not swept):
-        return whole[0]
-    keys = ("quantity", "model", "ansatz")
-    points = [p for one in whole for p in one.get("points", [{k: v for k, v in one.items() if k not in keys}])]
-    return {k: whole[0][k] for k in keys} | {"points": points}
+    head = {k: whole[0][k] for k in ("quantity", "model", "ansatz")}
+    fixed = {k: v for k, v in grid.parameters.items() if k not in grid.swept}
+    points = [fixed | point for one in whole for point in one.get("points", [{k: v for k, v in one.items() if k not in head}])]
+    several = bool(grid.swept) or "points" in whole[0]
+    return head | ({"points": points} if several else points[0])
 
 
 def run_question(name: str, options: argparse.Namespace) -> int:
@@ -272,8 +274,8 @@ def run_question(name: str, options: argparse.Namespace) -> int:
     parameters = {k: v for k, v in grid.parameters.items() if k in grid.swept or k in ("alpha", "u")}
     grid = Grid(parameters, grid.swept)
 
-    def failed(part: Grid, error: Exception) -> Failure:
-        return Failure(name, model, options.ansatz, part.parameters, error)
+    def failed(part: Grid, error: Exception) -> NoAnswer:
+        return NoAnswer(name, model, options.ansatz, part.parameters, "not-converged", one_line(f"{type(error).__name__}: {error}"))
 
     def ask(**parameters: Any) -> Any:
         return question.ask(model, options, **parameters)
@@ -285,7 +287,7 @@ def run_question(name: str, options: argparse.Namespace) -> int:
             parts += answers(ask, grid.take(start, stop), failed)
             bar.update(stop - start)
     if options.json:
-        print(json.dumps(merge(parts, bool(grid.swept))))
+        print(json.dumps(merge(parts, grid)))
     else:
         print("\n".join(map(str, parts)))
     return 0 if any(part.ok for part in parts) else 1
@@ -327,16 +329,16 @@ def run_derive(options: argparse.Namespace) -> int:
     with patience("derive"):
         derivation = rp.derive(model, options.ansatz)
         text = str(derivation) if options.format == "text" else getattr(derivation, f"to_{options.format}")()
-        checks = derivation.check() if options.check else None
+        checks = derivation.check() if options.check else []
     if options.output is None:
         print(text)
     else:
         write_text(options.output, text + "\n")
         print(options.output, file=sys.stderr)
-    if checks is not None:
-        print(checks, file=sys.stderr)
-        return 0 if checks.ok else 1
-    return 0
+    for check in checks:
+        verdict = "agrees" if check.passed else "FAILS"
+        print(f"step {check.number}: {check.title}: {verdict} (difference {check.error:.1e}, tolerance {check.tolerance:.1e})", file=sys.stderr)
+    return 0 if all(check.passed for check in checks) else 1
 
 
 def run_models(options: argparse.Namespace) -> int:
@@ -436,6 +438,9 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except ValueError as error:
+        print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except ImportError as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,44 +73,45 @@ def _capacity_data(progress: Progress = _silent) -> Columns:
     import replicas as rp
 
     kappa = np.linspace(-2, 2, 161)
+    spherical, binary = rp.Perceptron(weights="spherical"), rp.Perceptron(weights="binary")
+    questions = (
+        ("spherical", "capacity", lambda: rp.capacity(spherical, kappa=kappa)),
+        ("spherical", "at-line", lambda: rp.at_line(spherical, kappa=np.linspace(-2, 0, 41)[:-1])),
+        ("binary", "capacity", lambda: rp.capacity(binary, kappa=kappa)),
+    )
     rows = []
-    for i, weights in enumerate(("spherical", "binary")):
-        progress("capacity against margin", i, 2)
-        model = rp.Perceptron(weights=weights)
-        for quantity, result in (("capacity", rp.capacity(model, kappa=kappa)), ("at-line", rp.at_line(model, kappa=kappa))):
-            for point in result.points():
-                rows.append({"weights": weights, "quantity": quantity, "kappa": point["kappa"], "alpha": _number(point["value"]),
-                             "error": _number(point["error"]), "stable": point["stable"], "physical": point.get("physical"), "status": point["status"]})
+    for i, (weights, quantity, ask) in enumerate(questions):
+        progress("capacity against margin", i, len(questions))
+        rows += [{"weights": weights, "quantity": quantity, "kappa": p["kappa"], "alpha": _number(p["value"]), "error": _number(p["error"]),
+                  "stable": p["stable"], "physical": p.get("physical"), "status": p["status"]} for p in ask().points()]
     return _table(rows)
 
 
 def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
     with dr.style():
         figure, (ax,) = dr.panels(1, narrow, 3.3)
-        for weights, color in (("spherical", dr.BLUE), ("binary", dr.VERMILLION)):
+        at = _select(columns, quantity="at-line")
+        dr.line(ax, at["kappa"], np.where(at["physical"].astype(bool), at["alpha"], np.nan), False, dr.BLUE, dashes=dr.DOTTED)
+        for weights, color, where in (("spherical", dr.BLUE, {"xytext": (6, 4)}), ("binary", dr.VERMILLION, {"xytext": (-6, -10), "ha": "right"})):
             c = _select(columns, weights=weights, quantity="capacity")
             dr.line(ax, c["kappa"], c["alpha"], c["stable"].astype(bool), color)
-            at = _select(columns, weights=weights, quantity="at-line")
-            below = np.where(at["alpha"] < c["alpha"], at["alpha"], np.nan)
-            dr.line(ax, at["kappa"], below, False, color, dashes=dr.DOTTED)
-            dr.name(ax, 0.9, float(np.interp(0.9, c["kappa"], c["alpha"])), weights, color, xytext=(6, 4) if weights == "spherical" else (-6, -10),
-                    ha="left" if weights == "spherical" else "right")
-            if weights == "spherical":
-                i = int(np.searchsorted(at["kappa"], -1.45))
-                dr.name(ax, at["kappa"][i], at["alpha"][i], "AT line", color, xytext=(-4, -6), ha="right", va="top")
+            dr.name(ax, 0.9, float(np.interp(0.9, c["kappa"], c["alpha"])), weights, color, **where)
+        for text, dashes in (("stable", "-"), ("unstable: an upper bound", dr.DASHED), ("AT line", dr.DOTTED)):
+            ax.plot([], [], color=dr.BLACK, linestyle=dashes, label=text)
+        ax.legend(loc="upper right")
         ax.set_yscale("log")
         ax.set_xlim(-2, 2)
         ax.set_xlabel(dr.LABELS["kappa"])
         ax.set_ylabel(dr.LABELS["value"])
-        _plain_decades(ax.yaxis)
+        _plain_ticks(ax.yaxis, (0.1, 1, 10, 100))
     return figure
 
 
-def _plain_decades(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def _plain_ticks(axis: Any, ticks: Sequence[float]) -> None:
+    """Numbers rather than powers of ten on a logarithmic axis."""
+    from matplotlib.ticker import NullFormatter
 
-    axis.set_major_locator(LogLocator(10, subs=(1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -159,15 +160,17 @@ def _generalization_data(progress: Progress = _silent) -> Columns:
 
     rows: list[dict[str, Any]] = []
     spherical = rp.Perceptron(weights="spherical", task="teacher-student")
+    # the pseudo-inverse rule has a cusp at alpha = 1
+    alpha = np.unique(np.concatenate([np.geomspace(0.1, 20, 61), 1 + 0.3 * np.linspace(-1, 1, 21) ** 3]))
     for i, rule in enumerate(("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")):
         progress("generalization curves", i, 5)
-        rows += _error_rows(rp.generalization(spherical, np.geomspace(0.1, 20, 93), rule=rule), "spherical")
+        rows += _error_rows(rp.generalization(spherical, alpha, rule=rule), "spherical")
     progress("generalization curves", 4, 5)
     binary = rp.Perceptron(weights="binary", task="teacher-student")
     marks = rp.transitions(binary)
     # the thresholds and the approach to the fold, where the branches meet with infinite slope, are points of the curve
-    bend = marks.spinodal.value - 0.4 * np.linspace(0, 1, 25)[1:] ** 2
-    alpha = np.unique(np.concatenate([np.linspace(0, 2, 81), bend, [marks.alpha_it.value, marks.spinodal.value - 1e-9]]))
+    bend = marks.spinodal.value - 0.4 * np.linspace(0, 1, 15)[1:] ** 2
+    alpha = np.unique(np.concatenate([np.linspace(0, 0.1, 6) ** 2 * 10, np.linspace(0.15, 2.2, 42), bend, [marks.alpha_it.value, marks.spinodal.value - 1e-9]]))
     rows += _error_rows(rp.generalization(binary, alpha), "binary")
     for quantity, mark in (("alpha_it", marks.alpha_it), ("spinodal", marks.spinodal)):
         rows.append(dict.fromkeys(rows[0]) | {"weights": "binary", "quantity": quantity, "alpha": mark.value, "error": mark.error, "status": "converged"})
@@ -196,21 +199,23 @@ def _generalization_draw(columns: Columns, narrow: bool = False) -> Any:
         left.set_yscale("log")
         left.set_title("spherical student")
         left.legend(loc="lower left")
-        for axis in (left.xaxis, left.yaxis):
-            _plain_decades(axis)
+        _plain_ticks(left.xaxis, (0.1, 1, 10))
+        _plain_ticks(left.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5))
         for rule in ("gibbs", "bayes"):
             label, color = RULES[rule]
-            for branch in ("typical", "middle", "perfect"):
+            for branch, dashes in (("typical", dr.DASHED), ("middle", dr.DOTTED)):
                 c = _select(columns, weights="binary", quantity=rule, branch=branch)
-                solid = c["dominant"].astype(bool)
-                value = np.where(solid | (branch != "perfect"), c["value"], np.nan)
-                dr.line(right, c["alpha"], value, solid, color, label if branch == "typical" else None, dr.DOTTED if branch == "middle" else dr.DASHED)
+                dr.line(right, c["alpha"], c["value"], c["dominant"].astype(bool), color, dashes=dashes)
+                if branch == "typical":
+                    dr.name(right, 0.5, float(np.interp(0.5, c["alpha"], c["value"])), label, color, xytext=(4, 4))
+        perfect = _select(columns, weights="binary", quantity="gibbs", branch="perfect", dominant=True)
+        right.plot(perfect["alpha"], perfect["value"], color=dr.BLACK)
+        dr.name(right, 2.2, 0.0, "perfect learning", dr.BLACK, xytext=(0, 4), ha="right")
         for quantity, text in (("alpha_it", r"$\alpha_{\mathrm{IT}}$"), ("spinodal", "spinodal")):
             dr.mark(right, float(_select(columns, quantity=quantity)["alpha"][0]), text)
         right.set_title("binary student")
-        right.set_xlim(0, 2)
+        right.set_xlim(0, 2.2)
         right.set_ylim(-0.012, TOP_ERROR)
-        right.legend(loc="lower left")
         for ax in (left, right):
             ax.set_xlabel(dr.LABELS["alpha"])
             ax.set_ylabel(dr.LABELS["eps_g"])
@@ -283,24 +288,28 @@ def _finite_n_draw(columns: Columns, narrow: bool = False) -> Any:
         figure, axes = dr.panels(len(experiments), narrow, 2.7)
         for ax, experiment in zip(axes, experiments):
             every = _select(columns, experiment=experiment)
+            drawn: set[tuple[float, ...]] = set()
             for i, series in enumerate(dict.fromkeys(every["series"])):
-                _one_series(ax, _select(columns, experiment=experiment, series=series), series, i)
+                _one_series(ax, _select(columns, experiment=experiment, series=series), _words(series), i, drawn)
             ax.set_title(experiment.replace("-", " "))
-            ax.set_xlabel(_axis_label(every["xlabel"][0]))
-            ax.set_ylabel(_axis_label(every["ylabel"][0]))
+            ax.set_xlabel(_words(every["xlabel"][0]))
+            ax.set_ylabel(_words(every["ylabel"][0]))
             ax.legend(loc="best", handlelength=1.2)
     return figure
 
 
-def _one_series(ax: Any, c: dict[str, np.ndarray], label: str, i: int) -> None:
+def _one_series(ax: Any, c: dict[str, np.ndarray], label: str, i: int, drawn: set[tuple[float, ...]]) -> None:
+    """Symbols of the measurement, and the line of its theory unless another series has drawn the same one."""
     color, marker = dr.CYCLE[i % len(dr.CYCLE)], "osD^v"[i % 5]
     theory, measured = c["kind"] == "theory", c["kind"] == "measured"
-    ax.plot(c["x"][theory], c["y"][theory], color=color, linewidth=1.1)
+    if tuple(c["y"][theory]) not in drawn:
+        ax.plot(c["x"][theory], c["y"][theory], color=color, linewidth=1.1)
+        drawn.add(tuple(c["y"][theory]))
     ax.errorbar(c["x"][measured], c["y"][measured], c["stderr"][measured], color=color, fmt=marker, markersize=3.6, markerfacecolor="none",
                 linewidth=0.9, capsize=1.8, label=label)
 
 
-def _axis_label(text: str) -> str:
+def _words(text: str) -> str:
     """Plain words of an experiment, with the symbols in mathematics."""
     words = {"alpha": r"$\alpha$", "kappa": r"$\kappa$", "R": "$R$", "u": "$u$", "P/N": "$P/N$"}
     return " ".join(words.get(word, word) for word in text.split())
@@ -310,7 +319,8 @@ FIGURES: dict[str, Figure] = {
     "capacity-vs-kappa": Figure(
         "Capacity against margin",
         "Critical load α_c(κ) of the spherical and the binary perceptron storing random patterns. Solid where the replica-symmetric saddle is stable at "
-        "α_c, dashed where it is not and the value is an upper bound; dotted, the de Almeida–Thouless line where it lies below α_c.",
+        "α_c, dashed where it is not and the value is an upper bound; dotted, the de Almeida–Thouless line of the spherical perceptron, below α_c for κ < 0. The "
+        "binary line is stable throughout: its instability lies above α_c.",
         _capacity_data, _capacity_draw,
     ),
     "entropy-and-overlap": Figure(
@@ -322,7 +332,7 @@ FIGURES: dict[str, Figure] = {
     "generalization-curves": Figure(
         "Learning from a teacher",
         "Generalization error of a student trained on αN noise-free examples. Left: spherical weights. Right: binary weights; solid, the dominant "
-        "branch: the first-order transition to perfect learning is at α_IT, and the poor branch survives (dashed) up to its spinodal.",
+        "branch: the first-order transition to perfect learning is at α_IT, and the poor branch survives (dashed) up to its spinodal, where it meets an unstable one (dotted).",
         _generalization_data, _generalization_draw,
     ),
     "field-distribution": Figure(
@@ -332,7 +342,8 @@ FIGURES: dict[str, Figure] = {
     ),
     "finite-n": Figure(
         "Finite N against theory",
-        "Symbols: simulations with their standard errors. Lines: the theory, with nothing adjusted.",
+        "Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order 1/N. Lines: the theory, with "
+        "nothing adjusted.",
         _finite_n_data, _finite_n_draw,
     ),
 }

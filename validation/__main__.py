@@ -70,8 +70,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: floating-point numbers as decimal strings."""
+        plain = {name: decimals(value) for name, value in vars(self).items() if name != "results"}
         experiments = [result.to_dict() for result in self.results]
-        return decimals(vars(self) | {"results": None}) | {"agrees": self.agrees, "experiments": experiments}
+        return plain | {"agrees": self.agrees, "experiments": experiments}
 
 
 def run_experiments(names: list[str], quick: bool, seed: int) -> Report:

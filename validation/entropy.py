@@ -29,8 +29,8 @@ NAME = "entropy"
 QUESTION = "Does the number of solutions of the binary perceptron grow as the RS entropy says?"
 LOADS = (0.2, 0.3, 0.4)
 LARGEST_LOAD = 0.5  # of the raw table and of the figure
-QUICK = {11: 4000, 15: 4000, 19: 4000, 23: 4000, 25: 2000}
-FULL = {11: 40000, 13: 40000, 15: 40000, 17: 40000, 19: 40000, 21: 40000, 23: 40000, 25: 20000}
+QUICK = {11: 5000, 15: 6000, 19: 6000, 23: 2000, 25: 1000}
+FULL = {11: 60000, 13: 60000, 15: 60000, 17: 60000, 19: 60000, 21: 40000, 23: 20000, 25: 10000}
 MAX_WITHOUT_SOLUTIONS = 0.01
 AXES = ("load alpha", "entropy per weight")
 

@@ -33,8 +33,8 @@ from .sampling import Progress, collect, mean_and_stderr
 NAME = "fields"
 QUESTION = "Do the local fields of the solutions follow the RS distribution?"
 PATTERNS, SITES = 1, 3  # alpha = 1/3: an integer P at every odd multiple of 3
-QUICK = {9: 5000, 15: 10000, 21: 8000}
-FULL = {9: 100000, 15: 100000, 21: 100000, 27: 5000}
+QUICK = {9: 4000, 15: 8000, 21: 6000}
+FULL = {9: 60000, 15: 80000, 21: 60000, 27: 5000}
 BINS = np.array([0.0, 1.0, 2.0, 3.0])
 WIDEST_PAIR = 1.1  # about the width of a bin
 MOMENTS = {"mean field <u>": 1, "mean square field <u^2>": 2}

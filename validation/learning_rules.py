@@ -3,7 +3,7 @@ the theory.
 
     Hebb: R = sqrt(2 alpha/(2 alpha + pi));   pseudo-inverse: a least-squares student, R -> 0 at alpha = 1
 
-The mean overlap of Gaussian samples is measured at three sizes and extrapolated in 1/N.
+The mean overlap of Gaussian samples is measured at several sizes and extrapolated in 1/N.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NAME = "learning-rules"
 QUESTION = "Do Hebb and pseudo-inverse students reach the predicted overlap with their teacher?"
 RULES = ("hebb", "pseudo-inverse")
 LOADS = (0.5, 2.0)
-QUICK = {100: 400, 200: 200, 400: 100}
-FULL = {100: 8000, 200: 4000, 400: 2000}
+QUICK = {50: 2000, 100: 800, 200: 200, 400: 60}
+FULL = {50: 40000, 100: 16000, 200: 4000, 400: 1200}
 AXES = ("load alpha", "overlap R with the teacher")
 
 

@@ -3,8 +3,12 @@
     P random dichotomies in N dimensions are separable with probability C(P, N)/2^P, which is 1/2 at P = 2N
 
 The law is exact at every N, so nothing is extrapolated: each fraction is compared at its own P and N, with
-the binomial error of the exact probability. The load where the fraction crosses 1/2 is found by a probit fit,
-fraction = Phi(slope (alpha_half - alpha)), and compared with the capacity of the theory.
+the binomial error of the exact probability. Cover's sum counts coin tosses, P - 1 with N - 1 heads at most: it
+is close to Phi((2N - P)/sqrt(P)). The load where the fraction crosses 1/2 is found by a fit of that form,
+
+    fraction = Phi(c_1 (alpha_half - alpha)/sqrt(alpha))
+
+and compared with the capacity of the theory. (A probit in alpha itself would put it at 2.015.)
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ NAME = "separability"
 QUESTION = "Do linear programs lose their solution where Cover and the Gardner capacity say?"
 N_SITES = 25
 LOADS = (1.6, 1.8, 2.0, 2.2, 2.4)
-QUICK, FULL = 600, 10000
+QUICK, FULL = 500, 10000
 AXES = ("load P/N", "fraction separable")
 
 
@@ -46,25 +50,24 @@ def separable_fraction(P: int, samples: int, seed: int, progress: Progress | Non
 
 
 def half_crossing(alpha: ArrayLike, fractions: ArrayLike, samples: int) -> tuple[float, float]:
-    """The load where the fraction is 1/2 and its standard error: maximum likelihood of the probit form."""
-    loads, p = np.asarray(alpha, dtype=float), np.asarray(fractions, dtype=float)
-    centred = loads - loads.mean()
+    """The load where the fraction is 1/2 and its standard error: maximum likelihood of the probit form.
 
-    def minus_log_likelihood(parameters: NDArray[np.float64]) -> float:
-        z = parameters[0] - parameters[1] * centred
+    z = c_0/sqrt(alpha) - c_1 sqrt(alpha), linear in its parameters, and alpha_half = c_0/c_1.
+    """
+    loads, p = np.asarray(alpha, dtype=float), np.asarray(fractions, dtype=float)
+    gradient = np.array([loads**-0.5, -(loads**0.5)])
+
+    def minus_log_likelihood(c: NDArray[np.float64]) -> float:
+        z = c @ gradient
         return -float(np.sum(p * log_ndtr(z) + (1 - p) * log_ndtr(-z)))
 
     tight = {"xatol": 1e-9, "fatol": 1e-12}
-    best = minimize(minus_log_likelihood, np.array([0.0, 1.0]), method="Nelder-Mead", options=tight)
-    intercept, slope = best.x
-    # Fisher information of (intercept, slope), then the error of their ratio to first order
-    z = intercept - slope * centred
+    c = minimize(minus_log_likelihood, np.array([2.0, 1.0]), method="Nelder-Mead", options=tight).x
+    z = c @ gradient
     density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-    gradient = np.array([np.ones_like(loads), -centred])
     information = samples * (gradient * (density**2 / (ndtr(z) * ndtr(-z)))) @ gradient.T
-    ratio = np.array([1 / slope, -intercept / slope**2])
-    stderr = np.sqrt(ratio @ np.linalg.solve(information, ratio))
-    return float(loads.mean() + intercept / slope), float(stderr)
+    ratio = np.array([1 / c[1], -c[0] / c[1] ** 2])  # of alpha_half, by the parameters
+    return float(c[0] / c[1]), float(np.sqrt(ratio @ np.linalg.solve(information, ratio)))
 
 
 def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> ExperimentResult:

@@ -11,14 +11,24 @@ likelihood is a sum of tails H; anything else stays an integral.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from ..models import Discrete, Likelihood, Perceptron, Spherical
 from . import symbols as S
 from .nodes import Leaf
 from .special import A, G, H
+
+
+FIELD_SHORT = 0.5  # of that reach, kept in brute-force integrals over several replicas
+FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the largest weight: 9 standard deviations and more
+
+
+Measure = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class LeafDefinition:
     variable: sp.Symbol
     closed: sp.Expr | None
     definition: str  # LaTeX
+    measure: Measure  # nodes and log-weights, given parameter values and a largest number of nodes
 
     def node(self, V: sp.Expr, k: int = 0) -> Leaf:
         return Leaf(self.name, self.sign, k, 0, self.field, V)
@@ -62,8 +73,58 @@ def weight_leaf(model: Perceptron) -> LeafDefinition:
     if isinstance(model.weights, Spherical):
         closed = S.h**2 / (2 * S.lam) - sp.log(S.lam) / 2 - sp.Rational(1, 2)
         text = r"\log\int\frac{dw}{\sqrt{2\pi e}}\,e^{hw-\lambda w^2/2}"
-        return LeafDefinition("g", -1, S.h, S.lam, closed, text)
-    return LeafDefinition("g", -1, S.h, S.lam, _finite_sum(model.weights), r"\log\sum_{w} p(w)\,e^{hw-\lambda w^2/2}")
+        return LeafDefinition("g", -1, S.h, S.lam, closed, text, _flat_measure)
+    nodes, logs = np.array(model.weights.values), np.array(model.weights.log_measure)
+    text = r"\log\sum_{w}" + ("" if model.weights.probabilities is None else r" p(w)\,") + r"e^{hw-\lambda w^2/2}"
+    return LeafDefinition("g", -1, S.h, S.lam, _finite_sum(model.weights), text, lambda env, most=0: (nodes, logs))
+
+
+def _flat_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """dw/sqrt(2 pi e) on a range wide enough for multipliers lam >= 1/4; a uniform grid is exponentially accurate."""
+    w = np.linspace(-9.0, 9.0, most) if most else np.linspace(-60.0, 60.0, 3001)
+    return w, np.full(w.size, math.log(w[1] - w[0]) - 0.5 * math.log(2 * math.pi * math.e))
+
+
+def _likelihood_measure(model: Perceptron) -> Measure:
+    """Theta(u) du on panels that end at its kinks."""
+
+    def measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        from .numeric import gauss_panels
+
+        parameters = (env.get("kappa"), env.get("beta"))
+        key = (*parameters, most)
+        if key not in cache:
+            kinks = theta_kinks(model, *parameters)
+            wide = FIELD_SHORT * reach if most else reach
+            edges = np.unique(np.concatenate([np.linspace(-wide, wide, 2 if most else 111), [k for k in kinks if abs(k) < wide]]))
+            u, weight = gauss_panels(edges, most // (edges.size - 1) if most else 10)
+            with np.errstate(divide="ignore"):
+                theta = likelihood_values(model, u, *parameters)
+                keep = theta > 0
+                cache[key] = u[keep], np.log(weight[keep] * theta[keep])
+        return cache[key]
+
+    cache: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
+    values = model.weights.values if isinstance(model.weights, Discrete) else (1.0,)
+    reach = FIELD_REACH * max(abs(v) for v in values)
+    return measure
+
+
+def theta_kinks(model: Perceptron, kappa: float | None, beta: float | None) -> list[float]:
+    """Where Theta jumps or bends."""
+    if isinstance(model.likelihood, Likelihood):
+        return list(model.likelihood.kinks)
+    return sorted({e for p in model.pieces(kappa or 0.0, beta) for e in (p.low, p.high) if math.isfinite(e)})
+
+
+def likelihood_values(model: Perceptron, u: np.ndarray, kappa: float | None, beta: float | None) -> np.ndarray:
+    """Theta(u) as it was defined."""
+    if isinstance(model.likelihood, Likelihood):
+        from .likelihood import piecewise
+
+        return np.broadcast_to(np.asarray(sp.lambdify(S.u, piecewise(model.likelihood.expr), "numpy")(u), dtype=float), u.shape)
+    inside = u >= (kappa or 0.0) if model.likelihood == "threshold" else np.abs(u) <= (kappa or 0.0)
+    return np.where(inside, 1.0, 0.0 if beta is None else math.exp(-beta))
 
 
 def exact(value: float) -> sp.Expr:
@@ -108,4 +169,5 @@ def pattern_leaf(model: Perceptron) -> LeafDefinition:
         if model.beta is not None:
             inside = sp.exp(-S.beta) + (1 - sp.exp(-S.beta)) * inside
         closed = sp.log(inside)
-    return LeafDefinition("f", 1, S.omega, S.V, closed, r"\log\int\!Dz\,\Theta(\omega+\sqrt V\,z)")
+    text = r"\log\int\!Dz\,\Theta(\omega+\sqrt V\,z)"
+    return LeafDefinition("f", 1, S.omega, S.V, closed, text, _likelihood_measure(model))

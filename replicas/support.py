@@ -1,0 +1,89 @@
+"""What can be asked of which model: one table, printed by ``replicas models`` and tested cell by cell.
+
+A supported cell has an answer, which may be that there is none (spherical weights have no learning transition). An
+unsupported one is refused by name, or answered with the status ``unsupported``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+WEIGHTS = ("binary", "spherical", "ternary", "discrete:V1,V2,...")
+ANSATZES = ("rs",)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A column of the table: a likelihood, its constraints (hard, or errors counted at beta), a task."""
+
+    label: str
+    likelihoods: tuple[str, ...]
+    constraints: str
+    task: str
+
+
+HARD = Problem("storage", ("threshold", "window"), "hard", "storage")
+SOFT = Problem("storage at --beta", ("threshold", "window"), "beta", "storage")
+TEACHER = Problem("teacher-student", ("threshold",), "hard", "teacher-student")
+PROBLEMS = (HARD, SOFT, TEACHER)
+
+EVERY = PROBLEMS
+QUESTIONS: dict[str, tuple[tuple[Problem, ...], str]] = {
+    "capacity": ((HARD,), "diverges where every pattern can be satisfied, as by the zero vector in a window"),
+    "solve": (EVERY, ""),
+    "at-line": (EVERY, ""),
+    "stability": (EVERY, ""),
+    "transitions": ((TEACHER,), "none for spherical weights, which learn smoothly"),
+    "generalization": ((TEACHER,), "rules hebb, pseudo-inverse and max-stability: spherical weights"),
+    "ground-state": ((HARD,), ""),
+    "max-margin": ((HARD,), ""),
+    "field-distribution": (EVERY, ""),
+    "derive": (EVERY, ""),
+}
+"""Each question with the problems that it can be asked of, for all weights and ansatzes, and a remark."""
+
+NOTES = (
+    f"Weights: {', '.join(WEIGHTS)}, in every question.",
+    "Likelihoods: threshold, and for storage also window; from Python any positive expression, rp.Likelihood(expr in rp.field).",
+    "Discrete weights of a teacher-student problem are symmetric under w -> -w.",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of weights, likelihood, constraints, task, question and ansatz."""
+
+    weights: str
+    likelihood: str
+    constraints: str
+    task: str
+    question: str
+    ansatz: str
+    supported: bool
+
+
+def cells() -> Iterator[Cell]:
+    """Every combination."""
+    for question, (problems, _) in QUESTIONS.items():
+        for problem in PROBLEMS:
+            for weights in WEIGHTS:
+                for likelihood in problem.likelihoods:
+                    for ansatz in ANSATZES:
+                        yield Cell(weights, likelihood, problem.constraints, problem.task, question, ansatz, problem in problems)
+
+
+def to_dict() -> dict[str, Any]:
+    """The table as plain data."""
+    return {"models": ["perceptron"], "cells": [asdict(cell) for cell in cells()], "notes": list(NOTES)}
+
+
+def table() -> str:
+    """The table for a reader: the ansatz in which a question is answered, or a dash."""
+    header = ["question", *(problem.label for problem in PROBLEMS), "remark"]
+    rows = [[question, *(", ".join(ANSATZES) if problem in problems else "-" for problem in PROBLEMS), remark]
+            for question, (problems, remark) in QUESTIONS.items()]
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (header, *rows)]
+    return "\n".join(["perceptron", "", *lines, "", *NOTES])

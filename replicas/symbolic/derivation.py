@@ -1,0 +1,154 @@
+r"""Step-by-step derivation of the replica-symmetric theory of a model, every step checked numerically.
+
+The partition function is replicated and averaged, the ansatz inserted, the replica integrals decoupled, the limit taken and
+the result differentiated by the rules of `nodes` and `overlaps`. Steps before the limit are held against brute-force
+integrals over s = 1, 2, 3 replicas, the limit against extrapolation in n, every equation against finite differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import sympy as sp
+
+from ..models import Perceptron
+
+Checker = Callable[[sp.Expr], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Outcome of one step's numerical check: the difference of two independent evaluations against its tolerance."""
+
+    number: int
+    title: str
+    error: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.tolerance
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rewriting: what is claimed (``statement``), the ``expression`` reached, ``why`` it follows, and its check.
+
+    ``lhs`` is the LaTeX of what the expression equals; ``checker`` maps an expression to (difference, tolerance).
+    """
+
+    number: int
+    title: str
+    statement: str
+    lhs: str
+    expression: sp.Expr
+    why: str
+    checker: Checker
+    checked_by: str
+
+    @property
+    def terms(self) -> tuple[sp.Expr, ...]:
+        """The additive terms of the expression."""
+        return sp.Add.make_args(self.expression)
+
+    def check(self) -> CheckResult:
+        """Run the numerical check."""
+        error, tolerance = self.checker(self.expression)
+        return CheckResult(self.number, self.title, float(error), float(tolerance))
+
+    def latex(self) -> str:
+        from .functional import latex
+
+        return f"{self.lhs} = {latex(self.expression)}"
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A numbered chain of steps from the partition function to free entropy, saddle-point equations and stability."""
+
+    model: Perceptron
+    ansatz: str
+    steps: tuple[Step, ...]
+    functional: Any
+
+    @property
+    def free_entropy(self) -> Any:
+        """The derived `Functional`, which the solver evaluates."""
+        return self.functional
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, number: int) -> Step:
+        """Step by its number (from 1)."""
+        if not 1 <= number <= len(self.steps):
+            raise IndexError(f"step: got {number}; takes 1 to {len(self.steps)}")
+        return self.steps[number - 1]
+
+    def with_step(self, i: int, expr: Any) -> Derivation:
+        """The derivation with the expression of step number i (from 1) replaced: its check then judges the new one."""
+        step = replace(self[i], expression=sp.sympify(expr))
+        return replace(self, steps=tuple(step if s.number == i else s for s in self.steps))
+
+    def check(self) -> list[CheckResult]:
+        """Run the numerical check of every step."""
+        return [step.check() for step in self.steps]
+
+    def to_latex(self) -> str:
+        from .render import to_latex
+
+        return to_latex(self)
+
+    def to_markdown(self) -> str:
+        from .render import to_markdown
+
+        return to_markdown(self)
+
+    def to_html(self) -> str:
+        """A self-contained page with its mathematics as MathML: readable without a network."""
+        from .render import to_html
+
+        return to_html(self)
+
+    def __str__(self) -> str:
+        from .render import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        from .render import body_html
+
+        return body_html(self)
+
+
+def derive(model: Perceptron, ansatz: str = "rs") -> Derivation:
+    """Derive the free entropy, saddle-point equations and stability condition of a model.
+
+    Parameters
+    ----------
+    model : any supported model; its kappa and beta stay symbols and are used as numbers in the checks.
+    ansatz : "rs".
+
+    Returns
+    -------
+    Derivation with numbered ``steps``; ``check()`` runs every numerical check, ``with_step(i, expr)`` replaces one step.
+    """
+    from ..theory.saddle import check_ansatz
+
+    if not isinstance(model, Perceptron):
+        raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
+    check_ansatz(ansatz)
+    return _derive(model, ansatz)
+
+
+@lru_cache(maxsize=64)
+def _derive(model: Perceptron, ansatz: str) -> Derivation:
+    from .rs_steps import derive_rs
+
+    return derive_rs(model)

@@ -1,0 +1,627 @@
+r"""The steps of the replica-symmetric derivation, each produced from the one before by a rule.
+
+s coupled replicas: s = n for storage, s = n + 1 with a Bayes-optimal teacher, who is one more replica of the same measure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ..models import Discrete, Perceptron, Spherical
+from . import rs
+from . import symbols as S
+from .derivation import Checker, Derivation, Step
+from .functional import Functional, latex, split, substitute_leaves, tidy_algebra
+from .nodes import Gaussian, Leaf, Level, LogMean, Tilt, heat, linear, saddle_form, stein
+from .numeric import Env, evaluate, matrix
+from .overlaps import Characteristic, MatrixIntegral, Moment, ReplicaIntegral, Structured, symmetric_sum
+
+# Tolerances of the checks: what the coarser of the two evaluations compared can deliver.
+EXACT = 1e-11  # closed forms against sums or fine quadrature
+BRUTE_FORCE = 2e-5  # product grids of three replicas with jumps at the likelihood's kinks, relative
+EXTRAPOLATED = 1e-8  # Richardson extrapolation of n -> 0 from four values
+DIFFERENCED = 1e-7  # finite differences of the free entropy, sixth order
+CURVATURE = 2e-4  # second finite differences of four-replica integrals, relative
+SIZES = (1, 2, 3)
+
+
+class Workshop:
+    """The growing derivation: numbers steps, evaluates expressions at the check point, holds the running expression."""
+
+    def __init__(self, model: Perceptron):
+        self.model = model
+        self.teacher = model.teacher
+        self.functional: Functional = rs.functional(model)
+        self.leaves = self.functional.leaves
+        self.steps: list[Step] = []
+        self.base = 1 if self.teacher else 0
+        self.size = S.n + self.base
+        self.env = self._point()
+
+    def _point(self) -> dict[str, Any]:
+        """A generic point, away from any saddle, at which expressions are compared."""
+        model = self.model
+        norm = self.functional.norm
+        if isinstance(model.weights, Discrete) and norm == S.Q:
+            scale = float(np.mean(np.square(model.weights.values)))
+        else:
+            scale = float(norm)
+        env: dict[str, Any] = {"alpha": 0.83, "q": 0.43 * scale, "qhat": 0.71 / scale, "Q": scale, "lambda": 1.27 / scale}
+        if not isinstance(model.weights, Discrete):
+            env["lambda"] = 4.3  # the s coupled spheres need lam > s q_hat
+        kappa, beta = model.kappa, model.beta
+        kappa = kappa[0] if isinstance(kappa, tuple) else kappa
+        if isinstance(model.likelihood, str):
+            # at kappa = 0 a term proportional to kappa could not be judged
+            env["kappa"] = 0.0 if self.teacher else (kappa or 0.31)
+            if beta is not None:
+                env["beta"] = beta[0] if isinstance(beta, tuple) else beta
+                env["beta"] = env["beta"] or 1.0
+        return env
+
+    def value(self, expr: sp.Expr, **changes: Any) -> float:
+        return float(evaluate(sp.sympify(expr), {**self.env, **changes}, self.leaves))
+
+    def add(self, title: str, statement: str, lhs: str, expr: sp.Expr, why: str, checker: Checker, checked_by: str) -> sp.Expr:
+        self.steps.append(Step(len(self.steps) + 1, title, statement, lhs, expr, why, checker, checked_by))
+        return expr
+
+    def at_sizes(self, reference: Callable[[int, Env], float], tolerance: float, environment: Callable[[int], Env] | None = None) -> Checker:
+        """Compare an expression with an independent number at s = 1, 2, 3 coupled replicas."""
+
+        def check(expr: sp.Expr) -> tuple[float, float]:
+            worst = 0.0
+            for s in SIZES:
+                env: Env = {**self.env, "n": float(s - self.base)}
+                if environment is not None:
+                    env = {**env, **environment(s)}
+                if s - self.base == 0:
+                    env = {**env, "n": 1e-300}  # the teacher alone
+                target = reference(s, env)
+                worst = max(worst, abs(float(evaluate(expr, env, self.leaves)) - target) / max(1.0, abs(target)))
+            return worst, tolerance
+
+        return check
+
+
+def derive_rs(model: Perceptron) -> Derivation:
+    """The whole chain for a single-layer model."""
+    w = Workshop(model)
+    _replicas(w)
+    _pattern_average(w)
+    _overlaps(w)
+    _ansatz(w)
+    decoupled = _decouple(w)
+    free = _limit(w, decoupled)
+    _local_integrals(w)
+    free = _eliminate(w, free)
+    _saddle_point(w)
+    _replicon(w)
+    return Derivation(model, "rs", tuple(w.steps), w.functional)
+
+
+# --- before the limit ----------------------------------------------------------------------------------------------
+
+
+def _replicas(w: Workshop) -> None:
+    rng = np.random.default_rng(7)
+    toy = np.asarray(evaluate(w.leaves["f"].node(sp.Float(0.6)), {**w.env, "omega": rng.normal(size=9)}, w.leaves))
+    if w.teacher:
+        expr = (Moment(S.n + 1) - Moment(1)) / S.n
+        exact = float(np.average(toy, weights=np.exp(toy)))
+        why = ("The teacher is drawn from the same measure as the students and labels the patterns without noise, so it is one more "
+               "replica: averaging log Z over planted disorder is averaging Z^{n+1}; the normalisation is n = 0.")
+    else:
+        expr = Moment(S.n) / S.n
+        exact = float(np.mean(toy))
+        why = "The logarithm is the derivative of a power at zero; for integer n the power is a partition function of n replicas."
+
+    def check(e: sp.Expr) -> tuple[float, float]:
+        values = [w.value(e, n=0.1 * 0.5**k, toy=matrix(toy)) for k in range(6)]
+        return abs(_richardson(values) - exact), EXTRAPOLATED
+
+    w.add("Replicas", "The typical entropy per weight is the limit of the moments of the partition function.",
+          r"\phi = \lim_{n\to0}\ \frac1N\left\{\cdot\right\},\quad \left\{\cdot\right\}", sp.expand(expr), why, check,
+          "nine instances of a one-pattern system: extrapolation n -> 0 of the moments against the mean logarithm")
+
+
+def _richardson(values: list[float]) -> float:
+    """Limit h -> 0 of values at h, h/2, h/4, ... for a series in integer powers."""
+    table = list(values)
+    for k in range(1, len(table)):
+        table = [(2**k * b - a) / (2**k - 1) for a, b in zip(table[:-1], table[1:])]
+    return table[-1]
+
+
+def _pattern_average(w: Workshop) -> None:
+    a, b = sp.symbols("a b", integer=True, positive=True)
+    s, Qm = sp.IndexedBase("s"), sp.IndexedBase("Q")
+    expr = -sp.Sum(s[a] * Qm[a, b] * s[b], (a, 1, w.size), (b, 1, w.size)) / 2
+
+    def environment(size: int) -> Env:
+        rng = np.random.default_rng(size)
+        sites = rng.normal(size=(size, 5))
+        return {"sites": matrix(sites), "Q": matrix(sites @ sites.T / 5), "s": matrix(rng.normal(size=size))}
+
+    def reference(size: int, env: Env) -> float:
+        # one Gaussian pattern component at a time, by quadrature: E exp(i xi s.W_i/sqrt N)
+        from .numeric import Z_NODES, Z_WEIGHTS
+
+        couplings = np.asarray(env["s"]) @ np.asarray(env["sites"]) / math.sqrt(5)
+        return float(sum(math.log(float(Z_WEIGHTS @ np.cos(c * Z_NODES))) for c in couplings))
+
+    w.add("Average over the patterns",
+          "Given the weights, the local fields u_a = W_a.xi/sqrt N of one pattern are jointly Gaussian with covariance "
+          "Q_ab = W_a.W_b/N: their characteristic function is",
+          latex(Characteristic(w.size)), expr,
+          "Sums of independent components of zero mean and unit variance (exact for Gaussian patterns, the central limit theorem otherwise).",
+          w.at_sizes(reference, EXACT, environment), "product over sites of one-dimensional averages, s = 1, 2, 3 replicas on 5 sites")
+
+
+def _overlaps(w: Workshop) -> None:
+    expr = -symmetric_sum("Qhat", "Q", w.size) / 2 + MatrixIntegral("w", "Qhat", w.size) + S.alpha * MatrixIntegral("u", "Q", w.size)
+    spherical = isinstance(w.model.weights, Spherical)
+    scale = float(w.env["Q"])
+
+    def parts(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Overlaps v v^T + diag(d) and conjugates c c^T - diag(e), generic but with one common factor."""
+        v, d = np.array([0.7, 0.55, 0.62])[:size] * math.sqrt(scale), np.array([0.45, 0.6, 0.5])[:size] * scale
+        c, e = np.array([0.8, 0.6, 0.7])[:size] / math.sqrt(scale), np.array([4.1, 3.7, 4.4])[:size] / scale
+        return v, d, c, e
+
+    def environment(size: int) -> Env:
+        v, d, c, e = parts(size)
+        return {"Q": matrix(np.outer(v, v) + np.diag(d)), "Qhat": matrix(np.outer(c, c) - np.diag(e))}
+
+    def reference(size: int, env: Env) -> float:
+        from .numeric import Z_NODES, Z_WEIGHTS, leaf_value
+
+        v, d, c, e = parts(size)
+        trace = float(np.trace(np.asarray(env["Q"]) @ np.asarray(env["Qhat"])))
+        # a common factor decouples the replicas: one-dimensional route
+        fields = sum(leaf_value(w.leaves["f"], 0, 0, v[i] * Z_NODES, d[i], env) for i in range(size))
+        patterns = math.log(float(Z_WEIGHTS @ np.exp(fields)))
+        if spherical:
+            weights = -0.5 * np.linalg.slogdet(-np.asarray(env["Qhat"]))[1] - 0.5 * size
+        else:
+            sites = sum(leaf_value(w.leaves["g"], 0, 0, c[i] * Z_NODES, e[i], env) for i in range(size))
+            weights = math.log(float(Z_WEIGHTS @ np.exp(sites)))
+        return -0.5 * trace + float(weights) + float(env["alpha"]) * patterns
+
+    w.add("Overlaps and conjugates",
+          "Fixing the overlaps Q_ab by conjugates decouples sites and patterns; per weight, at the saddle point over both,",
+          rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}", expr,
+          "Fourier representation of delta(N Q_ab - W_a.W_b); the N sites and the alpha N patterns are then independent and identical.",
+          w.at_sizes(reference, BRUTE_FORCE, environment),
+          "explicit matrices with one common factor, s = 1, 2, 3: product grids over replicas against one-dimensional integrals")
+
+
+def _structured(w: Workshop) -> tuple[Structured, Structured]:
+    return Structured(S.Q, S.q, w.size), Structured(S.q_hat - S.lam, S.q_hat, w.size)
+
+
+def _ansatz(w: Workshop) -> None:
+    overlaps, conjugates = _structured(w)
+    inverse = overlaps.inverse()
+    gap = S.Q - S.q
+    normal = -w.size * sp.log(2 * sp.pi) / 2 - overlaps.log_determinant() / 2
+    expr = (-sp.expand(overlaps.trace_product(conjugates)) / 2 + ReplicaIntegral("w", w.size, S.lam, S.q_hat)
+            + S.alpha * (normal + ReplicaIntegral("u", w.size, 1 / gap, sp.simplify(-inverse.off))))
+
+    def reference(size: int, env: Env) -> float:
+        Q, Qhat = (m.explicit(size, env) for m in (overlaps, conjugates))
+        full = {**env, "Q": Q, "Qhat": Qhat}
+        trace = float(np.trace(Q @ Qhat))
+        integrals = MatrixIntegral("w", "Qhat", w.size).numeric(full, w.leaves), MatrixIntegral("u", "Q", w.size).numeric(full, w.leaves)
+        return -0.5 * trace + integrals[0] + float(env["alpha"]) * integrals[1]
+
+    w.add("Replica-symmetric ansatz",
+          "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab.",
+          r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), sp.expand(expr),
+          "Determinant (Q-q)^{s-1}(Q-q+sq) and inverse (Sherman-Morrison) of the structured matrix in closed form.",
+          w.at_sizes(reference, EXACT), "numerical trace, determinant and inverse of the explicit matrices, s = 1, 2, 3")
+
+
+def hubbard_stratonovich(node: ReplicaIntegral, leaf: Any, level_symbols: tuple[sp.Symbol, sp.Symbol]) -> tuple[sp.Expr, sp.Expr]:
+    """Decouple exp(b (sum x)^2/2) by a Gaussian z and factorise: (algebraic terms, s LogMean_s of one replica).
+
+    Weights: exp(sqrt(b) z w - a w^2/2) is the leaf g itself. Fields: complete the square in u, which leaves
+    exp(b z^2/(2a)) per replica; the Gaussian in z is rescaled to unit variance, and the leaf is f(., 1/a).
+    """
+    side, size, a, b = node.args
+    z, field = level_symbols
+    if side.name == "w":
+        return sp.S.Zero, size * LogMean(Level(size, Gaussian(), sp.sqrt(b), z, field, 0), leaf.node(a))
+    V = 1 / a
+    shrink = sp.simplify(1 - size * b * V)
+    width = sp.sqrt(sp.simplify(b * V**2 / shrink))
+    algebra = size * sp.log(2 * sp.pi * V) / 2 - sp.log(shrink) / 2
+    return algebra, size * LogMean(Level(size, Gaussian(), width, z, field, 0), leaf.node(V))
+
+
+def _decouple(w: Workshop) -> sp.Expr:
+    before = w.steps[-1].expression
+    node_w = next(x for x in before.atoms(ReplicaIntegral) if x.args[0].name == "w")
+    algebra, tower = hubbard_stratonovich(node_w, w.leaves["g"], (S.z, S.h))
+    middle = before.subs(node_w, algebra + tower)
+
+    def against(previous: sp.Expr, tolerance: float) -> Checker:
+        return w.at_sizes(lambda s, env: float(evaluate(previous, env, w.leaves)), tolerance)
+
+    w.add("Decouple the weights", "A Gaussian field h = sqrt(q_hat) z couples all replicas of one site; given h they are independent.",
+          r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), middle,
+          rf"Hubbard-Stratonovich; one replica contributes g(h,lambda) = {w.leaves['g'].definition}.",
+          against(before, BRUTE_FORCE), "brute-force sum or integral over s = 1, 2, 3 replicas")
+    node_u = next(x for x in middle.atoms(ReplicaIntegral) if x.args[0].name == "u")
+    algebra, tower = hubbard_stratonovich(node_u, w.leaves["f"], (S.t, S.omega))
+    rest = sp.expand(middle - S.alpha * node_u)
+    after_terms = sp.Add(*(t for t in sp.Add.make_args(rest)))
+    logs = sp.Add(*(t for t in sp.Add.make_args(after_terms) if t.has(sp.log) and not t.has(LogMean, ReplicaIntegral)))
+    cancelled = _cancel_logs(logs + S.alpha * algebra, w.size)
+    after = sp.expand(after_terms - logs) + cancelled + S.alpha * tower
+    w.add("Decouple the patterns", "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q.",
+          r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), after,
+          rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. f(omega,V) = {w.leaves['f'].definition}.",
+          against(middle, BRUTE_FORCE), "brute-force integral over s = 1, 2, 3 replicas")
+    if isinstance(w.model.weights, Spherical):
+        tower_w = next(t for t in after.atoms(LogMean) if t.level.w[0] == S.h)
+        after = sp.expand(after.subs(tower_w, rs.gaussian_average(w.size)))
+        previous = w.steps[-1].expression
+        w.add("Gaussian weights", "On the sphere g = h^2/(2 lambda) - (log lambda + 1)/2, and the average over h is Gaussian.",
+              r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), after, "Gaussian integral of exp(s g(h)).",
+              against(previous, EXACT), "quadrature over h with g integrated numerically, s = 1, 2, 3")
+    return after
+
+
+def _cancel_logs(expr: sp.Expr, size: sp.Expr) -> sp.Expr:
+    """Simplify a sum of logarithms of Q - q, Q - q + s q and their powers: as polynomials in two positive symbols."""
+    V, T = sp.symbols("V_ T_", positive=True)
+    inner = expr.subs(S.Q, V + S.q)
+    inner = inner.replace(lambda e: isinstance(e, sp.log), lambda e: sp.log(sp.factor(sp.together(e.args[0]).subs(S.q, (T - V) / size).simplify())))
+    out = sp.expand(sp.expand_log(sp.expand_log(inner, force=True), force=True))
+    return sp.simplify(out).subs(T, V + size * S.q).subs(V, S.Q - S.q)
+
+
+# --- the limit and what follows -------------------------------------------------------------------------------------
+
+
+def _limit(w: Workshop, decoupled: sp.Expr) -> sp.Expr:
+    """phi = d/ds at s = 0 or 1, term by term."""
+    if w.teacher:
+        _order_zero(w)
+    s = S.s
+    terms = [sp.expand(t / w.size).subs(S.n, s - w.base) for t in sp.Add.make_args(sp.expand(decoupled))]
+    free = sp.S.Zero
+    algebra = sp.S.Zero
+    for term in terms:
+        if term.has(LogMean):
+            (node,) = term.atoms(LogMean)
+            free += sp.simplify(term / node) * rs.limit(node, s, w.base)
+        else:
+            algebra += term
+    free += sp.expand(rs.limit(sp.simplify(algebra), s, w.base)) if not algebra.has(sp.log) else rs.limit(algebra, s, w.base)
+
+    def check(expr: sp.Expr) -> tuple[float, float]:
+        zero = w.value(decoupled, n=1e-300) if w.teacher else 0.0
+        values = [(w.value(decoupled, n=h) - zero) / h for h in (0.16 * 0.5**k for k in range(7))]
+        return abs(w.value(expr) - _richardson(values)), EXTRAPOLATED * 10
+
+    what = "n -> 0 with n + 1 coupled replicas" if w.teacher else "n -> 0"
+    why = ("(1/n)[log Xi(n+1) - log Xi(1)]: averages become averages tilted by one replica, E[F e^f]/E[e^f]." if w.teacher
+           else "(1/n) log E e^{nF} -> E F: power means become plain means.")
+    w.add(f"The limit {what}", "The replica-symmetric free entropy, to be extremised over its order parameters.", r"\phi", free, why, check,
+          "Richardson extrapolation of small n")
+    return free
+
+
+def _order_zero(w: Workshop) -> None:
+    """A teacher alone: the terms of order n^0 fix the self-overlap and its multiplier."""
+    if isinstance(w.model.weights, Spherical):
+        expr: sp.Expr = sp.S.One
+
+        def check(e: sp.Expr) -> tuple[float, float]:
+            x = float(e)
+            f = lambda y: y / 2 - 0.5 * math.log(y) - 0.5  # noqa: E731  # log Xi(1) of one sphere, from its Gaussian integral
+            direct = lambda y: y / 2 + float(evaluate(w.leaves["g"].node(S.lam), {"h": np.zeros(1), "lambda": y}, w.leaves)[0])  # noqa: E731
+            return abs(f(x) - direct(x)) + abs(_difference(direct, x)), DIFFERENCED
+
+        w.add("The teacher alone", "At order n^0 only the norm of the teacher is fixed.", r"\lambda - \hat q", expr,
+              "Stationarity of log Xi(1) = x/2 + g(0, x) in x = lambda - q_hat.", check, "finite difference of the single-replica free entropy")
+        return
+    weights = w.model.weights
+    assert isinstance(weights, Discrete)
+    expr = rs.self_overlap(w.model)
+
+    def check_norm(e: sp.Expr) -> tuple[float, float]:
+        # stationarity in Q gives x = 0; stationarity in x gives Q
+        direct = lambda x: float(evaluate(w.leaves["g"].node(S.lam), {"h": np.zeros(1), "lambda": x}, w.leaves)[0])  # noqa: E731
+        return abs(float(e) + 2 * _difference(direct, 0.0, step=0.01)), DIFFERENCED
+
+    w.add("The teacher alone", "At order n^0 the teacher is free: lambda = q_hat, and the self-overlap is that of the weight set.", "Q", expr,
+          "Stationarity of log Xi(1) = x Q/2 + log sum_w exp(-x w^2/2) in Q gives x = lambda - q_hat = 0, in x gives Q = E w^2.",
+          check_norm, "finite difference of the single-replica free entropy")
+
+
+def _difference(f: Callable[[float], float], x: float, step: float | None = None) -> float:
+    """First derivative by a sixth-order central stencil."""
+    h = step if step is not None else 0.02 * max(abs(x), 0.1)
+    return sum(c * (f(x + m * h) - f(x - m * h)) for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))) / h
+
+
+def _local_integrals(w: Workshop) -> None:
+    for leaf in w.leaves.values():
+        if leaf.closed is None or (leaf.name == "g" and isinstance(w.model.weights, Spherical)):
+            continue
+        grid = {leaf.field.name: np.array([-1.3, 0.4, 2.1]), leaf.variable.name: np.array([0.6, 0.9, 1.4]) * (w.env["Q"] if leaf.name == "f" else 1 / w.env["Q"])}
+
+        def check(expr: sp.Expr, leaf: Any = leaf, grid: Any = grid) -> tuple[float, float]:
+            opaque = leaf.node(leaf.variable)
+            closed, direct = (np.asarray(evaluate(e, {**w.env, **grid}, w.leaves)) for e in (expr, opaque))
+            return float(np.max(np.abs(closed - direct))), EXACT
+
+        what = "the sum over one weight" if leaf.name == "g" else "the Gaussian average of the likelihood"
+        w.add(f"Local integral {leaf.name}", f"In closed form, {what} is", rf"{leaf.name}({latex(leaf.field)},{latex(leaf.variable)}) = {leaf.definition}",
+              leaf.closed, "The sum over the finite set." if leaf.name == "g" else "A likelihood that is constant on intervals gives tails H of the Gaussian.",
+              check, "direct sum or quadrature of the definition at three points")
+
+
+def _eliminate(w: Workshop, free: sp.Expr) -> sp.Expr:
+    """Conjugates that solve in closed form or drop out; the reduced functional is the one that is evaluated."""
+    f = w.functional
+    if f.eliminated and isinstance(w.model.weights, Spherical):
+        for symbol, solution in f.eliminated.items():
+            others = {k: v for k, v in f.eliminated.items() if k != symbol}
+
+            def check(expr: sp.Expr, symbol: sp.Symbol = symbol, others: Any = others) -> tuple[float, float]:
+                at = {"Q": 1.0, symbol.name: w.value(expr), **{k.name: w.value(v) for k, v in others.items()}}
+                error = 0.0
+                for x in f.eliminated:
+                    if w.teacher and x == S.lam:  # with a teacher lambda - q_hat = 1 was fixed at order n^0
+                        error = max(error, abs(at["lambda"] - at["qhat"] - 1))
+                    elif w.teacher:
+                        error = max(error, abs(_difference(lambda y: w.value(free, **{**at, "qhat": y, "lambda": 1 + y}), at["qhat"])))
+                    else:
+                        error = max(error, abs(_difference(lambda y, x=x: w.value(free, **{**at, x.name: y}), at[x.name])))
+                return error, DIFFERENCED
+
+            w.add(f"Eliminate {symbol.name.replace('qhat', 'q_hat')}", "The conjugates of the sphere solve in closed form (Q = 1).", latex(symbol), solution,
+                  "Stationarity of the free entropy in q_hat and lambda.", check, "finite differences of the free entropy vanish there")
+    reduced = f.expr
+    changes = {k: v for k, v in f.eliminated.items()}
+    names = [k.name for k in changes]
+
+    def same(expr: sp.Expr) -> tuple[float, float]:
+        at = {"Q": float(w.value(f.norm)), **{k.name: w.value(v) for k, v in changes.items()}}
+        worst = abs(w.value(expr, Q=at["Q"]) - w.value(free, **at))
+        if names == ["lambda"] and not w.teacher:  # lam drops out: any value gives the same
+            worst = max(worst, abs(w.value(expr, Q=at["Q"]) - w.value(free, **{**at, "lambda": 0.9})))
+        return worst, EXACT
+
+    if changes:
+        text = ("w^2 is the same for all values, so lambda shifts g by -lambda Q/2 and drops out." if names == ["lambda"] and not w.teacher
+                else "The conjugates found above are inserted.")
+        w.add("Reduced free entropy", "What is left to extremise.", r"\phi", reduced, text, same, "the unreduced free entropy at the same point")
+    return reduced
+
+
+def _saddle_point(w: Workshop) -> None:
+    f = w.functional
+    algebra, towers = split(f.expr)
+    for x in f.unknowns:
+        raw = tidy_algebra(algebra.diff(x), f.norm) + linear(towers.diff(x))
+
+        def against(expr: sp.Expr, x: sp.Symbol = x) -> tuple[float, float]:
+            target = _difference(lambda y: w.value(f.expr, **{x.name: y}), w.env[x.name])
+            return abs(w.value(expr) - target) / max(1.0, abs(target)), DIFFERENCED
+
+        name = latex(x)
+        lhs = rf"\frac{{\partial\phi}}{{\partial {name}}}"
+        by = "finite difference of the free entropy, off the saddle"
+        w.add(f"d phi/d {_plain(x)}: chain rule", f"Differentiate at fixed Gaussian variables; the fields depend on {_plain(x)} through their factor.",
+              lhs, raw, "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q.", against, by)
+        without = linear(stein(raw))
+        if without != raw:
+            w.add(f"d phi/d {_plain(x)}: Stein's lemma", "Gaussian integration by parts removes the explicit Gaussian variables.", lhs, without,
+                  "E[z F(z)] = E[F'(z)], with the derivative of a tilt included.", against, by)
+        final = f.grad()[x]
+        if final != without:
+            w.add(f"d phi/d {_plain(x)}: heat equation", "Derivatives in the variance become field derivatives, and terms cancel.", lhs, final,
+                  "d_V f = (f'' + f'^2)/2 and d_lambda g = -(g'' + g'^2)/2.", against, by)
+    for equation in textbook_equations(f):
+        _textbook(w, *equation)
+
+
+def _plain(x: sp.Symbol) -> str:
+    return {"qhat": "q_hat"}.get(x.name, x.name)
+
+
+def textbook_equations(f: Functional) -> list[tuple[sp.Symbol, sp.Symbol, sp.Expr, sp.Expr]]:
+    """(unknown differentiated, symbol solved for, right-hand side, coefficient): each equation solved for its conjugate."""
+    out = []
+    pairs = {S.q: S.q_hat, S.q_hat: S.q, S.lam: S.Q, S.Q: S.lam}
+    grad = f.grad()
+    for x in f.unknowns:
+        equation = grad[x]
+        if x == S.Q:  # the sum with the q equation is free of E f'^2
+            equation = linear(equation + grad[S.q])
+        target = pairs[x]
+        algebra, towers = split(sp.expand(equation))
+        if target in f.unknowns or target in (S.q_hat,) and target in algebra.free_symbols:
+            coefficient = sp.simplify(algebra.diff(target))
+            rhs = sp.simplify(target - algebra / coefficient) - towers / coefficient
+        else:  # spherical: q itself, prefactors to the right
+            coefficient = sp.simplify(algebra / S.q)
+            target, rhs = S.q, -towers / coefficient
+        out.append((x, target, absorb(rhs, f), coefficient))
+    return out
+
+
+def absorb(rhs: sp.Expr, f: Functional) -> sp.Expr:
+    """Write leaves out, pull constants into the average they cancel with (1 - E[1 - tanh^2] = E tanh^2), constants out."""
+    algebra, towers = split(rhs)
+    terms = [t for t in sp.Add.make_args(towers) if t != 0]
+    if len(terms) == 1 and algebra != 0 and algebra.is_number:
+        (node,) = terms[0].atoms(Tilt)
+        factor = sp.simplify(terms[0] / node)
+        closed = substitute_leaves(algebra + factor * node.obs, f.leaves)
+        return _simplified(Tilt(node.level, node.phi, _hyperbolic(closed)), f)
+    return algebra + sp.Add(*(_simplified(t, f) for t in terms))
+
+
+def _hyperbolic(expr: sp.Expr) -> sp.Expr:
+    """tanh for sinh/cosh, 1 - tanh^2 put together."""
+    expr = sp.simplify(expr.rewrite(sp.tanh)) if expr.has(sp.cosh, sp.sinh, sp.tanh) and not expr.has(S.lam) else sp.simplify(expr)
+    return sp.simplify(expr)
+
+
+def _simplified(term: sp.Expr, f: Functional) -> sp.Expr:
+    """One term with its leaves in closed form and everything not averaged outside."""
+    if any(leaf.closed is None for leaf in f.leaves.values() if term.has(Leaf) and any(a.name == leaf.name for a in term.atoms(Leaf))):
+        return term
+
+    def change(node: sp.Expr) -> sp.Expr:
+        obs = substitute_leaves(node.obs, f.leaves)
+        obs = _hyperbolic(obs) if node.level.w[0] == S.h else sp.factor(obs)
+        return linear(Tilt(node.level, node.phi, obs)) if obs.is_Mul or obs.is_Pow else Tilt(node.level, node.phi, obs)
+
+    return term.replace(lambda e: isinstance(e, Tilt), change)
+
+
+def _textbook(w: Workshop, x: sp.Symbol, target: sp.Symbol, rhs: sp.Expr, coefficient: sp.Expr) -> None:
+    f = w.functional
+
+    def check(expr: sp.Expr) -> tuple[float, float]:
+        slope = _difference(lambda y: w.value(f.expr, **{x.name: y}), w.env[x.name])
+        if x == S.Q:
+            slope += _difference(lambda y: w.value(f.expr, q=y), w.env["q"])
+        predicted = w.env[target.name] - slope / w.value(coefficient)
+        return abs(w.value(expr) - predicted) / max(1.0, abs(predicted)), DIFFERENCED
+
+    w.add(f"Saddle point: equation for {_plain(target)}", "At the saddle point, with the local integrals written out,", latex(target), rhs,
+          rf"d phi/d {_plain(x)} = 0 solved for {_plain(target)}.", check,
+          "off the saddle, the residual equals the finite difference of the free entropy over the coefficient")
+
+
+def _replicon(w: Workshop) -> None:
+    """Quadratic fluctuations in the replicon directions."""
+    f = w.functional
+    products: dict[str, sp.Expr] = {}
+    for name, level_of, V in (("f", rs.pattern_level, f.norm - S.q), ("g", rs.weight_level, f.eliminated.get(S.lam, S.lam))):
+        leaf = w.leaves[name]
+        field = leaf.field
+        phi = leaf.node(V)
+        sign = leaf.sign
+        r1 = Leaf(name, sign, 1, 0, field, V)
+        r2 = Leaf(name, sign, 2, 0, field, V) + r1**2
+        level = level_of(S.s)
+        if name == "f":
+            fluctuation = Tilt(level, phi, r2**2) - 2 * Tilt(level, phi, r2 * r1**2) + Tilt(level, phi, r1**4)
+        else:
+            fluctuation = Tilt(level, phi, r2**2) - 2 * Tilt(level, phi, r2 * r1**2) + Tilt(level, phi, r1**4)
+        side = "patterns" if name == "f" else "weights"
+        reference = _four_replicas(w, name, V)
+        lhs = rf"\Lambda_{name} = G_{{ab,ab}}-2G_{{ab,ac}}+G_{{ab,cd}}"
+
+        def check(expr: sp.Expr, reference: float = reference) -> tuple[float, float]:
+            return abs(w.value(expr, s=4.0) - reference) / abs(reference), CURVATURE
+
+        by = "second finite difference of an explicit four-replica integral along a replicon direction, at s = 4"
+        w.add(f"Fluctuations of the {side}", "The second derivative of the replica integral with respect to two overlaps depends on how many replicas they "
+              "share; the replicon combination is", lhs, fluctuation,
+              f"A replica in one (two) of the pairs brings {name}' ({name}'' + {name}'^2); the disconnected parts cancel.", check, by)
+        short = Tilt(level, phi, sp.expand((r2 - r1**2) ** 2))
+        w.add(f"Replicon of the {side}", "The three averages combine into a square.", lhs, short,
+              f"({name}'' + {name}'^2)^2 - 2 ({name}'' + {name}'^2) {name}'^2 + {name}'^4 = {name}''^2.", check, by)
+        products[name] = short
+    replicon = f.observables["replicon"]
+
+    def product(expr: sp.Expr) -> tuple[float, float]:
+        # determinant of the 2 x 2 block [[alpha Lambda_f, -1], [-1, Lambda_g]], sign chosen so that stable is positive
+        at = {k: w.value(v) for k, v in f.eliminated.items()}
+        env = {k.name: v for k, v in at.items()}
+        values = {k: float(evaluate(e.subs(S.s, w.base) if w.base else _at_zero(e), {**w.env, **env}, w.leaves)) for k, e in products.items()}
+        block = np.array([[w.env["alpha"] * values["f"], -1.0], [-1.0, values["g"]]])
+        return abs(w.value(expr) + float(np.linalg.det(block))), EXACT * 100
+
+    w.add("Stability", "The replica-symmetric saddle is stable where the replicon eigenvalue is positive (de Almeida-Thouless).", r"\lambda_R", replicon,
+          "Overlaps and conjugates form the block [[alpha Lambda_f, -1], [-1, Lambda_g]] in the replicon sector.", product,
+          "determinant of the block evaluated from its two entries")
+    closed = _closed_replicon(f)
+    if closed is not None and closed != replicon:
+        def same(expr: sp.Expr) -> tuple[float, float]:
+            return abs(w.value(expr) - w.value(replicon)), EXACT * 100
+
+        w.add("Stability, written out", "With the local integrals in closed form,", r"\lambda_R", closed, "Closed forms of f'' and g''.", same,
+              "the leaves integrated numerically from their definitions")
+
+
+def _at_zero(expr: sp.Expr) -> sp.Expr:
+    """A tilted average at power zero."""
+    return expr.replace(lambda e: isinstance(e, Tilt), lambda e: Tilt(Level(0, *e.level.args[1:]), 0, e.obs))
+
+
+def _closed_replicon(f: Functional) -> sp.Expr | None:
+    if any(leaf.closed is None for leaf in f.leaves.values()):
+        return None
+    one, product = sp.S.One, f.observables["replicon"] - 1
+    return one + sp.Mul(*(_simplified(p, f) for p in sp.Mul.make_args(product)))
+
+
+def _four_replicas(w: Workshop, name: str, V: sp.Expr) -> float:
+    """(1/4) d^2/d eps^2 of log int over four replicas, overlaps perturbed by eps (12, 34 up; 13, 24 down).
+
+    The perturbation has eigenvalues 2, 0, 0, -2: with the isotropic part lowered by 2 eps it is a sum of three squares,
+    decoupled by three more Gaussians. For weights the same perturbation acts on the conjugates.
+    """
+    from .numeric import leaf_value
+
+    env = {**w.env, **{k.name: w.value(v) for k, v in w.functional.eliminated.items()}}
+    leaf = w.leaves[name]
+    pattern = name == "f"
+    root = math.sqrt(env["q"] if pattern else env["qhat"])
+    base = float(evaluate(V, env, w.leaves))
+    eta = np.zeros((4, 4))
+    for i, j, sign in ((0, 1, 1), (2, 3, 1), (0, 2, -1), (1, 3, -1)):
+        eta[i, j] = eta[j, i] = sign
+    values, vectors = np.linalg.eigh(eta)
+    x, weight = np.polynomial.hermite_e.hermegauss(24)
+    weight = weight / weight.sum()
+
+    def log_integral(eps: float) -> float:
+        spread = np.sqrt(np.maximum(eps * values + 2 * abs(eps), 0.0))
+        active = [k for k in range(4) if spread[k] > 1e-12]
+        grids = np.meshgrid(*([x] * (1 + len(active))), indexing="ij")
+        weights = np.meshgrid(*([weight] * (1 + len(active))), indexing="ij")
+        total, log_weight = 0.0, sum(np.log(v) for v in weights)
+        for a in range(4):
+            field = root * grids[0] + sum(spread[k] * vectors[a, k] * grids[1 + m] for m, k in enumerate(active))
+            shifted = base - 2 * abs(eps) if pattern else base + 2 * abs(eps)
+            total = total + _interpolated(leaf, field, shifted, env, leaf_value)
+        exponent = total + log_weight
+        top = float(exponent.max())
+        return top + math.log(float(np.exp(exponent - top).sum()))
+
+    scale = base if pattern else 1.0 / w.env["Q"]
+    h = 0.02 * scale
+    centre = log_integral(0.0)
+    d1 = (log_integral(h) - 2 * centre + log_integral(-h)) / h**2
+    d2 = (log_integral(2 * h) - 2 * centre + log_integral(-2 * h)) / (2 * h) ** 2
+    return (4 * d1 - d2) / 3 / 4
+
+
+def _interpolated(leaf: Any, field: np.ndarray, V: float, env: Env, leaf_value: Any) -> np.ndarray:
+    """A leaf on a large grid of fields by Chebyshev interpolation of its directly integrated values."""
+    low, high = float(field.min()) - 1e-9, float(field.max()) + 1e-9
+    order = 120
+    nodes = np.cos(np.pi * (np.arange(order + 1) + 0.5) / (order + 1))
+    points = 0.5 * (low + high) + 0.5 * (high - low) * nodes
+    coefficients = np.polynomial.chebyshev.chebfit(nodes, leaf_value(leaf, 0, 0, points, V, env), order)
+    return np.asarray(np.polynomial.chebyshev.chebval((field - 0.5 * (low + high)) / (0.5 * (high - low)), coefficients))
+
+
+__all__ = ["derive_rs", "hubbard_stratonovich", "saddle_form", "textbook_equations"]

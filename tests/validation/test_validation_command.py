@@ -1,0 +1,117 @@
+"""python -m validation: output, files and exit codes."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from validation import __main__ as command
+from validation.result import ExperimentResult, confront, series
+
+ROOT = Path(__file__).parents[2]
+
+
+CURVE_KEYS = {"label", "xlabel", "ylabel", "x", "y", "yerr", "theory_x", "theory_y"}
+
+
+def outcome(measured, name="stub"):
+    rows = (confront("x", 1.0, measured, 0.1),)
+    curve = series("points", ("load", "x"), ([1], [measured], [0.1]), ([0, 1], [1.0, 1.0]))
+    data = {"N": [5], "x": [1.5]}
+    return ExperimentResult(name, "Is it one?", rows, (curve,), ("a note",), 0, True, 0.5, data)
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    """Replace the experiments by given outcomes; an exception as an outcome is raised."""
+
+    def install(**outcomes):
+        def runner(given):
+            def run(quick, seed, progress):
+                if isinstance(given, BaseException):
+                    raise given
+                return given
+
+            return run
+
+        monkeypatch.setattr(command, "EXPERIMENTS", {name: runner(given) for name, given in outcomes.items()})
+
+    return install
+
+
+def test_agreement_and_files(experiments, capsys, tmp_path):
+    experiments(stub=outcome(1.05))
+    assert command.main(["--json", "--output", str(tmp_path / "new")]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "new" / "validation.json").read_text())
+    assert printed["agrees"] is True and printed["seed"] == 0 and printed["quick"] is True
+    (experiment,) = printed["experiments"]
+    (row,) = experiment["rows"]
+    assert row["measured"] == "1.05" and row["verdict"] == "agrees (pull 0.5)"
+    assert float(row["pull"]) == pytest.approx(0.5)
+    assert set(experiment["series"][0]) == CURVE_KEYS
+    assert experiment["question"] == "Is it one?" and experiment["seconds"] == "0.5"
+    with open(tmp_path / "new" / "stub.csv") as stream:
+        assert list(csv.reader(stream)) == [["N", "x"], ["5", "1.5"]]
+
+
+def test_disagreement_is_said_and_exits_1(experiments, capsys):
+    experiments(good=outcome(1.0), bad=outcome(1.5, "bad"))
+    assert command.main([]) == 1
+    out = capsys.readouterr().out
+    assert "disagrees" in out and "disagreement: x" in out
+
+
+def test_a_failing_experiment_is_reported_and_the_others_go_on(experiments, capsys):
+    experiments(broken=RuntimeError("no saddle point"), good=outcome(1.0))
+    assert command.main(["--json"]) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["failures"] == {"broken": "RuntimeError: no saddle point"}
+    assert len(printed["experiments"]) == 1
+
+
+def test_interruption_reports_what_is_done(experiments, capsys):
+    experiments(good=outcome(1.0), slow=KeyboardInterrupt(), never=outcome(1.0))
+    assert command.main([]) == 130
+    out = capsys.readouterr().out
+    assert "stub: Is it one?" in out and "interrupted" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--quick", "--full"], "not allowed with"),
+        (["--only", "weather"], "invalid choice: 'weather'"),
+        (["--seed", "-1"], "--seed: got -1, takes an integer >= 0"),
+        (["--seed", "x"], "invalid int value: 'x'"),
+        (["--js"], "unrecognized arguments: --js"),
+        (["--output", str(ROOT / "pyproject.toml")], "takes a directory"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    printed = capsys.readouterr()
+    assert caught.value.code == 2 and printed.out == ""
+    assert message in printed.err and printed.err.count("\n") == 1
+
+
+def test_same_seed_same_numbers_and_clean_streams():
+    """The real command in a fresh process, on the cheapest experiment."""
+    line = [sys.executable, "-m", "validation", "--quick", "--json", "--only", "learning-rules"]
+    first, second = (subprocess.run(line, cwd=ROOT, capture_output=True, text=True) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    rows = [json.loads(run.stdout)["experiments"][0]["rows"] for run in (first, second)]
+    assert rows[0] == rows[1] and len(rows[0]) == 4
+
+
+@pytest.mark.slow
+def test_quick_validation_agrees():
+    line = [sys.executable, "-m", "validation", "--quick", "--json"]
+    run = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    printed = json.loads(run.stdout)
+    assert run.returncode == 0, printed
+    assert float(printed["seconds"]) < 60 and len(printed["experiments"]) == 4
