@@ -3,8 +3,8 @@
     P random dichotomies in N dimensions are separable with probability C(P, N)/2^P, which is 1/2 at P = 2N
 
 The law is exact at every N, so nothing is extrapolated: each fraction is compared at its own P and N, with
-the binomial error of the exact probability. Cover's sum counts coin tosses, P - 1 with N - 1 heads at most: it
-is close to Phi((2N - P)/sqrt(P)). The load where the fraction crosses 1/2 is found by a fit of that form,
+the binomial error of the exact probability. Cover's sum counts coin tosses, P - 1 with N - 1 heads at most:
+it is close to Phi((2N - P)/sqrt(P)). The load where the fraction crosses 1/2 is found by a fit of that form,
 
     fraction = Phi(c_1 (alpha_half - alpha)/sqrt(alpha))
 

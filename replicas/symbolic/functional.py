@@ -110,4 +110,7 @@ def substitute_leaves(expr: sp.Expr, leaves: dict[str, LeafDefinition]) -> sp.Ex
 
 def latex(expr: sp.Expr) -> str:
     """LaTeX in the field's notation."""
-    return sp.latex(expr, symbol_names=S.LATEX_NAMES)
+    text = sp.latex(expr, symbol_names=S.LATEX_NAMES)
+    for size in ("n", "s"):  # s LogMean_s prints as the logarithm it is
+        text = text.replace(rf"{size} \frac{{1}}{{{size}}}\log", r"\log")
+    return text.replace(r"\left(n + 1\right) \frac{1}{n + 1}\log", r"\log")

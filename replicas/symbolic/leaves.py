@@ -81,7 +81,7 @@ def weight_leaf(model: Perceptron) -> LeafDefinition:
 
 def _flat_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """dw/sqrt(2 pi e) on a range wide enough for multipliers lam >= 1/4; a uniform grid is exponentially accurate."""
-    w = np.linspace(-9.0, 9.0, most) if most else np.linspace(-60.0, 60.0, 3001)
+    w = np.linspace(-9.0, 9.0, most) if most else np.linspace(-40.0, 40.0, 801)
     return w, np.full(w.size, math.log(w[1] - w[0]) - 0.5 * math.log(2 * math.pi * math.e))
 
 

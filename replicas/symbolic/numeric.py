@@ -67,7 +67,7 @@ def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any
 
 
 _FUNCTIONS = {
-    sp.exp: np.exp, sp.log: np.log, sp.cosh: np.cosh, sp.sinh: np.sinh, sp.tanh: np.tanh, sp.Abs: np.abs, sp.erf: np.vectorize(math.erf),
+    sp.exp: np.exp, sp.log: np.log, sp.cosh: np.cosh, sp.sinh: np.sinh, sp.tanh: np.tanh, sp.sech: lambda x: 1 / np.cosh(x), sp.Abs: np.abs, sp.erf: np.vectorize(math.erf),
     H: lambda x: 0.5 * _erfc(np.asarray(x) / math.sqrt(2)), G: lambda x: np.exp(-np.asarray(x) ** 2 / 2) / math.sqrt(2 * math.pi),
     A: lambda x: _mills(np.asarray(x, dtype=float)),
 }
@@ -85,10 +85,39 @@ def _mills(x: np.ndarray) -> np.ndarray:
     return math.sqrt(2 / math.pi) / np.asarray(erfcx(x / math.sqrt(2)))
 
 
+class Named(sp.Expr):
+    """A symbol standing for an expression: prints as the symbol, evaluates and differentiates as the expression."""
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, symbol: sp.Symbol, expr: sp.Expr) -> Named:
+        return sp.Expr.__new__(cls, symbol, expr)
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        return set(self.args[1].free_symbols)
+
+    def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
+        return self.args[1].diff(s)
+
+    def doit(self, **hints: Any) -> sp.Expr:
+        return self.args[1]
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        name = printer._print(self.args[0])
+        return f"{name}^{{{exp}}}" if exp else name
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(printer._print(self.args[0]))
+
+
 def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
     """The number (or array, for array values in ``env``) that an expression stands for."""
-    if expr.is_number and not expr.has(LogMean, Tilt, Leaf, H, G, A) and not expr.atoms(NumericNode):
+    if expr.is_Number or (expr.is_number and not expr.has(LogMean, Tilt, Leaf, H, G, A, NumericNode)):
         return float(expr)
+    if isinstance(expr, Named):
+        return evaluate(expr.args[1], env, leaves)
     if isinstance(expr, NumericNode):
         return expr.numeric(env, leaves)
     if isinstance(expr, sp.Symbol):
