@@ -365,9 +365,11 @@ def run_atlas(options: argparse.Namespace) -> int:
     from . import atlas
 
     with progress_bar(1, "atlas", delay=0.0) as bar:
-        page = atlas.write(options.output, progress=_reporter(bar))
-    print(page)
-    return 0
+        made = atlas.write(options.output, progress=_reporter(bar))
+    print(made.page)
+    for failure in made.failures:
+        print(f"replicas atlas: not made: {failure}", file=sys.stderr)
+    return 1 if made.failures else 0
 
 
 def _reporter(bar: Any) -> Callable[[str, int, int], None]:

@@ -377,7 +377,7 @@ def save(figure: str, path: str | Path, progress: Progress = _silent, validation
     drawn = FIGURES[figure].draw(columns)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(path, dpi=PNG_DPI, metadata=_undated(path.suffix))
+        drawn.savefig(path, dpi=PNG_DPI, metadata=undated(path.suffix))
         table = write_csv(columns, path.with_suffix(".csv"))
     except OSError as error:
         raise ValueError(f"output: cannot write {path}: {error.strerror}") from None
@@ -390,7 +390,7 @@ def _find_validation(beside: Path) -> Path:
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
-def _undated(suffix: str) -> dict[str, None]:
+def undated(suffix: str) -> dict[str, None]:
     """No date in the file: the same data give the same bytes."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
 

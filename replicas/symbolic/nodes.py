@@ -104,6 +104,11 @@ class LogMean(_Average):
             out += dm / level.power * (Tilt(level, phi, phi) - self)
         return out
 
+    def _sympystr(self, printer: Any) -> str:
+        level, phi = self.args
+        fields, m, inner = ",".join(map(str, level.w)), level.power, printer._print(phi)
+        return f"E_{fields}[{inner}]" if m == 0 else f"log(E_{fields}[exp({m}*{inner})])/({m})"
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         level, phi = self.args
         return _power(_expectation(printer, level, phi, logarithm=True), exp)
@@ -125,6 +130,12 @@ class Tilt(_Average):
         weight = level.power.diff(s) * phi + level.power * level.total_derivative(phi, s)
         out = Tilt(level, phi, level.total_derivative(obs, s) + obs * weight)
         return out if weight == 0 else out - self * Tilt(level, phi, weight)
+
+    def _sympystr(self, printer: Any) -> str:
+        level, phi, obs = self.args
+        fields, m = ",".join(map(str, level.w)), level.power
+        tilt = "" if m == 0 else f"; exp({m}*{printer._print(phi)})"
+        return f"E_{fields}[{printer._print(obs)}{tilt}]"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         level, phi, obs = self.args
@@ -182,12 +193,15 @@ class Leaf(sp.Expr):
                 rhs = rhs.diff(w[a])
         return rhs.subs({**dict(zip(w, self.w)), V: self.V})
 
+    def _sympystr(self, printer: Any) -> str:
+        return "d_V " * int(self.j) + self.name + "'" * int(sum(self.k))
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = self.name
         if len(self.k) == 1 and self.j == 0:
             n = int(self.k[0])
             marks = {0: name, 1: f"{name}'", 2: f"{name}''", 3: f"{name}'''"}.get(n, f"{name}^{{({n})}}")
-            return rf"\left({marks}\right)^{{{exp}}}" if exp else marks
+            return f"{{{marks}}}^{{{exp}}}" if exp else f"{{{marks}}}" if n else marks
         if len(self.k) == 1 and self.k[0] == 0 and self.j == 1:
             return _power(rf"\partial_{{{printer._print(_conjugate_symbol(name))}}} {name}", exp)
         subscript = "".join(str(a + 1) * int(n) for a, n in enumerate(self.k)) + "V" * int(self.j)
@@ -206,9 +220,11 @@ def _expectation(printer: Any, level: Level, phi: sp.Expr, obs: sp.Expr | None =
     fields = ",".join(printer._print(w) for w in level.w)
     mean = rf"\mathbb{{E}}_{{{fields}}}"
     m = printer._print(level.power)
+    if level.power.is_Add:
+        m = rf"\left({m}\right)"
     if logarithm and level.power != 0:
         scaled = printer._print(phi) if level.power == 1 else rf"{m}\,{printer._print(phi)}"
-        front = "" if level.power == 1 else rf"\frac{{1}}{{{m}}}"
+        front = "" if level.power == 1 else rf"\frac{{1}}{{{printer._print(level.power)}}}"
         return rf"{front}\log {mean}\left[e^{{{scaled}}}\right]"
     body = printer._print(phi if obs is None else obs)
     if level.power == 0:

@@ -32,7 +32,7 @@ class Structured:
 
     @property
     def gap(self) -> sp.Expr:
-        return sp.simplify(self.diag - self.off)
+        return self.diag - self.off
 
     def log_determinant(self) -> sp.Expr:
         """Eigenvalue gap on s - 1 directions, gap + s off on the uniform one."""
@@ -79,6 +79,9 @@ class MatrixIntegral(NumericNode):
         pre = -0.5 * n * math.log(2 * math.pi) - 0.5 * np.linalg.slogdet(M)[1]
         return explicit_integral(leaves["f"].measure, env, n, inverse, pre)
 
+    def _sympystr(self, printer: Any) -> str:
+        return f"log Int_{self.args[0]}[{self.args[1]}; {self.args[2]}]"
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         M = printer._print(self.args[1])
         n = printer._print(self.args[2])
@@ -102,6 +105,11 @@ class ReplicaIntegral(NumericNode):
         a, b = (float(evaluate(x, env, leaves)) for x in self.args[2:])
         M = a * np.eye(n) - b * np.ones((n, n))
         return explicit_integral(leaves["g" if self.args[0].name == "w" else "f"].measure, env, n, M, 0.0)
+
+    def _sympystr(self, printer: Any) -> str:
+        n, a, b = (printer._print(x) for x in self.args[1:])
+        x = self.args[0]
+        return f"log Int_{x}^({n})[exp(-({a}) sum {x}^2/2 + ({b}) (sum {x})^2/2)]"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         n, a, b = (printer._print(x) for x in self.args[1:])

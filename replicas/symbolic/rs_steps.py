@@ -214,7 +214,7 @@ def _ansatz(w: Workshop) -> None:
     gap = S.Q - S.q
     normal = -w.size * sp.log(2 * sp.pi) / 2 - overlaps.log_determinant() / 2
     expr = (sp.expand(-overlaps.trace_product(conjugates) / 2) + ReplicaIntegral("w", w.size, S.lam, S.q_hat)
-            + sp.Add(*(S.alpha * t for t in normal.args)) + S.alpha * ReplicaIntegral("u", w.size, 1 / gap, sp.factor(-inverse.off)))
+            + sp.Add(*(S.alpha * t for t in normal.args)) + S.alpha * ReplicaIntegral("u", w.size, 1 / gap, -inverse.off))
 
     def reference(size: int, env: Env) -> float:
         Q, Qhat = (m.explicit(size, env) for m in (overlaps, conjugates))
@@ -258,7 +258,7 @@ def _decouple(w: Workshop) -> sp.Expr:
 
     w.add("Decouple the weights", "A Gaussian field h = sqrt(q_hat) z couples all replicas of one site; given h they are independent.",
           r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), middle,
-          rf"Hubbard-Stratonovich; one replica contributes g(h,lambda) = {w.leaves['g'].definition}.",
+          rf"Hubbard-Stratonovich; one replica contributes $g(h,\lambda) = {w.leaves['g'].definition}$.",
           against(before, BRUTE_FORCE), "brute-force sum or integral over s = 1, 2, 3 replicas")
     node_u = next(x for x in middle.atoms(ReplicaIntegral) if x.args[0].name == "u")
     algebra, tower = hubbard_stratonovich(node_u, w.leaves["f"], (S.t, S.omega))
@@ -267,7 +267,7 @@ def _decouple(w: Workshop) -> sp.Expr:
     after = rest + _cancel_logs(sp.Add(*logs) + S.alpha * algebra, w.size) + S.alpha * tower
     w.add("Decouple the patterns", "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q.",
           r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), after,
-          rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. f(omega,V) = {w.leaves['f'].definition}.",
+          rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. $f(\omega,V) = {w.leaves['f'].definition}$.",
           against(middle, BRUTE_FORCE), "brute-force integral over s = 1, 2, 3 replicas")
     if isinstance(w.model.weights, Spherical):
         tower_w = next(t for t in after.atoms(LogMean) if t.level.w[0] == S.h)

@@ -1,0 +1,150 @@
+"""The page of the atlas: HTML that needs no network, reads on a phone, and follows the reader's light or dark setting.
+
+Numbers stand in the notation of tables: 0.83307859(3) means an error bound of 3 in the last digit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+MAX_DECIMALS = 16  # of a double of order one
+INK = "#262626"  # colour of text and axes in the figures, replaced by the reader's own
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d1d1f; --paper: #fdfdfb; --soft: #5d5d63; --rule: #c9c9c4; --link: #0b5394;
+  --code: #f1f1ec; --good: #00704f; --bad: #b3420a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e3; --paper: #17181a; --soft: #a3a3a8; --rule: #45464a;
+  --link: #8ab8e8; --code: #232427; --good: #4cc79c; --bad: #f0905a; } }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
+  font: 1.0625rem/1.55 Charter, "Bitstream Charter", "Source Serif 4", Cambria, Georgia, serif; }
+h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .4rem; font-weight: 600; }
+h2 { font-size: 1.35rem; margin: 3rem 0 .6rem; font-weight: 600; }
+p, ul { max-width: 42rem; margin: .6rem 0; }
+a { color: var(--link); text-decoration-thickness: .06em; text-underline-offset: .15em; }
+nav { margin: 1.2rem 0 0; padding: .6rem 0; border-block: 1px solid var(--rule); display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; }
+.soft, footer { color: var(--soft); }
+.soft, footer, figcaption, .notes { font-size: .92rem; }
+code { font: .86em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; background: var(--code);
+  padding: .1em .3em; border-radius: .2em; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; margin: 1rem 0 .4rem; }
+table { border-collapse: collapse; border-block: 1.5px solid var(--ink); font-size: .95rem; font-variant-numeric: tabular-nums lining-nums; }
+th, td { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: baseline; white-space: nowrap; }
+th:last-child, td:last-child { padding-right: 0; }
+th { font-weight: 600; border-bottom: .75px solid var(--ink); }
+td.wrap { white-space: normal; min-width: 11rem; }
+tr.group td { padding-top: .7rem; }
+.n { font-family: system-ui, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; font-size: .93em; }
+.d { margin-left: .16em; }
+.good { color: var(--good); } .bad { color: var(--bad); }
+.notes { margin: 0; padding: 0; list-style: none; max-width: 46rem; }
+figure { margin: 1.4rem 0 2.2rem; }
+figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
+figure .narrow { display: none; }
+figcaption { max-width: 42rem; margin-top: .5rem; }
+figure.single svg { max-width: 33rem; }
+@media (max-width: 640px) { body { padding: 1.4rem 1rem 3rem; font-size: 1rem; } h1 { font-size: 1.6rem; }
+  figure .wide { display: none; } figure .narrow { display: block; } }
+@media print { nav { display: none; } body { max-width: none; } }
+"""
+
+
+def concise(value: float | None, error: float | None) -> str:
+    """A number with its error bound in brackets, digits in groups of three; both as HTML that copies as plain digits."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if error is None or not 0 < error < math.inf:
+        return _grouped(f"{value:.15g}") if error == 0 else _grouped(f"{value:.6g}")
+    decimals = min(MAX_DECIMALS, -math.floor(math.log10(error)))
+    if decimals <= 0:
+        return _grouped(f"{value:.0f}") + f"({math.ceil(error)})"
+    bracket = math.ceil(error * 10.0**decimals * (1 - 1e-12))
+    if bracket > 9:  # 9.3e-5 needs two digits after rounding up: one decimal less says it in one
+        decimals, bracket = decimals - 1, 1
+    return _grouped(f"{value:.{decimals}f}") + f"({bracket})"
+
+
+def _grouped(digits: str) -> str:
+    """Decimals in groups of three, set apart by style so that they copy as one number."""
+    whole, point, rest = digits.replace("-", "−").partition(".")
+    if not point or "e" in rest:
+        return digits.replace("-", "−")
+    groups = [rest[i : i + 3] for i in range(0, len(rest), 3)]
+    return whole + "." + groups[0] + "".join(f"<span class=d>{group}</span>" for group in groups[1:])
+
+
+def number(value: float | None, error: float | None) -> str:
+    """`concise`, set in figures of one width."""
+    return f"<span class=n>{concise(value, error)}</span>"
+
+
+def prose(text: str) -> str:
+    """Plain words as HTML, with the Greek letters in italics and α_c as a subscript."""
+    html = re.sub(r"_([A-Za-z0-9]+)", r"<sub>\1</sub>", escape(text, quote=False))
+    return re.sub(r"([ακβεφξμ])", r"<i>\1</i>", html)
+
+
+@dataclass
+class Table:
+    """A table with letters for its notes; cells are HTML."""
+
+    header: Sequence[str]
+    rows: list[Sequence[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    wrap: frozenset[int] = frozenset()
+    groups: set[int] = field(default_factory=set)
+
+    def note(self, text: str) -> str:
+        """The letter of a note, the same for the same text."""
+        if not text:
+            return ""
+        if text not in self.notes:
+            self.notes.append(text)
+        return f"<sup>{_letter(self.notes.index(text))}</sup>"
+
+    def begin_group(self) -> None:
+        """Leave a little space above the next row."""
+        if self.rows:
+            self.groups.add(len(self.rows))
+
+    def html(self, label: str) -> str:
+        """The table in a region that scrolls sideways on a small screen, and its notes."""
+        head = "".join(f"<th scope=col>{cell}</th>" for cell in self.header)
+        body = []
+        for i, row in enumerate(self.rows):
+            cells = "".join(f"<td{' class=wrap' if j in self.wrap else ''}>{cell}</td>" for j, cell in enumerate(row))
+            body.append(f"<tr{' class=group' if i in self.groups else ''}>{cells}</tr>")
+        notes = "".join(f"<li><sup>{_letter(i)}</sup> {prose(text)}</li>" for i, text in enumerate(self.notes))
+        tail = f"<ul class=notes>{notes}</ul>" if notes else ""
+        region = f'<div class=scroll role=region tabindex=0 aria-label="{escape(label)}">'
+        return f"{region}<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{tail}"
+
+
+def _letter(index: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz"[index % 26]
+
+
+def inline_svg(svg: str, prefix: str, label: str) -> str:
+    """An SVG file as part of the page: names made unique, ink in the reader's colour, width from the page."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r'<metadata>.*?</metadata>', "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{prefix}-', body)
+    body = re.sub(r'href="#', f'href="#{prefix}-', body)
+    body = body.replace("url(#", f"url(#{prefix}-").replace(INK, "currentColor")
+    opening = re.sub(r' (?:width|height)="[^"]*"', "", body[: body.index(">") + 1])
+    return opening.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1) + body[body.index(">") + 1 :].strip()
+
+
+def page(title: str, body: str) -> str:
+    """A whole document."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )

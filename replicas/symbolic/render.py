@@ -1,0 +1,150 @@
+"""Derivations as pages: plain text, Markdown, LaTeX, and HTML whose mathematics is MathML (readable without a network)."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+
+from .functional import latex
+from .numeric import Named
+
+if TYPE_CHECKING:
+    from .derivation import Derivation, Step
+
+CONVENTIONS = (
+    (r"h=\sqrt{\hat q}\,z,\ \omega=\sqrt q\,t", "Gaussian fields; z, t standard normal"),
+    (r"G(x)=e^{-x^2/2}/\sqrt{2\pi},\ H(x)=\int_x^\infty\!G,\ A=G/H", "Gaussian density, tail and inverse Mills ratio"),
+    (r"\langle F\rangle_{\omega,e^{f}}=\mathbb{E}[F e^{f}]/\mathbb{E}[e^{f}]", "average tilted by one replica"),
+    (r"f'=\partial_\omega f,\ g'=\partial_h g", "derivatives in the field"),
+)
+CSS = """
+:root{color-scheme:light dark;--ink:#1b1b1b;--soft:#5c5c5c;--rule:#d9d9d4;--paper:#fdfdfb;--mark:#0b5394}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e6e2;--soft:#a5a5a0;--rule:#3a3a38;--paper:#161615;--mark:#8ab4e8}}
+body{margin:0 auto;max-width:52rem;padding:2rem 1.2rem 4rem;font:1.02rem/1.55 Georgia,'Times New Roman',serif;color:var(--ink);background:var(--paper)}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 .6rem}h2{font-size:1.08rem;margin:2rem 0 .3rem}h2 .n{color:var(--mark);margin-right:.5em}
+p{margin:.35rem 0}.why{color:var(--soft)}.check{font-size:.88rem;color:var(--soft)}.eq{overflow-x:auto;overflow-y:hidden;margin:.7rem 0;padding:.2rem 0}
+section{border-top:1px solid var(--rule);padding-top:.2rem}math{font-size:1.05em}dl{display:grid;grid-template-columns:auto 1fr;gap:.15rem 1rem}dd{margin:0}
+"""
+
+
+def named(step: Step) -> list[str]:
+    """Definitions of the short names in a step's expression."""
+    found = sorted(step.expression.atoms(Named), key=str)
+    return [rf"{latex(x.args[0])} = {latex(x.args[1])}" for x in found]
+
+
+def title(derivation: Derivation) -> str:
+    from ..results import describe
+
+    return f"Replica-symmetric theory: {describe(derivation.model)}"
+
+
+def lines_of(text: str, limit: int = 140) -> list[str]:
+    """A long sum broken at its outermost signs into lines of readable length."""
+    if len(text) <= limit:
+        return [text]
+    parts, depth, last = [], 0, 0
+    for match in re.finditer(r"[{(\[]|[})\]]| [+-] ", text):
+        token = match.group()
+        if token in (" + ", " - "):
+            if depth == 0 and match.start() - last > limit * 0.6:
+                parts.append(text[last : match.start()])
+                last = match.start()
+        else:
+            depth += 1 if token in "{([" else -1
+    return [*parts, text[last:]]
+
+
+def broken(text: str) -> str:
+    """The same as one aligned LaTeX formula."""
+    parts = lines_of(text)
+    return text if len(parts) == 1 else r"\begin{aligned}&" + r" \\ &\quad ".join(p.strip() for p in parts) + r"\end{aligned}"
+
+
+def to_latex(d: Derivation) -> str:
+    """A complete LaTeX document."""
+    lines = [r"\documentclass{article}", r"\usepackage{amsmath,amssymb}", r"\begin{document}", rf"\section*{{{_tex(title(d))}}}",
+             rf"\[ {d.model.latex()} \]"]
+    lines += [rf"\noindent ${tex}$: {_tex(text)}.\\" for tex, text in CONVENTIONS]
+    for s in d.steps:
+        lines += [rf"\paragraph{{{s.number}. {_tex(s.title)}.}} {_tex(s.statement)}", rf"\[ {broken(s.latex())} \]"]
+        lines += [rf"with ${x}$." for x in named(s)]
+        lines += [rf"{_tex(s.why)} \emph{{Checked by:}} {_tex(s.checked_by)}."]
+    return "\n".join([*lines, r"\end{document}", ""])
+
+
+def _tex(text: str) -> str:
+    """Prose for LaTeX: special characters escaped outside dollars."""
+    parts = text.split("$")
+    return "$".join(p if i % 2 else re.sub(r"([_^&%#])", r"\\\1", p).replace("->", r"$\to$") for i, p in enumerate(parts))
+
+
+def to_markdown(d: Derivation) -> str:
+    """Markdown with dollar mathematics."""
+    lines = [f"# {title(d)}", "", f"$$ {d.model.latex()} $$", ""]
+    lines += [f"- ${tex}$: {text}" for tex, text in CONVENTIONS]
+    for s in d.steps:
+        lines += ["", f"## {s.number}. {s.title}", "", s.statement, "", f"$$ {broken(s.latex())} $$", ""]
+        lines += [f"with ${x}$." for x in named(s)]
+        lines += [f"*Why.* {s.why}", "", f"*Checked by* {s.checked_by}."]
+    return "\n".join([*lines, ""])
+
+
+def to_text(d: Derivation) -> str:
+    """Plain text with SymPy's own notation."""
+    lines = [title(d), ""]
+    for s in d.steps:
+        definitions = "".join(f"   with {x.args[0]} = {x.args[1]}" for x in sorted(s.expression.atoms(Named), key=str))
+        lines += [f"{s.number:>3}. {s.title}", f"     {s.statement}", f"     {s.expression}{definitions}", f"     why: {s.why}", f"     checked by: {s.checked_by}", ""]
+    return "\n".join(lines)
+
+
+def mathml(tex: str, display: bool = True) -> str:
+    """LaTeX as MathML."""
+    from latex2mathml.converter import convert
+
+    tex = re.sub(r"\\sum_\{\\substack\{(.*?)\\\\(.*?)\}\}", r"\\sum_{\1,\\,\2}", tex)
+    tex = tex.replace(r"\operatorname{sech}", r"\mathrm{sech}").replace(r"\Big[", "[").replace(r"\Big]", "]").replace(r"\big(", "(").replace(r"\big)", ")")
+    tex = tex.replace(r"\!", " ").replace(r"\dfrac", r"\frac")
+    return str(convert(tex, display="block" if display else "inline"))
+
+
+def body_html(d: Derivation) -> str:
+    """The derivation as a fragment of HTML."""
+    parts = [f"<h1>{html.escape(title(d))}</h1>", f'<div class="eq">{mathml(d.model.latex())}</div>', "<dl>"]
+    parts += [f"<dt>{mathml(tex, False)}</dt><dd>{html.escape(text)}</dd>" for tex, text in CONVENTIONS]
+    parts.append("</dl>")
+    for s in d.steps:
+        parts += [f'<section id="step-{s.number}"><h2><span class="n">{s.number}</span>{prose(s.title)}</h2>', f"<p>{prose(s.statement)}</p>",
+                  '<div class="eq">' + "".join(mathml(line.strip()) for line in lines_of(s.latex())) + "</div>"]
+        parts += [f"<p>with {mathml(x, False)}.</p>" for x in named(s)]
+        parts += [f'<p class="why">{_why(s.why)}</p>', f'<p class="check">Checked by {prose(s.checked_by)}.</p></section>']
+    return "\n".join(parts)
+
+
+def _why(text: str) -> str:
+    return "".join(mathml(p, False) if i % 2 else prose(p) for i, p in enumerate(text.split("$")))
+
+
+_WORDS = {"q_hat": "q̂", "alpha": "α", "lambda": "λ", "omega": "ω", "phi": "φ", "Xi": "Ξ", "Lambda": "Λ", "delta": "δ", "sqrt": "√"}
+
+
+def prose(text: str) -> str:
+    """A sentence with its plain-text symbols as characters: q_hat, d phi/d q, Q_ab, w^2."""
+    out = html.escape(text, quote=False)
+    out = re.sub(r"\bd phi/d (\w+)", r"∂φ/∂\1", out)
+    out = re.sub(r"(?<![A-Za-z_])(" + "|".join(_WORDS) + r")(?![A-Za-z])", lambda m: _WORDS[m.group()], out)
+    out = re.sub(r"(\w|̂|\))\^\{([^}]*)\}", r"\1<sup>\2</sup>", out)
+    out = re.sub(r"([\w')])\^([\w-]+)", r"\1<sup>\2</sup>", out)
+    out = re.sub(r"(?<![A-Za-z])([A-Za-zδΛΣ])_([A-Za-z0-9]+)", r"\1<sub>\2</sub>", out)
+    return out.replace("-&gt;", "→")
+
+
+def to_html(d: Derivation) -> str:
+    """A self-contained page."""
+    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+            f"<title>{html.escape(title(d))}</title><style>{CSS}</style></head>\n<body>\n{body_html(d)}\n</body></html>\n")
+
+
