@@ -49,6 +49,11 @@ DERIVATIONS = {
     "binary-teacher": ("binary student of a binary teacher", {"weights": "binary", "task": "teacher-student"}),
     "spherical-teacher": ("spherical student of a spherical teacher", {"weights": "spherical", "task": "teacher-student"}),
 }
+ORDER = (
+    "capacities", "capacity-vs-kappa", "entropy-and-overlap", "field-distribution", "stability", "errors", "learning", "generalization-curves", "decay",
+    "finite-n-table", "finite-n", "derivations",
+)
+"""The sections of the page."""
 
 
 @dataclass
@@ -94,7 +99,7 @@ def write(directory: str | Path = "atlas", progress: Progress = lambda what, don
     except OSError as error:
         raise ValueError(f"output: cannot write {atlas.page}: {error.strerror}") from None
     parts: list[tuple[str, Callable[[Atlas], None]]] = [
-        ("capacities", _capacities), ("instabilities", _instabilities), ("transitions", _transitions), ("learning rules", _decay),
+        ("compilation", _compile), ("capacities", _capacities), ("instabilities", _instabilities), ("transitions", _transitions), ("learning rules", _decay),
         ("ground states", _beyond), *((name, _figure(name)) for name in plotting.FIGURES), ("finite N", _finite_n), ("derivations", _derivations),
     ]
     for done, (name, part) in enumerate(parts):
@@ -111,6 +116,42 @@ def write(directory: str | Path = "atlas", progress: Progress = lambda what, don
     return atlas
 
 
+# --- compilation ---------------------------------------------------------------------------------------------------
+
+
+def _compile(atlas: Atlas) -> None:
+    """Derive and compile the models of the page on every processor; what is already in the cache costs a second."""
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    storage = [(weights, "storage") for weights in ("binary", "spherical", "ternary")]
+    models = storage + [(weights, "teacher-student") for weights in (*LEARNERS, "spherical")]
+    workers = min(len(models), os.cpu_count() or 1)
+    if workers == 1:
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
+        try:
+            list(pool.map(_solve_once, models))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the parent to answer."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _solve_once(model: tuple[str, str]) -> None:
+    import replicas as rp
+
+    weights, task = model
+    rp.solve(rp.Perceptron(weights=weights, task=task), alpha=0.5)
+
+
 # --- tables --------------------------------------------------------------------------------------------------------
 
 
@@ -125,15 +166,16 @@ def _kappa(value: float) -> str:
 def _capacities(atlas: Atlas) -> None:
     import replicas as rp
 
-    table = Table(("weights", "likelihood", "<i>κ</i>", "<i>α</i><sub>c</sub>", "criterion", "RS saddle"))
+    table = Table(("weights", "<i>κ</i>", "<i>α</i><sub>c</sub>", "criterion", "RS saddle"))
     for weights, likelihood, kappas, criterion in CAPACITIES:
         table.begin_group()
         result = atlas.keep(rp.capacity(rp.Perceptron(weights=weights, kappa=kappas, likelihood=likelihood), criterion=criterion))
         for one in result:
-            row = (weights, likelihood, _kappa(one.kappa), number(one.value, one.error) + table.note(one.statement or one.message), one.criterion, _stable(one.stable))
-            table.rows.append(row)
+            meaning = one.criterion + (": <span class=bad>not the capacity</span>" if criterion else "")
+            value = number(one.value, one.error) + table.note(one.statement or one.message)
+            table.rows.append((weights + (", window" if likelihood == "window" else ""), _kappa(one.kappa), value, meaning, _stable(one.stable)))
     text = (
-        "<p>The largest load <i>α</i> = <i>P</i>/<i>N</i> of random patterns that can be stored with margin <i>κ</i>. A number in brackets bounds the error in the last "
+        "<p>The largest load <i>α</i> = <i>P</i>/<i>N</i> of random patterns that can be stored with margin <i>κ</i> (window: |<i>u</i>| ≤ <i>κ</i>). A number in brackets bounds the error in the last "
         "digit; “stable” means that the replica-symmetric (RS) saddle is stable at the threshold.</p>"
     )
     atlas.sections.append(("capacities", "Capacities", text + table.html("Capacities") + _command("replicas capacity --weights binary --kappa 0")))
@@ -158,16 +200,16 @@ def _instabilities(atlas: Atlas) -> None:
 def _transitions(atlas: Atlas) -> None:
     import replicas as rp
 
-    table = Table(("weights", "threshold", "load", "overlap with the teacher", "RS saddle"))
+    table = Table(("weights", "threshold", "load", "overlap with the teacher"))
     for weights in LEARNERS:
         table.begin_group()
         result = atlas.keep(rp.transitions(rp.Perceptron(weights=weights, task="teacher-student")))
         for label, one in (("<i>α</i><sub>IT</sub>", result.alpha_it), ("spinodal", result.spinodal)):
             if one is None:
-                table.rows.append((weights, label, "–" + table.note(result.message), "–", "–"))
+                table.rows.append((weights, label, "–" + table.note(result.message), "–"))
                 continue
             load = number(one.value, one.error) + table.note(one.statement)
-            table.rows.append((weights, label, load, number(one.order_parameters["R"], None), _stable(one.stable)))
+            table.rows.append((weights, label, load, number(one.order_parameters["R"], None)))
     text = "<p>A discrete student learns a noise-free teacher of its own kind in a first-order transition; spherical weights learn smoothly.</p>"
     html = text + table.html("Learning transitions") + _command("replicas transitions --weights binary --task teacher-student")
     atlas.sections.append(("learning", "Learning transitions", html))
@@ -315,9 +357,7 @@ def _body(atlas: Atlas) -> str:
 
 def _ordered(atlas: Atlas) -> list[tuple[str, str, str]]:
     """Each figure behind the table that it illustrates."""
-    place = {"capacities": 0, "capacity-vs-kappa": 1, "entropy-and-overlap": 2, "stability": 3, "learning": 4, "generalization-curves": 5, "decay": 6,
-             "errors": 7, "finite-n-table": 9, "finite-n": 10, "field-distribution": 8, "derivations": 11}
-    return sorted(atlas.sections, key=lambda section: place[section[0]])
+    return sorted(atlas.sections, key=lambda section: ORDER.index(section[0]))
 
 
 def versions() -> dict[str, str]:

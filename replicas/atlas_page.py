@@ -38,6 +38,7 @@ th, td { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: basel
 th:last-child, td:last-child { padding-right: 0; }
 th { font-weight: 600; border-bottom: .75px solid var(--ink); }
 td.wrap { white-space: normal; min-width: 11rem; }
+sup, sub { line-height: 0; }
 tr.group td { padding-top: .7rem; }
 .n { font-family: system-ui, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; font-size: .93em; }
 .d { margin-left: .16em; }
@@ -46,9 +47,10 @@ tr.group td { padding-top: .7rem; }
 figure { margin: 1.4rem 0 2.2rem; }
 figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
 figure .narrow { display: none; }
+@media (prefers-color-scheme: dark) { figure svg { filter: brightness(1.25); } }
 figcaption { max-width: 42rem; margin-top: .5rem; }
 figure.single svg { max-width: 33rem; }
-@media (max-width: 640px) { body { padding: 1.4rem 1rem 3rem; font-size: 1rem; } h1 { font-size: 1.6rem; }
+@media (max-width: 640px) { body { padding: 1.4rem 1rem 3rem; font-size: 1rem; } table { font-size: .9rem; } th, td { padding-right: .7rem; } h1 { font-size: 1.6rem; }
   figure .wide { display: none; } figure .narrow { display: block; } }
 @media print { nav { display: none; } body { max-width: none; } }
 """
@@ -85,10 +87,15 @@ def number(value: float | None, error: float | None) -> str:
     return f"<span class=n>{concise(value, error)}</span>"
 
 
+WORDS = {"alpha": "α", "kappa": "κ", "beta": "β", "->": "→", "<=": "≤", ">=": "≥"}
+
+
 def prose(text: str) -> str:
-    """Plain words as HTML, with the Greek letters in italics and α_c as a subscript."""
-    html = re.sub(r"_([A-Za-z0-9]+)", r"<sub>\1</sub>", escape(text, quote=False))
-    return re.sub(r"([ακβεφξμ])", r"<i>\1</i>", html)
+    """Plain words as HTML: Greek letters and the symbols of the field in italics, α_c with a subscript, u^2 with a power."""
+    text = re.sub("|".join(rf"(?<!\w){word}(?!\w)" for word in WORDS), lambda found: WORDS[found[0]], text)
+    html = re.sub(r"(?<![\w&])([ακβεφξμqRuNPTW])(?![\w;])|[αε](?=_)", lambda found: f"<i>{found[0]}</i>", escape(text, quote=False))
+    html = re.sub(r"_([A-Za-z]+)", r"<sub>\1</sub>", html)
+    return re.sub(r"\^(\d+)", r"<sup>\1</sup>", html)
 
 
 @dataclass

@@ -331,7 +331,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "generalization-curves": Figure(
         "Learning from a teacher",
-        "Generalization error of a student trained on αN noise-free examples. Left: spherical weights. Right: binary weights; solid, the dominant "
+        "Generalization error of a student trained on α N noise-free examples. Left: spherical weights. Right: binary weights; solid, the dominant "
         "branch: the first-order transition to perfect learning is at α_IT, and the poor branch survives (dashed) up to its spinodal, where it meets an unstable one (dotted).",
         _generalization_data, _generalization_draw,
     ),

@@ -128,8 +128,12 @@ class Tilt(_Average):
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         level, phi, obs = self.args
         weight = level.power.diff(s) * phi + level.power * level.total_derivative(phi, s)
+        normalisation = Tilt(level, phi, weight)
+        if level.power == 1 and weight != 0 and saddle_form(normalisation) == 0:
+            # E e^phi of a teacher's tilt does not depend on s: <d phi> = 0
+            return Tilt(level, phi, obs * weight + (0 if obs == phi else level.total_derivative(obs, s)))
         out = Tilt(level, phi, level.total_derivative(obs, s) + obs * weight)
-        return out if weight == 0 else out - self * Tilt(level, phi, weight)
+        return out if weight == 0 else out - self * normalisation
 
     def _sympystr(self, printer: Any) -> str:
         level, phi, obs = self.args

@@ -7,6 +7,7 @@ Gauss-Legendre sums, V derivatives finite differences. Slow and simple on purpos
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,14 +119,12 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
         return float(expr)
     if isinstance(expr, Named):
         return evaluate(expr.args[1], env, leaves)
-    if isinstance(expr, NumericNode):
-        return expr.numeric(env, leaves)
+    if isinstance(expr, LogMean | Tilt | NumericNode):
+        return _remembered(expr, env, leaves)
     if isinstance(expr, sp.Symbol):
         return env[expr.name]
     if isinstance(expr, Leaf):
         return leaf_value(leaves[expr.name], int(expr.k[0]), int(expr.j), evaluate(expr.w[0], env, leaves), evaluate(expr.V, env, leaves), env)
-    if isinstance(expr, LogMean | Tilt):
-        return _average(expr, env, leaves)
     if isinstance(expr, sp.Sum):
         return _sum(expr, env, leaves)
     if isinstance(expr, sp.Indexed):
@@ -141,6 +140,24 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
     if isinstance(expr, sp.Pow):
         return args[0] ** args[1]
     return _FUNCTIONS[expr.func](*args)
+
+
+_MEMORY: OrderedDict[Any, Any] = OrderedDict()
+MEMORY_SIZE = 4096  # averages remembered: the steps of a derivation share most of theirs
+
+
+def _remembered(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
+    """An average or replica integral, computed once for each node and point."""
+    compute = node.numeric if isinstance(node, NumericNode) else lambda e, l: _average(node, e, l)
+    if any(isinstance(v, np.ndarray) and not isinstance(v, Matrix) for v in env.values()):
+        return compute(env, leaves)
+    point = tuple(sorted((k, v.tobytes() if isinstance(v, np.ndarray) else float(v)) for k, v in env.items()))
+    key = (node, point, tuple(leaves.values()))
+    if key not in _MEMORY:
+        _MEMORY[key] = compute(env, leaves)
+        if len(_MEMORY) > MEMORY_SIZE:
+            _MEMORY.popitem(last=False)
+    return _MEMORY[key]
 
 
 def _average(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:

@@ -205,6 +205,8 @@ class ExactRS:
                 out["free_entropy"] = (mp.log(V) + q / V) / 2 + alpha * f["f"]
             out["lam"] = 1 / V
             g = {"g2g2": V * V, "g3g3": mp.zero, "g2g2g2": V**3}
+            out["sizes"] = [2 * q]
+            out["magnitude"] = (abs(mp.log(V)) + (q if self.teacher else q / V)) / 2 + alpha * abs(f["f"])
         else:
             q_hat = alpha * f["f1f1"]
             if self.teacher:
@@ -223,6 +225,8 @@ class ExactRS:
                 out["equations"] = [q - g["g1g1"], Q - g["g1g1"] - g["g2"]]
                 phi = lam * Q / 2 - q_hat * V / 2 + g["g"]
                 out["lam"] = lam
+            out["sizes"] = [2 * q, 2 * Q][: len(out["equations"])]
+            out["magnitude"] = abs(lam) * Q / 2 + q_hat * V / 2 + abs(g["g"]) + alpha * abs(f["f"])
             out["q_hat"] = q_hat
             out["free_entropy"] = phi + alpha * f["f"]
         out["replicon"] = 1 - alpha * f["f2f2"] * g["g2g2"]
@@ -248,6 +252,7 @@ class ExactRS:
             moved = equations([v + (h if i == j else 0) for i, v in enumerate(x)])
             for i in range(n):
                 J[i, j] = (moved[i] - base[i]) / h
+        self.jacobian = J
         for _ in range(12):
             step = mp.lu_solve(J, -mp.matrix(base))
             x = [v + d for v, d in zip(x, step)]
@@ -261,7 +266,11 @@ class ExactRS:
         a = self.mp.mpf(alpha)
         start = [V] if Q is None else [V, Q]
         x = self.chord(lambda y: self.point(a, *y)["equations"], start)
-        return self.point(a, *x)
+        out = self.point(a, *x)
+        # relative change of V per relative change of the terms of each equation
+        inverse = self.jacobian**-1
+        out["condition"] = sum(abs(inverse[0, r]) * size for r, size in enumerate(out["sizes"])) / x[0]
+        return out
 
     def zero_overlap(self, alpha: float, Q: float | None = None) -> dict[str, Any]:
         """The q = q_hat = 0 solution (Q free for weights that are not +-1)."""

@@ -25,7 +25,7 @@ import replicas as rp
 FILE = Path(__file__).with_name("reference.json")
 SEED = 20240229
 DIGITS = 30
-SOLVED = ("q", "one_minus_q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
+SOLVED = ("q", "one_minus_q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon", "magnitude", "condition")
 WEIGHTS: dict[str, list[float] | None] = {
     "spherical": None, "binary": [-1, 1], "ternary": [-1, 0, 1], "discrete:0,1": [0, 1], "discrete:-2,-1,1,2": [-2, -1, 1, 2]}
 NEAR_CAPACITY = (0.99, 0.9999)
@@ -83,7 +83,7 @@ def plan() -> Iterator[tuple[str, dict[str, Any]]]:
             yield from several("discrete", solve(m, _loads(m, [share() if i else 0.9999])))
         if name != "discrete:-2,-1,1,2":  # the zero vector satisfies every pattern: no capacity
             m = {"weights": name, "kappa": kappa(-2.0, -0.1)}
-            yield from several("discrete", solve(m, [round(float(rng.uniform(0.2, 3.0)), 3)]))
+            yield from several("discrete", solve(m, [round(float(rng.uniform(0.2, 1.2)), 3)]))
     for a in (0.07, 0.6, 1.1, 1.2446, 1.4, 1.49, 1.4926):
         yield from several("teacher", solve({"weights": "binary", "task": "teacher-student"}, [a], branch="typical"))
     for a in (0.05, 0.7, 2.0, 10.0, 100.0, 600.0):
@@ -201,7 +201,7 @@ def compute(point: dict[str, Any]) -> dict[str, Any]:
             p = e.point(a, y[1])
             return [*p["equations"], p["entropy"]]
 
-        near = rp.solve(model, alpha, beta=g.beta_c)
+        near = rp.solve(rp.Perceptron(**point["model"], beta=g.beta_c), alpha)
         beta, V = e.chord(frozen, [g.beta_c, near.one_minus_q])
         e.beta = beta
         return {"energy": e.point(a, V)["energy"], "beta_c": beta}
