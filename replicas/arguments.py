@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
+from functools import partial
 from typing import Any, NoReturn
 
 NUMBERS = "finite numbers, or a range start:stop:step"
@@ -25,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser with one-line errors, no abbreviations, and negative numbers and ranges as values."""
 
     def __init__(self, **options: Any):
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", partial(argparse.RawDescriptionHelpFormatter, max_help_position=28))
         super().__init__(**options, allow_abbrev=False)
         # argparse's own pattern misses -1e-3 and -2:2:0.5 and would take them for flags
         self._negative_number_matcher = NEGATIVE_NUMBER

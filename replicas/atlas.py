@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class Atlas:
     results: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    report: Callable[[str], None] = lambda what: None
 
     @property
     def page(self) -> Path:
@@ -97,13 +99,14 @@ def write(directory: str | Path = "atlas", progress: Progress = lambda what, don
         atlas.directory.mkdir(parents=True, exist_ok=True)
         atlas.page.touch()
     except OSError as error:
-        raise ValueError(f"output: cannot write {atlas.page}: {error.strerror}") from None
+        raise ValueError(f"output: cannot write {atlas.page}: {error.strerror}; takes a directory that can be written") from None
     parts: list[tuple[str, Callable[[Atlas], None]]] = [
         ("compilation", _compile), ("capacities", _capacities), ("instabilities", _instabilities), ("transitions", _transitions), ("learning rules", _decay),
         ("ground states", _beyond), *((name, _figure(name)) for name in plotting.FIGURES), ("finite N", _finite_n), ("derivations", _derivations),
     ]
     for done, (name, part) in enumerate(parts):
         progress(name, done, len(parts))
+        atlas.report = partial(_report, progress, done, len(parts))
         start = time.perf_counter()
         try:
             part(atlas)
@@ -114,6 +117,10 @@ def write(directory: str | Path = "atlas", progress: Progress = lambda what, don
     (atlas.directory / "atlas.json").write_text(json.dumps(_machine(atlas), indent=1) + "\n", encoding="utf-8")
     progress("done", len(parts), len(parts))
     return atlas
+
+
+def _report(progress: Progress, done: int, total: int, what: str) -> None:
+    progress(what, done, total)
 
 
 # --- compilation ---------------------------------------------------------------------------------------------------
@@ -132,7 +139,10 @@ def _compile(atlas: Atlas) -> None:
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
         try:
-            list(pool.map(_solve_once, models))
+            for done, _ in enumerate(pool.map(_solve_once, models)):
+                atlas.report(f"compilation {done + 1}/{len(models)}")
+        except (OSError, RuntimeError):  # no processes to be had here: each model is compiled where it is asked for
+            pool.shutdown(wait=False, cancel_futures=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

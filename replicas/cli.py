@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from typing import Any
 from . import __version__
 from .arguments import Grid, Once, Parser, Values, choice, make_grid, one_line, parse_values, progress_bar
 
+TRACEBACK = "REPLICAS_TRACEBACK"  # set in the environment to see where an unexpected error comes from
 CHUNK = 2000  # points asked together; a longer sweep shows its progress in such steps
 PATIENCE = 1.5  # seconds after which a terminal is told why it waits
 ANSATZES = ("rs",)
@@ -238,13 +240,18 @@ def _check_words(options: argparse.Namespace, question: Question) -> None:
             raise ValueError(f"digits: got {options.digits!r}; takes a whole number >= 1") from None
 
 
+def bad_argument(error: Exception) -> bool:
+    """Whether an error is the library's refusal of an argument, which by convention says what it got and what it takes."""
+    return isinstance(error, ValueError) and re.match(r"[\w, ]+: .*\btakes?\b", one_line(error)) is not None
+
+
 def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Exception], NoAnswer]) -> Iterator[Any]:
     """Results covering the grid in order; a point that raises is isolated by bisection."""
     try:
         yield ask(**grid.parameters)
-    except ValueError:  # a bad argument: nothing of the sweep makes sense
-        raise
     except Exception as error:  # the other points of the sweep still count
+        if bad_argument(error):  # nothing of the sweep makes sense
+            raise
         if grid.size <= 1:
             yield failed(grid, error)
             return
@@ -313,7 +320,7 @@ def write_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"output: cannot write {path}: {error.strerror}") from None
+        raise ValueError(f"output: cannot write {path}: {error.strerror}; takes a file that can be written") from None
 
 
 def run_derive(options: argparse.Namespace) -> int:
@@ -377,8 +384,8 @@ def _reporter(bar: Any) -> Callable[[str, int, int], None]:
 
     def progress(what: str, done: int, total: int) -> None:
         bar.total = total
-        bar.set_description_str(what, refresh=False)
         bar.update(done - bar.n)
+        bar.set_description_str(what)
 
     return progress
 
@@ -439,12 +446,6 @@ def main(argv: list[str] | None = None) -> int:
         return code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
-    except ValueError as error:
-        print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
@@ -452,3 +453,10 @@ def main(argv: list[str] | None = None) -> int:
         # the reader has gone (`replicas ... | head`): keep the interpreter from complaining at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        bad = bad_argument(error)
+        hint = "" if bad else f" (a bug; {TRACEBACK}=1 shows where)"
+        print(f"{prog}: error: {'' if bad else f'{type(error).__name__}: '}{one_line(error)}{hint}", file=sys.stderr)
+        return 2 if bad else 1

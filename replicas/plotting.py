@@ -273,11 +273,11 @@ def read_validation(path: Path | None) -> dict[str, Any]:
         report = json.loads(path.read_text(encoding="utf-8"))
         complete = all({"name", "series", "rows"} <= set(experiment) for experiment in report["experiments"])
     except OSError:
-        raise ValueError(f"validation: cannot read {path}; {how}") from None
+        raise ValueError(f"validation: cannot read {path}; takes the results of a validation run; {how}") from None
     except (ValueError, KeyError, TypeError):
         complete = False
     if not complete:
-        raise ValueError(f"validation: {path} is not the result of a validation run; {how}")
+        raise ValueError(f"validation: {path} holds something else; takes the results of a validation run; {how}")
     result: dict[str, Any] = report
     return result
 
@@ -380,7 +380,7 @@ def save(figure: str, path: str | Path, progress: Progress = _silent, validation
         drawn.savefig(path, dpi=PNG_DPI, metadata=undated(path.suffix))
         table = write_csv(columns, path.with_suffix(".csv"))
     except OSError as error:
-        raise ValueError(f"output: cannot write {path}: {error.strerror}") from None
+        raise ValueError(f"output: cannot write {path}: {error.strerror}; takes a file that can be written") from None
     progress(figure, 1, 1)
     return path, table
 

@@ -29,23 +29,24 @@ SOFT = Problem("storage at --beta", ("threshold", "window"), "beta", "storage")
 TEACHER = Problem("teacher-student", ("threshold",), "hard", "teacher-student")
 PROBLEMS = (HARD, SOFT, TEACHER)
 
-EVERY = PROBLEMS
-QUESTIONS: dict[str, tuple[tuple[Problem, ...], str]] = {
-    "capacity": ((HARD,), "diverges where every pattern can be satisfied, as by the zero vector in a window"),
-    "solve": (EVERY, ""),
-    "at-line": (EVERY, ""),
-    "stability": (EVERY, ""),
-    "transitions": ((TEACHER,), "none for spherical weights, which learn smoothly"),
-    "generalization": ((TEACHER,), "rules hebb, pseudo-inverse and max-stability: spherical weights"),
-    "ground-state": ((HARD,), ""),
-    "max-margin": ((HARD,), ""),
-    "field-distribution": (EVERY, ""),
-    "derive": (EVERY, ""),
+FINITE = tuple(weights for weights in WEIGHTS if weights != "spherical")
+EVERYTHING = dict.fromkeys(PROBLEMS, WEIGHTS)
+QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
+    "capacity": ({HARD: WEIGHTS, SOFT: FINITE}, "at --beta: where the entropy vanishes, for finite weight sets"),
+    "solve": (EVERYTHING, ""),
+    "at-line": (EVERYTHING, ""),
+    "stability": (EVERYTHING, ""),
+    "transitions": ({TEACHER: WEIGHTS}, "none for spherical weights, which learn smoothly"),
+    "generalization": ({TEACHER: WEIGHTS}, "rules hebb, pseudo-inverse and max-stability: spherical weights"),
+    "ground-state": ({HARD: WEIGHTS}, ""),
+    "max-margin": ({HARD: WEIGHTS}, ""),
+    "field-distribution": (EVERYTHING, ""),
+    "derive": (EVERYTHING, ""),
 }
-"""Each question with the problems that it can be asked of, for all weights and ansatzes, and a remark."""
+"""Each question with the weights for which it can be asked of each problem, in every ansatz, and a remark."""
 
 NOTES = (
-    f"Weights: {', '.join(WEIGHTS)}, in every question.",
+    f"Weights: {', '.join(WEIGHTS)}.",
     "Likelihoods: threshold, and for storage also window; from Python any positive expression, rp.Likelihood(expr in rp.field).",
     "Discrete weights of a teacher-student problem are symmetric under w -> -w.",
 )
@@ -71,7 +72,7 @@ def cells() -> Iterator[Cell]:
             for weights in WEIGHTS:
                 for likelihood in problem.likelihoods:
                     for ansatz in ANSATZES:
-                        yield Cell(weights, likelihood, problem.constraints, problem.task, question, ansatz, problem in problems)
+                        yield Cell(weights, likelihood, problem.constraints, problem.task, question, ansatz, weights in problems.get(problem, ()))
 
 
 def to_dict() -> dict[str, Any]:

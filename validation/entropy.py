@@ -82,8 +82,8 @@ def row_at_load(alpha: float, counts: dict[int, NDArray[np.int64]]) -> tuple[Row
             sizes.append(N)
             deviations.append(deviation)
             stderrs.append(stderr)
-    fit = extrapolate(sizes, deviations, stderrs)
     predicted = float(predicted_entropy(np.array([alpha]))[0])
+    fit = extrapolate(sizes, deviations, stderrs, scale=predicted)
     row = confront(f"entropy per weight, alpha = {alpha}", predicted, predicted + fit.limit, fit.stderr)
     return row, f"alpha = {alpha}: deviation {fit.statement}; samples without solutions: {', '.join(missing)}"
 

@@ -34,7 +34,7 @@ NAME = "fields"
 QUESTION = "Do the local fields of the solutions follow the RS distribution?"
 PATTERNS, SITES = 1, 3  # alpha = 1/3: an integer P at every odd multiple of 3
 QUICK = {9: 4000, 15: 8000, 21: 6000}
-FULL = {9: 60000, 15: 80000, 21: 60000, 27: 5000}
+FULL = {9: 60000, 15: 80000, 21: 60000, 27: 3000}
 BINS = np.array([0.0, 1.0, 2.0, 3.0])
 WIDEST_PAIR = 1.1  # about the width of a bin
 MOMENTS = {"mean field <u>": 1, "mean square field <u^2>": 2}
@@ -110,7 +110,8 @@ def extrapolated_rows(cells: dict[int, NDArray[np.float64]]) -> tuple[list[Row],
         quantities.append((label, predicted, deviations))
     rows, notes = [], []
     for label, predicted, deviations in quantities:
-        fit = extrapolate(list(deviations), *zip(*deviations.values()))
+        values, stderrs = zip(*deviations.values())
+        fit = extrapolate(list(deviations), values, stderrs, scale=predicted)
         rows.append(confront(label, predicted, predicted + fit.limit, fit.stderr))
         notes.append(f"{label}: deviation {fit.statement}")
     return rows, notes

@@ -1,6 +1,11 @@
 """From finite N to the limit: a stated form, weighted least squares, and the quality of the fit.
 
-    value(N) = limit + a/N (+ b/N^2)
+    value(N) = limit + a/N + b/N^2,   b = 0 +- scale known beforehand
+
+The sizes within reach seldom fix b, and leaving it out would hide a bias of order b/(N_1 N_2) behind a small
+standard error. Coefficients of an expansion in 1/N are of the order of the value itself: that scale enters as
+one more datum for b, and the standard error of the limit covers what the truncation can do.
+Source: constrained curve fitting, G. P. Lepage et al., Nucl. Phys. B Proc. Suppl. 106 (2002) 12.
 """
 
 from __future__ import annotations
@@ -11,9 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaincc
 
-POOR_FIT = 0.01
-"""A linear fit with a smaller chi-square probability is replaced by the quadratic one, if sizes suffice."""
-
 
 @dataclass(frozen=True)
 class Extrapolation:
@@ -21,8 +23,9 @@ class Extrapolation:
 
     limit: float
     stderr: float
-    order: int
-    coefficients: tuple[float, ...]
+    a: float
+    b: float
+    scale: float
     chi2: float
     degrees: int
     probability: float
@@ -30,35 +33,31 @@ class Extrapolation:
     @property
     def statement(self) -> str:
         """The form and the quality of the fit in words."""
-        form = "value(N) = limit + a/N" + (" + b/N^2" if self.order == 2 else "")
-        fitted = ", ".join(f"{name} = {number:.3g}" for name, number in zip("ab", self.coefficients[1:]))
+        form = f"limit + a/N + b/N^2, a = {self.a:.3g}, b = {self.b:.3g} (beforehand 0 +- {self.scale:.2g})"
         if self.degrees == 0:
-            return f"{form}: {fitted}, as many sizes as parameters, so the form is not tested"
-        quality = f"chi2 = {self.chi2:.2f} of {self.degrees} (probability {self.probability:.2f})"
-        return f"{form}: {fitted}, {quality}"
+            return f"{form}, two sizes: the form is not tested"
+        return f"{form}, chi2 = {self.chi2:.2f} of {self.degrees} (probability {self.probability:.2f})"
 
 
-def fit_sizes(N: ArrayLike, values: ArrayLike, stderrs: ArrayLike, order: int) -> Extrapolation:
-    """Weighted least-squares fit of a polynomial in 1/N; ValueError for fewer sizes than coefficients."""
+def extrapolate(N: ArrayLike, values: ArrayLike, stderrs: ArrayLike, scale: float) -> Extrapolation:
+    """Limit of values measured at two or more sizes N; `scale` is the order of the value, > 0."""
     sizes, y, sigma = (np.asarray(part, dtype=float) for part in (N, values, stderrs))
-    degrees = sizes.size - order - 1
-    if degrees < 0:
-        raise ValueError(f"N: got {sizes.size} sizes, takes at least {order + 1} for a fit of order {order}")
-    # columns in units of the mean size: the normal matrix of bare powers of 1/N is badly scaled
-    powers = np.arange(order + 1)
-    design = (sizes.mean() / sizes[:, None]) ** powers / sigma[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    scaled = covariance @ design.T @ (y / sigma)
-    chi2 = float(np.sum((y / sigma - design @ scaled) ** 2))
-    coefficients = tuple((scaled * sizes.mean() ** powers).tolist())
+    if sizes.size < 2:
+        raise ValueError(f"N: got {sizes.size} sizes, takes at least 2")
+    if not scale > 0:
+        raise ValueError(f"scale: got {scale}, takes a number > 0")
+    # in units of the mean size: the matrix of bare powers of 1/N is badly scaled
+    mean = sizes.mean()
+    powers = (mean / sizes[:, None]) ** np.arange(3)
+    prior = [0.0, 0.0, mean**2 / scale]
+    design = np.vstack([powers / sigma[:, None], prior])
+    data = np.append(y / sigma, 0.0)
+    orthogonal, triangular = np.linalg.qr(design)
+    inverse = np.linalg.inv(triangular)
+    scaled = inverse @ orthogonal.T @ data
+    chi2 = float(np.sum((data - design @ scaled) ** 2))
+    limit, a, b = (scaled * mean ** np.arange(3)).tolist()
+    degrees = sizes.size - 2
     probability = float(gammaincc(degrees / 2, chi2 / 2)) if degrees else 1.0
-    stderr = float(covariance[0, 0] ** 0.5)
-    return Extrapolation(coefficients[0], stderr, order, coefficients, chi2, degrees, probability)
-
-
-def extrapolate(N: ArrayLike, values: ArrayLike, stderrs: ArrayLike) -> Extrapolation:
-    """Limit of values measured at sizes N: linear in 1/N, quadratic where that is refuted (`POOR_FIT`)."""
-    linear = fit_sizes(N, values, stderrs, order=1)
-    if linear.probability < POOR_FIT and linear.degrees > 0:
-        return fit_sizes(N, values, stderrs, order=2)
-    return linear
+    stderr = float(np.linalg.norm(inverse[0]))
+    return Extrapolation(limit, stderr, a, b, scale, chi2, degrees, probability)

@@ -44,9 +44,11 @@ def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> 
         points = []
         for alpha in LOADS:
             measured = [mean_overlap(rule, alpha, N, samples, seed, progress) for N, samples in plan.items()]
-            fit = extrapolate(list(plan), *zip(*measured))
+            predicted = predicted_overlap(rule, alpha)
+            values, stderrs = zip(*measured)
+            fit = extrapolate(list(plan), values, stderrs, scale=predicted)
             case = f"{rule}, alpha = {alpha:g}"
-            rows.append(confront(f"overlap R, {case}", predicted_overlap(rule, alpha), fit.limit, fit.stderr))
+            rows.append(confront(f"overlap R, {case}", predicted, fit.limit, fit.stderr))
             notes.append(f"{case}: {fit.statement}")
             lines += [(rule, alpha, N, R, stderr) for N, (R, stderr) in zip(plan, measured)]
             points.append((alpha, *measured[-1]))

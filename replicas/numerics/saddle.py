@@ -6,6 +6,7 @@ A batch is a flat list of (alpha, kappa, beta); a scalar is a batch of one. Poin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -359,3 +360,56 @@ def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
     solution.info[:, nu + 2] = residual
     solution.info[:, -1] = residual < RESIDUAL_LIMIT
     return solution
+
+
+Observable = Callable[[Solution], np.ndarray]
+
+
+def sensitivity(solution: Solution, observable: Observable) -> np.ndarray:
+    """Error of an observable that the errors of the unknowns make, by its change under a shift along them."""
+    error = solution.info[:, : solution.nu]
+    scale = np.maximum(np.abs(error).max(axis=1), 1e-300)
+    shift = 1e-6
+    moved = evaluate(solution.batch.with_alpha(solution.alpha), solution.x + shift * error / scale[:, None])
+    return np.abs(observable(moved) - observable(solution)) / shift * scale
+
+
+def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> tuple[float, float, Solution] | None:
+    """First load at which an observable of one point's branch turns negative: (alpha, error, saddle there), or None.
+
+    The branch is the one that starts at alpha = 0 (q = 0 for an even problem): a scan of ``loads``, then a bracketed secant.
+    """
+
+    def branch(at: Any) -> Solution:
+        at = np.atleast_1d(np.asarray(at, dtype=float))
+        many = point.take(np.zeros(at.size, dtype=int)).with_alpha(at)
+        return zero_overlap(many) if has_zero_overlap(point.model) else follow(many)
+
+    scan = branch(loads)
+    value = np.where(scan.converged, observable(scan), np.nan)
+    negative = np.flatnonzero(value < 0)
+    if not negative.size or negative[0] == 0 or not np.isfinite(value[negative[0] - 1]):
+        return None
+    k = int(negative[0])
+    lo, hi, f_lo, f_hi = float(loads[k - 1]), float(loads[k]), float(value[k - 1]), float(value[k])
+    best = scan
+    for step in range(80):
+        new = hi - f_hi * (hi - lo) / (f_hi - f_lo)
+        if step % 3 == 2 or not lo < new < hi:
+            new = 0.5 * (lo + hi)
+        best = branch(new)
+        if not best.converged[0]:
+            return None
+        f = float(observable(best)[0])
+        if f > 0:
+            lo, f_lo = new, f
+        else:
+            hi, f_hi = new, f
+        if hi - lo < 4e-16 * hi or abs(f) < 2e-16:
+            break
+    alpha = float(best.alpha[0])
+    pair = observable(branch([alpha * (1 - 1e-4), alpha * (1 + 1e-4)]))
+    slope = (pair[1] - pair[0]) / (2e-4 * alpha)
+    # the observable at a given load is known to what its saddle's error, rounding and the bracket leave
+    noise = float(sensitivity(best, observable)[0]) + 2e-15 + abs(float(observable(best)[0]))
+    return alpha, noise / abs(float(slope)) + 4e-16 * alpha, best

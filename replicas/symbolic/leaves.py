@@ -25,7 +25,7 @@ from .special import A, G, H
 
 
 FIELD_SHORT = 0.5  # of that reach, kept in brute-force integrals over several replicas
-FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the largest weight: 9 standard deviations and more
+FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the root mean square weight: 9 standard deviations and more
 
 
 Measure = Callable[..., tuple[np.ndarray, np.ndarray]]
@@ -106,7 +106,7 @@ def _likelihood_measure(model: Perceptron) -> Measure:
 
     cache: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
     values = model.weights.values if isinstance(model.weights, Discrete) else (1.0,)
-    reach = FIELD_REACH * max(abs(v) for v in values)
+    reach = FIELD_REACH * math.sqrt(sum(v * v for v in values) / len(values))
     return measure
 
 

@@ -5,6 +5,7 @@ s coupled replicas: s = n for storage, s = n + 1 with a Bayes-optimal teacher, w
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,17 +19,17 @@ from . import rs
 from . import symbols as S
 from .derivation import Checker, Derivation, Step
 from .functional import Functional, latex, split, tidy_algebra
-from .nodes import Finite, Gaussian, Leaf, Level, LogMean, Tilt, heat, linear, saddle_form, stein
-from .numeric import Env, Named, evaluate, matrix
+from .nodes import Finite, Gaussian, Leaf, Level, LogMean, Tilt, linear, stein
+from .numeric import Z_NODES, Z_WEIGHTS, Env, Named, evaluate, leaf_value, matrix
 from .overlaps import Characteristic, MatrixIntegral, Moment, ReplicaIntegral, Structured, symmetric_sum
 from .special import A, G, H
 
 # Tolerances of the checks: what the coarser of the two evaluations compared can deliver.
 EXACT = 1e-11  # closed forms against sums or fine quadrature
 TILTED = 1e-8  # the same, where three replicas widen a Gaussian towards the end of its grid
-BRUTE_FORCE = 2e-5  # product grids of three replicas with jumps at the likelihood's kinks, relative
+BRUTE_FORCE = 1e-4  # product grids of three replicas with jumps at the likelihood's kinks, relative
 EXTRAPOLATED = 1e-8  # Richardson extrapolation of n -> 0 from four values
-DIFFERENCED = 1e-7  # finite differences of the free entropy, sixth order
+DIFFERENCED = 1e-6  # finite differences of the free entropy, sixth order
 CURVATURE = 2e-4  # second finite differences of four-replica integrals, relative
 SIZES = (1, 2, 3)
 
@@ -156,8 +157,6 @@ def _pattern_average(w: Workshop) -> None:
 
     def reference(size: int, env: Env) -> float:
         # one Gaussian pattern component at a time, by quadrature: E exp(i xi s.W_i/sqrt N)
-        from .numeric import Z_NODES, Z_WEIGHTS
-
         couplings = np.asarray(env["s"]) @ np.asarray(env["sites"]) / math.sqrt(5)
         return float(sum(math.log(float(Z_WEIGHTS @ np.cos(c * Z_NODES))) for c in couplings))
 
@@ -185,8 +184,6 @@ def _overlaps(w: Workshop) -> None:
         return {"Q": matrix(np.outer(v, v) + np.diag(d)), "Qhat": matrix(np.outer(c, c) - np.diag(e))}
 
     def reference(size: int, env: Env) -> float:
-        from .numeric import Z_NODES, Z_WEIGHTS, leaf_value
-
         v, d, c, e = parts(size)
         trace = float(np.trace(np.asarray(env["Q"]) @ np.asarray(env["Qhat"])))
         # a common factor decouples the replicas: one-dimensional route
@@ -643,55 +640,74 @@ def _closed_replicon(f: Functional) -> sp.Expr | None:
 
 
 def _four_replicas(w: Workshop, name: str, V: sp.Expr) -> float:
-    """(1/4) d^2/d eps^2 of log int over four replicas, overlaps perturbed by eps (12, 34 up; 13, 24 down).
-
-    The perturbation has eigenvalues 2, 0, 0, -2: with the isotropic part lowered by 2 eps it is a sum of three squares,
-    decoupled by three more Gaussians. For weights the same perturbation acts on the conjugates.
-    """
-    from .numeric import leaf_value
-
+    """(1/4) d^2/d eps^2 of log int over four replicas, overlaps (conjugates) perturbed by eps: 12, 34 up; 13, 24 down."""
     env = {**w.env, **{k.name: w.value(v) for k, v in w.functional.eliminated.items()}}
-    leaf = w.leaves[name]
-    pattern = name == "f"
-    root = math.sqrt(env["q"] if pattern else env["qhat"])
-    base = float(evaluate(V, env, w.leaves))
     eta = np.zeros((4, 4))
     for i, j, sign in ((0, 1, 1), (2, 3, 1), (0, 2, -1), (1, 3, -1)):
         eta[i, j] = eta[j, i] = sign
-    values, vectors = np.linalg.eigh(eta)
-    x, weight = np.polynomial.hermite_e.hermegauss(16)
-    weight = weight / weight.sum()
-
-    def log_integral(eps: float) -> float:
-        spread = np.sqrt(np.maximum(eps * values + 2 * abs(eps), 0.0))
-        active = [k for k in range(4) if spread[k] > 1e-12]
-        grids = np.meshgrid(*([x] * (1 + len(active))), indexing="ij")
-        weights = np.meshgrid(*([weight] * (1 + len(active))), indexing="ij")
-        total, log_weight = 0.0, sum(np.log(v) for v in weights)
-        for a in range(4):
-            field = root * grids[0] + sum(spread[k] * vectors[a, k] * grids[1 + m] for m, k in enumerate(active))
-            shifted = base - 2 * abs(eps) if pattern else base + 2 * abs(eps)
-            total = total + _interpolated(leaf, field, shifted, env, leaf_value)
-        exponent = total + log_weight
-        top = float(exponent.max())
-        return top + math.log(float(np.exp(exponent - top).sum()))
-
-    scale = base if pattern else 1.0 / w.env["Q"]
-    h = 0.02 * scale
+    base = float(evaluate(V, env, w.leaves))
+    if name == "g":
+        log_integral = _explicit_weights(w, env, base, eta)
+        h = 0.05 / float(w.env["Q"])
+    else:
+        log_integral = _decoupled_fields(w, env, base, eta)
+        h = 0.02 * base
     centre = log_integral(0.0)
     d1 = (log_integral(h) - 2 * centre + log_integral(-h)) / h**2
     d2 = (log_integral(2 * h) - 2 * centre + log_integral(-2 * h)) / (2 * h) ** 2
     return (4 * d1 - d2) / 3 / 4
 
 
-def _interpolated(leaf: Any, field: np.ndarray, V: float, env: Env, leaf_value: Any) -> np.ndarray:
-    """A leaf on a large grid of fields by Chebyshev interpolation of its directly integrated values."""
-    low, high = float(field.min()) - 1e-9, float(field.max()) + 1e-9
-    order = 80
-    nodes = np.cos(np.pi * (np.arange(order + 1) + 0.5) / (order + 1))
-    points = 0.5 * (low + high) + 0.5 * (high - low) * nodes
-    coefficients = np.polynomial.chebyshev.chebfit(nodes, leaf_value(leaf, 0, 0, points, V, env), order)
-    return np.asarray(np.polynomial.chebyshev.chebval((field - 0.5 * (low + high)) / (0.5 * (high - low)), coefficients))
+def _explicit_weights(w: Workshop, env: Env, lam: float, eta: np.ndarray) -> Callable[[float], float]:
+    """log sum over all weights of four replicas (a determinant on the sphere) at conjugates q_hat - lam delta + eps eta."""
+    conjugates = env["qhat"] * np.ones((4, 4)) - lam * np.eye(4)
+    if isinstance(w.model.weights, Spherical):
+        return lambda eps: -0.5 * float(np.linalg.slogdet(-(conjugates + eps * eta))[1])
+    x, logs = w.leaves["g"].measure(env)
+    axes = np.meshgrid(*([x] * 4), indexing="ij", sparse=True)
+    measure = sum(np.meshgrid(*([logs] * 4), indexing="ij", sparse=True))
+
+    def log_integral(eps: float) -> float:
+        M = conjugates + eps * eta
+        exponent = measure
+        for i, j in itertools.product(range(4), repeat=2):
+            exponent = exponent + 0.5 * M[i, j] * axes[i] * axes[j]
+        top = float(np.max(exponent))
+        return top + math.log(float(np.sum(np.exp(exponent - top))))
+
+    return log_integral
 
 
-__all__ = ["derive_rs", "hubbard_stratonovich", "saddle_form", "textbook_equations"]
+def _decoupled_fields(w: Workshop, env: Env, V: float, eta: np.ndarray) -> Callable[[float], float]:
+    """The perturbation has eigenvalues 2, 0, 0, -2: with V lowered by 2 eps it is a sum of squares, decoupled by Gaussians."""
+    values, vectors = np.linalg.eigh(eta)
+    leaf, root = w.leaves["f"], math.sqrt(env["q"])
+
+    def log_integral(eps: float) -> float:
+        spread = np.sqrt(np.maximum(eps * values + 2 * abs(eps), 0.0))
+        active = [k for k in range(4) if spread[k] > 1e-12]
+        rules = [(Z_NODES, Z_WEIGHTS)] + [_HERMITE] * len(active)
+        grids = np.meshgrid(*(r[0] for r in rules), indexing="ij")
+        total = sum(np.log(v) for v in np.meshgrid(*(r[1] for r in rules), indexing="ij"))
+        for a in range(4):
+            field = root * grids[0] + sum(spread[k] * vectors[a, k] * grids[1 + m] for m, k in enumerate(active))
+            total = total + _interpolated(leaf, field, V - 2 * abs(eps), env)
+        top = float(total.max())
+        return top + math.log(float(np.exp(total - top).sum()))
+
+    return log_integral
+
+
+def _interpolated(leaf: Any, field: np.ndarray, V: float, env: Env) -> np.ndarray:
+    """A leaf on a large grid of fields by a spline through its directly integrated values."""
+    from scipy.interpolate import CubicSpline
+
+    points = np.linspace(float(field.min()), float(field.max()), 2001)
+    return np.asarray(CubicSpline(points, leaf_value(leaf, 0, 0, points, V, env))(field))
+
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_HERMITE = (_NODES, _WEIGHTS / _WEIGHTS.sum())  # the perturbation is weak: seven nodes integrate its Gaussians
+
+
+__all__ = ["derive_rs", "hubbard_stratonovich", "textbook_equations"]

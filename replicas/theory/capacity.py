@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from ..models import Discrete, Perceptron, Spherical, check_kappa
-from ..numerics.saddle import Batch, Solution, check_alpha, evaluate, follow, has_zero_overlap, make_batch, zero_overlap
+from ..numerics.saddle import Batch, Solution, check_alpha, evaluate, first_crossing, follow, has_zero_overlap, make_batch, zero_overlap
 from ..results import Estimate
 from .saddle import check_ansatz
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 MARGIN_RANGE = 12.0  # |kappa| in which the largest margin is sought
+FREEZING_LOADS = np.geomspace(1e-2, 1e5, 140)  # scanned for the zero of the entropy of a soft likelihood
 FIRST_MOMENT_SHARE = 0.8  # of the annealed bound, where the search for the zero of the entropy starts
 MARGINAL = 1e-12  # replicon counted as zero: rounding of a product of O(1) averages
 
@@ -73,6 +74,10 @@ def capacity(
     reason = _unsupported(model)
     if reason:
         return Estimate(model=model, criterion=chosen, status="unsupported", message=reason, kappa=batch.out(batch.kappa))
+    if not model.hard and chosen != "zero-entropy":
+        if criterion is not None:
+            raise ValueError(f"criterion: got {criterion!r} with a likelihood that never forbids; takes zero-entropy")
+        chosen = "zero-entropy"
     if chosen == "zero-entropy":
         if isinstance(model.weights, Spherical):
             raise ValueError("criterion: got 'zero-entropy' with spherical weights, whose entropy has no zero level; takes q-to-1")
@@ -86,13 +91,15 @@ def capacity(
 def _unsupported(model: Perceptron) -> str:
     if model.teacher:
         return "a teacher-student problem always has a solution: see transitions"
-    if not model.hard:
+    if not model.hard and isinstance(model.weights, Spherical):
         return "no SAT/UNSAT threshold: violated patterns keep a positive weight (see ground_state)"
     return ""
 
 
 def threshold(batch: Batch, criterion: str) -> Flat:
     """Flat columns value, error, status, replicon and order parameters of one criterion."""
+    if not batch.model.hard:
+        return _freezing(batch)
     trivial = _zero_vector_solves(batch)
     if trivial.any():
         out = _allocate(batch, trivial)
@@ -108,6 +115,21 @@ def threshold(batch: Batch, criterion: str) -> Flat:
         return _columns(solution, zero=True)
     solution = follow(batch.with_alpha(FIRST_MOMENT_SHARE * _annealed(batch)), zero=True)
     return _columns(solution)
+
+
+def _freezing(batch: Batch) -> Flat:
+    """Soft likelihood on a finite set: the load at which the entropy phi - alpha <log Theta> of the Gibbs measure vanishes."""
+    zero = has_zero_overlap(batch.model)
+    columns: list[Flat] = []
+    for i in range(batch.size):
+        found = first_crossing(batch.take(np.array([i])), FREEZING_LOADS, lambda s: s.entropy)
+        if found is None:
+            nan = np.full(1, np.nan)
+            columns.append({"value": nan, "error": nan, "ok": np.zeros(1, dtype=bool), "q": nan, "q_hat": nan, "replicon": nan})
+            continue
+        alpha, error, s = found
+        columns.append({**_columns(s, zero), "value": np.array([alpha]), "error": np.array([error]), "ok": np.ones(1, dtype=bool)})
+    return {k: np.concatenate([c.get(k, np.full(1, np.nan)) for c in columns]) for k in columns[0]}
 
 
 def _zero_vector_solves(batch: Batch) -> np.ndarray:
@@ -272,6 +294,8 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
     model = point.model
     discrete = isinstance(model.weights, Discrete)
     breaks = "" if stable else " The replica-symmetric saddle is unstable there: replica symmetry breaking lowers the threshold."
+    if not model.hard:
+        return ("Freezing load: the entropy of the Gibbs measure vanishes. No pattern is forbidden outright, so it is not a SAT/UNSAT threshold." + breaks)
     if criterion == "q-to-1":
         if discrete:
             return "Naive replica-symmetric limit q -> 1 of a finite weight set: not the capacity (the entropy vanishes earlier)."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..models import Discrete, Likelihood, Perceptron, Spherical
-from ..numerics.saddle import Batch, Solution, evaluate, follow, has_zero_overlap, make_batch, newton, start, zero_overlap
+from ..numerics.saddle import Batch, Solution, follow, has_zero_overlap, make_batch, newton, sensitivity, start, zero_overlap
 from ..results import Curve, SaddlePoint
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
@@ -180,12 +180,7 @@ def _unknowns(batch: Batch) -> tuple[str, ...]:
 
 
 def _slope(solution: Solution, name: str) -> np.ndarray:
-    """Error of an observable from that of the unknowns, by its change under a shift along the error."""
-    error = solution.info[:, : solution.nu]
-    scale = np.maximum(np.abs(error).max(axis=1), 1e-300)
-    shift = 1e-6
-    moved = evaluate(solution.batch.with_alpha(solution.alpha), solution.x + shift * error / scale[:, None])
-    return np.abs(moved.extra(name) - solution.extra(name)) / shift * scale
+    return sensitivity(solution, lambda s: s.extra(name))
 
 
 def _named(batch: Batch, branch: str) -> Columns:

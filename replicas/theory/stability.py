@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..models import Perceptron, Spherical
-from ..numerics.saddle import Batch, Solution, follow, has_zero_overlap, make_batch, zero_overlap
+from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result
 from .capacity import default_criterion, threshold
 from .saddle import check_ansatz, result, thermodynamic
@@ -77,7 +77,7 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
     for i in range(size):
         point = batch.take(np.array([i]))
         limit = _limit(point)
-        found = _cross(point, limit)
+        found = first_crossing(point, _loads(point, limit), lambda s: s.extra("replicon"))
         if found is None:
             message[i] = "the replica-symmetric saddle is stable at every load where it exists"
             continue
@@ -113,49 +113,11 @@ def _limit(point: Batch) -> float:
     return float(flat["value"][0]) if np.isfinite(flat["value"][0]) else np.inf
 
 
-def _branch(point: Batch, loads: np.ndarray) -> Solution:
-    many = point.take(np.zeros(loads.size, dtype=int)).with_alpha(loads)
-    return zero_overlap(many) if has_zero_overlap(point.model) else follow(many)
-
-
-def _cross(point: Batch, limit: float) -> tuple[float, float, Solution] | None:
-    """First zero of the replicon along the branch that starts at alpha = 0, by scan and bracketed secant."""
-    spherical = isinstance(point.model.weights, Spherical) and not has_zero_overlap(point.model)
-    if np.isfinite(limit):
-        top = limit * (1 - NEAREST) if spherical else SPAN * limit
-        loads = top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)] if spherical else [np.linspace(0.02, 1.0, GRID)])
-        loads = np.unique(loads)
-    else:
-        loads = np.geomspace(1e-2, HOTTEST, 4 * GRID)
-    s = _branch(point, loads)
-    replicon = np.where(s.converged, s.extra("replicon"), np.nan)
-    negative = np.flatnonzero(replicon < 0)
-    if not negative.size or negative[0] == 0 or not np.isfinite(replicon[negative[0] - 1]):
-        return None
-    k = negative[0]
-    lo, hi, flo, fhi = loads[k - 1], loads[k], replicon[k - 1], replicon[k]
-    best = None
-    for step in range(80):
-        new = hi - fhi * (hi - lo) / (fhi - flo)
-        if step % 3 == 2 or not lo < new < hi:
-            new = 0.5 * (lo + hi)
-        best = _branch(point, np.array([new]))
-        value = float(best.extra("replicon")[0])
-        if not best.converged[0]:
-            return None
-        if value > 0:
-            lo, flo = new, value
-        else:
-            hi, fhi = new, value
-        if hi - lo < 4e-16 * hi or abs(value) < 2e-16:
-            break
-    assert best is not None
-    alpha = float(best.alpha[0])
-    h = 1e-4 * alpha
-    pair = _branch(point, np.array([alpha - h, alpha + h]))
-    slope = (pair.extra("replicon")[1] - pair.extra("replicon")[0]) / (2 * h)
-    # the replicon at a given load is known to what its saddle's error makes of it
-    from .saddle import _slope
-
-    noise = float(_slope(best, "replicon")[0]) + 2e-15 + abs(float(best.extra("replicon")[0]))
-    return alpha, noise / abs(slope) + 4e-16 * alpha, best
+def _loads(point: Batch, limit: float) -> np.ndarray:
+    """Loads scanned for the instability: up to capacity on the sphere, beyond it for a finite set, far out if there is none."""
+    if not np.isfinite(limit):
+        return np.geomspace(1e-2, HOTTEST, 4 * GRID)
+    if isinstance(point.model.weights, Spherical) and not has_zero_overlap(point.model):
+        top = limit * (1 - NEAREST)
+        return np.unique(top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)]))
+    return SPAN * limit * np.linspace(0.02, 1.0, GRID)

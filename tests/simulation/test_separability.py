@@ -42,6 +42,19 @@ def test_feasibility_of_known_points():
     assert not simulation.is_separable([[0.0, 0.0]])
 
 
+def test_scale_of_a_pattern_is_irrelevant():
+    points = simulation.draw_patterns(14, 7, seed=2, kind="gaussian")
+    scales = 10.0 ** np.linspace(-12, 12, 14)[:, None]
+    for sign in (1, -1):
+        labels = np.where(points[:, 0] > 0, sign, 1)
+        assert simulation.is_separable(points * scales, labels) == simulation.is_separable(points, labels)
+    assert simulation.is_separable(points * scales, np.sign(points[:, 0]))
+
+
+def test_a_sample_that_leaves_the_bare_feasibility_program_undecided():
+    assert not simulation.is_separable(simulation.draw_patterns(45, 25, seed=0, sample=8181, kind="gaussian"))
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"patterns: got an array of shape \(3,\)"):
         simulation.is_separable([1.0, 2.0, 3.0])

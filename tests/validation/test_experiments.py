@@ -130,7 +130,7 @@ def test_load_between_two_pattern_numbers_is_interpolated(monkeypatch):
 
 
 def test_sizes_with_many_samples_without_solutions_are_not_used(monkeypatch):
-    monkeypatch.setattr(entropy, "predicted_entropy", lambda alpha: 0 * alpha)
+    monkeypatch.setattr(entropy, "predicted_entropy", lambda alpha: 0.5 + 0 * alpha)
     rng = np.random.default_rng(0)
     good = {N: 2 ** rng.integers(3, 6, (500, N)) for N in (9, 11, 13)}
     poor = good | {7: np.where(rng.random((500, 7)) < 0.05, 0, 8)}

@@ -1,45 +1,48 @@
-"""Extrapolation in 1/N: exact on its own forms, calibrated on noise, and it moves on from a refuted form."""
+"""Extrapolation in 1/N: exact on its own form, calibrated on noise, honest about the term it cannot see."""
 
 import numpy as np
 import pytest
 
-from validation.finite_size import extrapolate, fit_sizes
+from validation.finite_size import extrapolate
 
 SIZES = np.array([11, 15, 19, 23, 25])
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_recovers_its_own_form(order):
-    values = 0.4 + 0.3 / SIZES + (order - 1) * 2.0 / SIZES**2
-    fit = fit_sizes(SIZES, values, np.full(5, 1e-3), order)
-    assert fit.coefficients == pytest.approx((0.4, 0.3, 2.0)[: order + 1], abs=1e-9)
-    assert fit.chi2 < 1e-12 and fit.degrees == 4 - order and fit.probability == pytest.approx(1)
-
-
-def test_two_sizes_by_hand():
-    fit = extrapolate([10, 20], [1.0, 0.9], [0.01, 0.02])
-    assert fit.limit == pytest.approx(0.8) and fit.stderr == pytest.approx(np.hypot(0.01, 0.04))
-    assert "not tested" in fit.statement and fit.degrees == 0
-
-
-def test_curvature_is_noticed():
+def test_recovers_its_own_form():
     values = 0.4 + 0.3 / SIZES + 2.0 / SIZES**2
-    fit = extrapolate(SIZES, values, np.full(5, 1e-4))
-    assert fit.order == 2 and fit.limit == pytest.approx(0.4) and "b/N^2" in fit.statement
-    noisy = extrapolate(SIZES, values, np.full(5, 1e-1))
-    assert noisy.order == 1 and "b/N^2" not in noisy.statement
+    fit = extrapolate(SIZES, values, np.full(5, 1e-9), scale=1.0)
+    assert (fit.limit, fit.a, fit.b) == pytest.approx((0.4, 0.3, 2.0), rel=1e-5)
+    assert fit.degrees == 3 and fit.chi2 == pytest.approx(4, rel=1e-3)  # b is two scales from zero
+
+
+def test_two_sizes_without_curvature_by_hand():
+    fit = extrapolate([10, 20], [1.0, 0.9], [0.01, 0.02], scale=1e-9)
+    assert fit.limit == pytest.approx(0.8) and fit.stderr == pytest.approx(np.hypot(0.01, 0.04))
+    assert fit.degrees == 0 and "not tested" in fit.statement
+
+
+def test_two_exact_sizes_leave_the_uncertainty_of_the_truncation():
+    """(N1 v1 - N2 v2)/(N1 - N2) is off by b/(N1 N2) for v = b/N^2."""
+    fit = extrapolate([10, 20], [1.0, 0.9], [1e-9, 1e-9], scale=3.0)
+    assert fit.limit == pytest.approx(0.8) and fit.stderr == pytest.approx(3 / 200)
 
 
 def test_errors_and_chi2_are_calibrated():
+    """Noise in the data and b drawn from its prior: pulls of unit width, chi2 of mean `degrees`."""
     rng = np.random.default_rng(0)
-    sigma = np.array([0.01, 0.02, 0.01, 0.03, 0.02])
-    fits = [fit_sizes(SIZES, 1 + 0.5 / SIZES + sigma * rng.standard_normal(5), sigma, 1) for _ in range(2000)]
+    sigma = np.array([0.01, 0.02, 0.01, 0.03, 0.02]) / 10
+    fits = []
+    for _ in range(2000):
+        truth = 1 + 0.5 / SIZES + 0.7 * rng.standard_normal() / SIZES**2
+        fits.append(extrapolate(SIZES, truth + sigma * rng.standard_normal(5), sigma, scale=0.7))
     pulls = np.array([(fit.limit - 1) / fit.stderr for fit in fits])
     assert abs(pulls.mean()) < 0.08 and abs(pulls.std() - 1) < 0.06
     assert abs(np.mean([fit.chi2 for fit in fits]) - 3) < 0.2
     assert abs(np.mean([fit.probability < 0.1 for fit in fits]) - 0.1) < 0.03
 
 
-def test_too_few_sizes():
+def test_bad_arguments():
     with pytest.raises(ValueError, match="N: got 1 sizes, takes at least 2"):
-        extrapolate([10], [1.0], [0.1])
+        extrapolate([10], [1.0], [0.1], 1.0)
+    with pytest.raises(ValueError, match="scale: got 0, takes a number > 0"):
+        extrapolate([10, 20], [1.0, 1.0], [0.1, 0.1], 0)

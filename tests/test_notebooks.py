@@ -1,0 +1,56 @@
+"""Every notebook runs as a script, opens as a notebook, and says what the library says."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+import replicas as rp
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
+QUICKSTART = next(path for path in NOTEBOOKS if path.name == "quickstart.py")
+MOST_CELLS = 12
+
+
+@pytest.fixture(scope="module")
+def quickstart():
+    """The names that the quickstart leaves behind."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    return runpy.run_path(str(QUICKSTART))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_opens_as_a_notebook(path):
+    jupytext = pytest.importorskip("jupytext")
+    notebook = jupytext.read(path)
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert kinds[0] == "markdown" and 3 <= kinds.count("code") <= MOST_CELLS
+    assert jupytext.writes(notebook, fmt="py:percent").count("# %%") == len(kinds)
+
+
+def test_quickstart_reaches_the_right_numbers(quickstart):
+    assert quickstart["capacity"].value == pytest.approx(0.8330785997395813, abs=1e-14)
+    assert quickstart["naive"].value == pytest.approx(1.2732395447351628, abs=1e-12)
+    assert quickstart["transitions"].alpha_it.value == pytest.approx(1.2446839898506876, abs=1e-13)
+    assert quickstart["threshold"].value[15] == pytest.approx(2, abs=1e-13)  # kappa = 0
+    assert all(quickstart["instability"].physical)
+
+
+def test_quickstart_checks_its_derivations(quickstart):
+    assert len(quickstart["checks"]) > 10 and all(quickstart["checks"])
+    assert len(quickstart["wedge_checks"]) > 10 and all(quickstart["wedge_checks"])
+
+
+def test_quickstart_agrees_with_finite_n(quickstart):
+    assert quickstart["verdict"].agrees
+    assert quickstart["predicted"] == rp.solve(rp.Perceptron(), alpha=1 / 3).entropy
+    assert 0.001 < quickstart["stderr"] < 0.01
+
+
+def test_wedge_interpolates_between_two_known_models(quickstart):
+    # gamma = 0 is the threshold at kappa = 0, and so is gamma -> infinity, mirrored; in between more can be stored
+    assert quickstart["wedge_capacity"].value > quickstart["capacity"].value
