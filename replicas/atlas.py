@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import __version__, plotting
+from . import __version__, drawing, plotting
 from .arguments import one_line
 from .atlas_page import Table, inline_svg, number, page, prose
 
@@ -278,7 +278,7 @@ def _figure(name: str) -> Callable[[Atlas], None]:
         plotting.write_csv(columns, atlas.directory / f"{name}.csv")
         wide, narrow = figure.draw(columns), figure.draw(columns, narrow=True)
         for suffix in (".svg", ".pdf"):
-            wide.savefig(atlas.directory / f"{name}{suffix}", metadata=plotting.undated(suffix))
+            drawing.write(wide, atlas.directory / f"{name}{suffix}", suffix)
         single = len(wide.axes) == 1
         drawings = [inline_svg(_transparent(wide), name, figure.title)]
         if not single:
@@ -295,7 +295,7 @@ def _transparent(figure: Any) -> str:
     """SVG text without a background, to stand on any paper."""
     figure.patch.set_alpha(0)
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata=plotting.undated(".svg"), facecolor="none")
+    drawing.write(figure, stream, ".svg", facecolor="none")
     return stream.getvalue()
 
 

@@ -92,7 +92,7 @@ WORDS = {"alpha": "α", "kappa": "κ", "beta": "β", "->": "→", "<=": "≤", "
 
 def prose(text: str) -> str:
     """Plain words as HTML: Greek letters and the symbols of the field in italics, α_c with a subscript, u^2 with a power."""
-    text = re.sub("|".join(rf"(?<!\w){word}(?!\w)" for word in WORDS), lambda found: WORDS[found[0]], text)
+    text = re.sub("|".join(rf"(?<!\w){word}(?![A-Za-z0-9])" for word in WORDS), lambda found: WORDS[found[0]], text)
     html = re.sub(r"(?<![\w&])([ακβεφξμqRuNPTW])(?![\w;])|[αε](?=_)", lambda found: f"<i>{found[0]}</i>", escape(text, quote=False))
     html = re.sub(r"_([A-Za-z]+)", r"<sub>\1</sub>", html)
     return re.sub(r"\^(\d+)", r"<sup>\1</sup>", html)

@@ -26,7 +26,7 @@ LABELS = {
     "replicon": "replicon", "value": r"critical load $\alpha_c$", "density": "density", "R": r"overlap with the teacher $R$",
     "eps_g": r"generalization error $\epsilon$", "eps_gibbs": r"Gibbs error $\epsilon$", "eps_bayes": r"Bayes error $\epsilon$",
 }
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 9.0, "font.family": "DejaVu Sans", "mathtext.fontset": "stix", "axes.titlesize": 9.0, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.labelsize": 9.0, "xtick.labelsize": 8.0, "ytick.labelsize": 8.0, "legend.fontsize": 8.0,
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "lines.linewidth": 1.6, "legend.frameon": False,
@@ -36,6 +36,7 @@ STYLE: dict[str, Any] = {
 }
 DASHED = (0, (3.5, 1.8))
 DOTTED = (0, (1.0, 1.6))
+PNG_DPI = 300
 SINGLE, DOUBLE = 4.4, 7.2  # inches: one panel (also a narrow screen), two panels side by side
 
 
@@ -57,6 +58,13 @@ def panels(count: int, narrow: bool, height: float = 2.9) -> tuple[Any, list[Any
     figure = Figure(figsize=(SINGLE if columns == 1 else DOUBLE, height * rows))
     axes = [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
     return figure, axes
+
+
+def write(figure: Any, target: Any, suffix: str, **options: Any) -> None:
+    """Save a figure in the house style and without a date: the same data give the same bytes."""
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+    with style():  # fonts and names inside the file are settled when it is written
+        figure.savefig(target, format=suffix[1:], dpi=PNG_DPI, metadata=undated, **options)
 
 
 def line(ax: Any, x: Any, y: Any, solid: Any, color: str, label: str | None = None, dashes: Any = DASHED) -> None:

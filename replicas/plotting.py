@@ -27,7 +27,6 @@ Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
 
 SUFFIXES = (".svg", ".pdf", ".png")
-PNG_DPI = 300
 VALIDATION = "validation.json"
 LOADS = (0.2, 0.5, 0.8)  # of the field distributions
 TOP_ERROR = 0.5  # a student that has learnt nothing
@@ -377,7 +376,7 @@ def save(figure: str, path: str | Path, progress: Progress = _silent, validation
     drawn = FIGURES[figure].draw(columns)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(path, dpi=PNG_DPI, metadata=undated(path.suffix))
+        dr.write(drawn, path, path.suffix)
         table = write_csv(columns, path.with_suffix(".csv"))
     except OSError as error:
         raise ValueError(f"output: cannot write {path}: {error.strerror}; takes a file that can be written") from None
@@ -388,11 +387,6 @@ def save(figure: str, path: str | Path, progress: Progress = _silent, validation
 def _find_validation(beside: Path) -> Path:
     candidates = [directory / VALIDATION for directory in (beside, Path(), Path("atlas"))]
     return next((path for path in candidates if path.exists()), candidates[0])
-
-
-def undated(suffix: str) -> dict[str, None]:
-    """No date in the file: the same data give the same bytes."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
 
 
 def write_csv(columns: Columns, path: Path) -> Path:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
+from scipy.special import erfcx
 
 import replicas as rp
 from replicas.symbolic.numeric import gauss_panels
@@ -46,20 +47,29 @@ def test_smooth_likelihood():
     mean = tilt @ values / tilt.sum(axis=1)
     assert point.q == pytest.approx(w @ mean**2, abs=VALUE)
     assert point.Q == pytest.approx(w @ (tilt @ values**2 / tilt.sum(axis=1)), abs=VALUE)
-    freezing = rp.capacity(model)
-    assert "not a SAT/UNSAT threshold" in freezing.statement
-    assert abs(rp.solve(model, freezing.value).entropy) < 1e-9
     assert rp.at_line(model).status in ("converged", "no-solution")
 
 
-def test_a_smooth_likelihood_close_to_a_step_agrees_with_the_step():
-    """erfc(-u/(s sqrt 2))/2 is a step seen through Gaussian noise of variance s^2."""
-    s = sp.Rational(1, 50)
-    soft = rp.Perceptron(weights="binary", likelihood=rp.Likelihood(sp.erfc(-rp.field / (s * sp.sqrt(2))) / 2))
-    hard = rp.solve(rp.Perceptron(), 0.5)
-    point = rp.solve(soft, 0.5)
+def test_freezing_load_of_a_soft_likelihood():
+    """No pattern is forbidden: capacity answers with the load at which the Gibbs measure freezes, and says so."""
+    model = rp.Perceptron(weights="binary", likelihood=rp.Likelihood(1 / (1 + sp.exp(-9 * rp.field))))
+    freezing = rp.capacity(model)
+    assert "not a SAT/UNSAT threshold" in freezing.statement
+    assert abs(rp.solve(model, freezing.value).entropy) < VALUE
+
+
+def test_a_step_seen_through_noise_is_a_step_with_more_variance():
+    """Theta = P(u + s nu > 0) has f(omega, V) = log H(-omega/sqrt(V + s^2)): the saddle point solves those equations."""
+    s = 0.2
+    point = rp.solve(rp.Perceptron(weights="binary", likelihood=rp.Likelihood(sp.erfc(-rp.field / (sp.Rational(1, 5) * sp.sqrt(2))) / 2)), 0.5)
     assert point.status == "converged"
-    assert point.q == pytest.approx(hard.q, abs=5e-4)  # corrections are of order s^2
+    x, w = gauss_panels(np.linspace(-9, 9, 121))
+    w = w * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+    v = np.sqrt(1 - point.q + s * s)
+    y = -np.sqrt(point.q) * x / v
+    mills = np.sqrt(2 / np.pi) / erfcx(y / np.sqrt(2))
+    assert point.q_hat == pytest.approx(0.5 * (w @ mills**2) / v**2, abs=VALUE)
+    assert point.q == pytest.approx(w @ np.tanh(np.sqrt(point.q_hat) * x) ** 2, abs=VALUE)
 
 
 @pytest.mark.parametrize(

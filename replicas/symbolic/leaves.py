@@ -120,9 +120,9 @@ def theta_kinks(model: Perceptron, kappa: float | None, beta: float | None) -> l
 def likelihood_values(model: Perceptron, u: np.ndarray, kappa: float | None, beta: float | None) -> np.ndarray:
     """Theta(u) as it was defined."""
     if isinstance(model.likelihood, Likelihood):
-        from .likelihood import piecewise
+        from .likelihood import numpy_function
 
-        return np.broadcast_to(np.asarray(sp.lambdify(S.u, piecewise(model.likelihood.expr), "numpy")(u), dtype=float), u.shape)
+        return numpy_function(model.likelihood.expr, S.u)(u)
     inside = u >= (kappa or 0.0) if model.likelihood == "threshold" else np.abs(u) <= (kappa or 0.0)
     return np.where(inside, 1.0, 0.0 if beta is None else math.exp(-beta))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import sympy as sp
@@ -40,13 +41,19 @@ def piecewise(expr: sp.Expr) -> sp.Expr:
     return half.rewrite(sp.Piecewise) if half.has(sp.Abs, sp.sign, sp.Max, sp.Min) else half
 
 
+def numpy_function(expr: sp.Expr, u: sp.Symbol) -> Callable[[np.ndarray], np.ndarray]:
+    """The likelihood as a function of an array of fields."""
+    function = sp.lambdify(u, piecewise(expr), ["scipy", "numpy"])
+    return lambda x: np.array(np.broadcast_to(np.asarray(function(x), dtype=float), np.shape(x)))
+
+
 def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tuple[float, ...], bool]:
     """Pieces (None if not piecewise constant), kinks, and whether the likelihood is even.
 
     Raises ValueError when the likelihood is negative, not finite, or zero everywhere on |u| <= 40.
     """
     kinks = break_points(expr, u)
-    function = sp.lambdify(u, piecewise(expr), "numpy")
+    function = numpy_function(expr, u)
     edges = [-FIELD_RANGE, *[k for k in kinks if abs(k) < FIELD_RANGE], FIELD_RANGE]
     pieces: list[Piece] = []
     constant, anywhere = True, False
@@ -54,7 +61,7 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
         margin = 1e-9 * (high - low)
         points = np.linspace(low + margin, high - margin, SAMPLES)
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(np.asarray(function(points), dtype=float), points.shape)
+            values = function(points)
         bad = ~(np.isfinite(values) & (values >= 0))
         if bad.any():
             i = int(np.argmax(bad))
@@ -68,6 +75,6 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
         raise ValueError("likelihood: got a function that vanishes for every field |u| <= 40; takes one positive somewhere")
     grid = np.linspace(0.0, 12.0, 1201) + 1e-7
     with np.errstate(all="ignore"):
-        right, left = (np.broadcast_to(np.asarray(function(s * grid), dtype=float), grid.shape) for s in (1, -1))
+        right, left = (function(s * grid) for s in (1, -1))
     even = bool(np.all(np.abs(right - left) <= CONSTANT_TOLERANCE * np.maximum(right, left)))
     return (tuple(pieces) if constant else None), kinks, even

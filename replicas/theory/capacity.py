@@ -24,7 +24,7 @@ from .saddle import check_ansatz
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 MARGIN_RANGE = 12.0  # |kappa| in which the largest margin is sought
-FREEZING_LOADS = np.geomspace(1e-2, 1e5, 140)  # scanned for the zero of the entropy of a soft likelihood
+FREEZING_LOADS = np.geomspace(0.02, 2e3, 60)  # scanned for the zero of the entropy of a soft likelihood
 FIRST_MOMENT_SHARE = 0.8  # of the annealed bound, where the search for the zero of the entropy starts
 MARGINAL = 1e-12  # replicon counted as zero: rounding of a product of O(1) averages
 

@@ -53,13 +53,11 @@ def field_distribution(point: SaddlePoint, u: Any) -> FieldDistribution:
 def _log_theta(point: SaddlePoint, batch: Any, u: np.ndarray) -> np.ndarray:
     model = point.model
     if isinstance(model.likelihood, Likelihood) and model.likelihood.smooth:
-        import sympy as sp
-
         from ..models import field  # type: ignore[attr-defined]
-        from ..symbolic.likelihood import piecewise
+        from ..symbolic.likelihood import numpy_function
 
         with np.errstate(divide="ignore"):
-            return np.log(np.broadcast_to(np.asarray(sp.lambdify(field, piecewise(model.likelihood.expr), "numpy")(u), dtype=float), u.shape))
+            return np.log(numpy_function(model.likelihood.expr, field)(u))
     out = np.full(u.shape, -np.inf)
     for level, low, high in zip(batch.levels[0], batch.low[0], batch.high[0]):
         out = np.where((u >= low) & (u <= high), np.maximum(out, level), out)

@@ -24,7 +24,7 @@ from .saddle import check_ansatz, result, thermodynamic
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
-HOTTEST = 1e6  # largest load scanned at finite temperature
+HOTTEST = 1e4  # largest load scanned at finite temperature
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,7 +116,7 @@ def _limit(point: Batch) -> float:
 def _loads(point: Batch, limit: float) -> np.ndarray:
     """Loads scanned for the instability: up to capacity on the sphere, beyond it for a finite set, far out if there is none."""
     if not np.isfinite(limit):
-        return np.geomspace(1e-2, HOTTEST, 4 * GRID)
+        return np.geomspace(2e-2, HOTTEST, 2 * GRID)
     if isinstance(point.model.weights, Spherical) and not has_zero_overlap(point.model):
         top = limit * (1 - NEAREST)
         return np.unique(top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)]))
