@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -127,39 +131,25 @@ def _report(progress: Progress, done: int, total: int, what: str) -> None:
 
 
 def _compile(atlas: Atlas) -> None:
-    """Derive and compile the models of the page on every processor; what is already in the cache costs a second."""
-    import os
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    """Derive and compile the models of the page on every processor; what is already in the cache costs a second.
 
+    Each model is solved once by a process of its own, whose only use is what it leaves in the cache: should one fail,
+    the model is compiled where it is asked for.
+    """
     storage = [(weights, "storage") for weights in ("binary", "spherical", "ternary")]
     models = storage + [(weights, "teacher-student") for weights in (*LEARNERS, "spherical")]
     workers = min(len(models), os.cpu_count() or 1)
-    if workers == 1:
+    if workers == 1 or not sys.executable:
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
-        try:
-            for done, _ in enumerate(pool.map(_solve_once, models)):
-                atlas.report(f"compilation {done + 1}/{len(models)}")
-        except (OSError, RuntimeError):  # no processes to be had here: each model is compiled where it is asked for
-            pool.shutdown(wait=False, cancel_futures=True)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the parent to answer."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with ThreadPoolExecutor(workers) as pool:
+        for done, _ in enumerate(pool.map(_solve_once, models)):
+            atlas.report(f"compilation {done + 1}/{len(models)}")
 
 
 def _solve_once(model: tuple[str, str]) -> None:
-    import replicas as rp
-
     weights, task = model
-    rp.solve(rp.Perceptron(weights=weights, task=task), alpha=0.5)
+    command = [sys.executable, "-m", "replicas", "solve", "--weights", weights, "--task", task, "--alpha", "0.5"]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 # --- tables --------------------------------------------------------------------------------------------------------
@@ -330,8 +320,6 @@ def _finite_n(atlas: Atlas) -> None:
 
 
 def _exponent(number: float) -> int:
-    import math
-
     return math.floor(math.log10(number)) + 1 if number > 0 else 0
 
 

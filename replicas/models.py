@@ -196,7 +196,9 @@ class Likelihood:
             raise ValueError(f"likelihood: got {expr!r}; takes 'threshold', 'window' or a SymPy expression in rp.field")
         if self.expr.free_symbols - {u}:
             extra = ", ".join(sorted(map(str, self.expr.free_symbols - {u})))
-            raise ValueError(f"likelihood: got an expression with free symbols {extra}; takes an expression in rp.field only")
+            raise ValueError(
+                f"likelihood: got an expression with free symbols {extra}; takes an expression in rp.field only"
+            )
         self.pieces, self.kinks, self.even = analyse(self.expr, u)
 
     name = "custom"
@@ -253,7 +255,9 @@ class Perceptron:
         put = object.__setattr__
         put(self, "weights", parse_weights(weights))
         if not (isinstance(likelihood, Likelihood) or likelihood in ("threshold", "window")):
-            raise ValueError(f"likelihood: got {likelihood!r}; takes 'threshold', 'window' or rp.Likelihood(expr in rp.field)")
+            raise ValueError(
+                f"likelihood: got {likelihood!r}; takes 'threshold', 'window' or rp.Likelihood(expr in rp.field)"
+            )
         put(self, "likelihood", likelihood)
         put(self, "kappa", check_kappa(kappa, likelihood))
         put(self, "beta", None if beta is None else check_beta(beta))
@@ -261,7 +265,9 @@ class Perceptron:
             raise ValueError(f"task: got {task!r}; takes 'storage' or 'teacher-student'")
         put(self, "task", task)
         if isinstance(likelihood, Likelihood) and (self.kappa != 0.0 or beta is not None):
-            raise ValueError("likelihood: a user-defined likelihood takes no kappa and no beta: write them into its expression")
+            raise ValueError(
+                "likelihood: a user-defined likelihood takes no kappa and no beta: write them into its expression"
+            )
         if task == "teacher-student":
             if likelihood != "threshold" or beta is not None:
                 raise ValueError(
@@ -271,7 +277,9 @@ class Perceptron:
             if self.kappa != 0.0:
                 raise ValueError(f"kappa: got {kappa!r} with a noise-free teacher; takes 0")
             if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
-                raise ValueError("weights: got given probabilities with task teacher-student; takes a uniform set of values")
+                raise ValueError(
+                    "weights: got given probabilities with task teacher-student; takes a uniform set of values"
+                )
             if isinstance(self.weights, Discrete) and not self.weights.symmetric:
                 raise ValueError(
                     f"weights: got {self.weights.name} with task teacher-student; takes a set symmetric under w -> -w "
@@ -375,5 +383,8 @@ def check_kappa(kappa: Any, likelihood: Any) -> float | tuple[float, ...]:
 def check_beta(beta: Any) -> float | tuple[float, ...]:
     """Validated inverse temperature: finite and >= 0 (zero temperature is beta=None, or the ground-state question)."""
     return _parameter(
-        "beta", beta, "a finite inverse temperature >= 0 (hard constraints: beta None; T -> 0 energy: ground_state)", 0.0
+        "beta",
+        beta,
+        "a finite inverse temperature >= 0 (hard constraints: beta None; T -> 0 energy: ground_state)",
+        0.0,
     )

@@ -18,7 +18,16 @@ import numpy as np
 
 from .models import Perceptron
 
-STATUSES = ("converged", "no-solution", "not-converged", "not-certified", "branch-ended", "unphysical", "unsupported", "diverges")
+STATUSES = (
+    "converged",
+    "no-solution",
+    "not-converged",
+    "not-certified",
+    "branch-ended",
+    "unphysical",
+    "unsupported",
+    "diverges",
+)
 ERROR_DIGITS = 2  # digits of an error bound worth printing
 
 
@@ -109,7 +118,9 @@ class Result:
         for name in self.computed:
             out[name] = decimal(getattr(self, name))
         out["error"] = bound(self.error)
-        out["errors"] = {k: bound(v) for k, v in self.errors.items() if v is not None and getattr(self, k, 0.0) is not None}
+        out["errors"] = {
+            k: bound(v) for k, v in self.errors.items() if v is not None and getattr(self, k, 0.0) is not None
+        }
         for name in self.labels:
             if hasattr(self, name):
                 out[name] = decimal(getattr(self, name))
@@ -136,8 +147,13 @@ class Result:
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Header and cells of a readable table; a value carries its error, short."""
         points = self.points()
-        names = [n for n in (*self.inputs, *self.computed, *self.labels) if any(p.get(n) not in (None, "") for p in points)]
-        body = [[readable(p.get(n), p["errors"].get(n) if n != self.headline else p["error"]) for n in names] + [_status(p)] for p in points]
+        names = [
+            n for n in (*self.inputs, *self.computed, *self.labels) if any(p.get(n) not in (None, "") for p in points)
+        ]
+        body = [
+            [readable(p.get(n), p["errors"].get(n) if n != self.headline else p["error"]) for n in names] + [_status(p)]
+            for p in points
+        ]
         return [*names, "status"], body
 
     def __str__(self) -> str:
@@ -152,7 +168,10 @@ class Result:
     def _repr_html_(self) -> str:
         header, body = self.rows()
         if len(body) == 1:
-            rows = "".join(f"<tr><th style='text-align:left'>{html.escape(n)}</th><td>{html.escape(c)}</td></tr>" for n, c in zip(header, body[0]))
+            rows = "".join(
+                f"<tr><th style='text-align:left'>{html.escape(n)}</th><td>{html.escape(c)}</td></tr>"
+                for n, c in zip(header, body[0])
+            )
         else:
             rows = "<tr>" + "".join(f"<th>{html.escape(n)}</th>" for n in header) + "</tr>"
             rows += "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in body)
@@ -162,7 +181,9 @@ class Result:
         if self.shape or getattr(self, self.headline, None) is None:
             return None
         p = self._point()
-        return rf"$\mathrm{{{self.headline.replace('_', chr(92) + '_')}}} = {readable(p.get(self.headline), p['error'])}$"
+        return (
+            rf"$\mathrm{{{self.headline.replace('_', chr(92) + '_')}}} = {readable(p.get(self.headline), p['error'])}$"
+        )
 
 
 def describe(model: Perceptron) -> str:
@@ -213,7 +234,18 @@ class SaddlePoint(Result):
 
     quantity: ClassVar[str] = "solve"
     inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa", "beta")
-    computed: ClassVar[tuple[str, ...]] = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon", "residual", "condition")
+    computed: ClassVar[tuple[str, ...]] = (
+        "q",
+        "q_hat",
+        "Q",
+        "lam",
+        "free_entropy",
+        "entropy",
+        "energy",
+        "replicon",
+        "residual",
+        "condition",
+    )
     headline: ClassVar[str] = "free_entropy"
 
     alpha: Any
@@ -247,7 +279,9 @@ class Curve(SaddlePoint):
     def __getitem__(self, index: Any) -> SaddlePoint:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name, value in values.items():
-            values[name] = {k: _at(v, index) for k, v in value.items()} if isinstance(value, Mapping) else _at(value, index)
+            values[name] = (
+                {k: _at(v, index) for k, v in value.items()} if isinstance(value, Mapping) else _at(value, index)
+            )
         scalar = not isinstance(values["status"], np.ndarray)
         return (SaddlePoint if scalar else Curve)(**values)
 
@@ -269,8 +303,16 @@ class Curve(SaddlePoint):
             value = getattr(self, name)
             if value is not None:
                 data[name] = (dims, np.broadcast_to(np.asarray(value), self.shape))
-        data |= {f"{k}_error": (dims, np.broadcast_to(np.asarray(v), self.shape)) for k, v in self.errors.items() if v is not None}
-        coords = {n: (dims, np.broadcast_to(np.asarray(getattr(self, n)), self.shape)) for n in self.inputs if getattr(self, n) is not None}
+        data |= {
+            f"{k}_error": (dims, np.broadcast_to(np.asarray(v), self.shape))
+            for k, v in self.errors.items()
+            if v is not None
+        }
+        coords = {
+            n: (dims, np.broadcast_to(np.asarray(getattr(self, n)), self.shape))
+            for n in self.inputs
+            if getattr(self, n) is not None
+        }
         return xr.Dataset(data, coords=coords, attrs={"model": describe(self.model), "ansatz": self.ansatz})
 
 
@@ -284,7 +326,15 @@ class Estimate(Result):
 
     inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa", "beta")
     computed: ClassVar[tuple[str, ...]] = ("value",)
-    labels: ClassVar[tuple[str, ...]] = ("criterion", "digits", "certified", "order_parameters", "stable", "physical", "statement")
+    labels: ClassVar[tuple[str, ...]] = (
+        "criterion",
+        "digits",
+        "certified",
+        "order_parameters",
+        "stable",
+        "physical",
+        "statement",
+    )
 
     question: str = "capacity"
     value: Any = None

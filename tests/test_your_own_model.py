@@ -13,12 +13,21 @@ VALUE = 1e-10  # an independent SciPy quadrature of the same integrals
 
 def test_ten_lines():
     u = rp.field
-    model = rp.Perceptron(weights=rp.Discrete([-3, -1, 1, 3]), likelihood=rp.Likelihood(sp.Heaviside(u - 0.2) + sp.Heaviside(-u - 2)))
+    model = rp.Perceptron(
+        weights=rp.Discrete([-3, -1, 1, 3]),
+        likelihood=rp.Likelihood(sp.Heaviside(u - 0.2) + sp.Heaviside(-u - 2)),
+    )
     derivation = rp.derive(model)
     assert all(derivation.check())
     point = rp.solve(model, alpha=1.0)
     assert point.status == "converged" and point.residual < 1e-12
-    assert abs(derivation.free_entropy(q=point.q, q_hat=point.q_hat, lam=point.lam, Q=point.Q, alpha=1.0) - point.free_entropy) < VALUE
+    assert (
+        abs(
+            derivation.free_entropy(q=point.q, q_hat=point.q_hat, lam=point.lam, Q=point.Q, alpha=1.0)
+            - point.free_entropy
+        )
+        < VALUE
+    )
     alpha_c = rp.capacity(model)
     assert alpha_c.status == "converged" and abs(rp.solve(model, alpha_c.value).entropy) < VALUE
     line = rp.at_line(model)
@@ -61,7 +70,13 @@ def test_freezing_load_of_a_soft_likelihood():
 def test_a_step_seen_through_noise_is_a_step_with_more_variance():
     """Theta = P(u + s nu > 0) has f(omega, V) = log H(-omega/sqrt(V + s^2)): the saddle point solves those equations."""
     s = 0.2
-    point = rp.solve(rp.Perceptron(weights="binary", likelihood=rp.Likelihood(sp.erfc(-rp.field / (sp.Rational(1, 5) * sp.sqrt(2))) / 2)), 0.5)
+    point = rp.solve(
+        rp.Perceptron(
+            weights="binary",
+            likelihood=rp.Likelihood(sp.erfc(-rp.field / (sp.Rational(1, 5) * sp.sqrt(2))) / 2),
+        ),
+        0.5,
+    )
     assert point.status == "converged"
     x, w = gauss_panels(np.linspace(-9, 9, 121))
     w = w * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)

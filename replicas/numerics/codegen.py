@@ -26,8 +26,18 @@ if TYPE_CHECKING:
     from ..symbolic.functional import Functional
 
 PACKAGE = Path(__file__).resolve().parent.parent
-SOURCES = ("models.py", "symbolic/nodes.py", "symbolic/leaves.py", "symbolic/functional.py", "symbolic/rs.py",
-           "symbolic/likelihood.py", "numerics/codegen.py", "numerics/kernels.py", "numerics/smooth.py", "numerics/driver.py")
+SOURCES = (
+    "models.py",
+    "symbolic/nodes.py",
+    "symbolic/leaves.py",
+    "symbolic/functional.py",
+    "symbolic/rs.py",
+    "symbolic/likelihood.py",
+    "numerics/codegen.py",
+    "numerics/kernels.py",
+    "numerics/smooth.py",
+    "numerics/driver.py",
+)
 
 
 def cache_dir() -> Path:
@@ -63,7 +73,9 @@ def structure(model: Perceptron) -> tuple[Any, ...]:
         kind = ("fixed-norm", weights.name, weights.probabilities)
     else:
         kind = ("discrete", weights.name if model.teacher else "free", weights.symmetric)
-    smooth = str(model.likelihood.expr) if isinstance(model.likelihood, Likelihood) and model.likelihood.smooth else "pieces"
+    smooth = (
+        str(model.likelihood.expr) if isinstance(model.likelihood, Likelihood) and model.likelihood.smooth else "pieces"
+    )
     return kind, smooth, model.task
 
 
@@ -100,7 +112,6 @@ def load(model: Perceptron) -> ModuleType:
 def generate(model: Perceptron) -> str:
     """The module text for a model's RS functional."""
     from ..symbolic.rs import functional
-
     from . import driver, smooth
 
     func = functional(model)
@@ -164,7 +175,13 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
 
     def code_symbols(expr: sp.Expr) -> sp.Expr:
         flat = expr.replace(lambda e: isinstance(e, LogMean | Tilt), average)
-        algebra = sp.Add(*(t for t in sp.Add.make_args(flat) if not any(str(s)[0] in "pw" and str(s)[1:].isdigit() for s in t.free_symbols)))
+        algebra = sp.Add(
+            *(
+                t
+                for t in sp.Add.make_args(flat)
+                if not any(str(s)[0] in "pw" and str(s)[1:].isdigit() for s in t.free_symbols)
+            )
+        )
         rest = flat - algebra
         logs = sp.Add(*(t for t in sp.Add.make_args(algebra) if t.has(sp.log)))
         rational = sp.factor((algebra - logs).subs(S.q, func.norm - V))
@@ -200,10 +217,13 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         return printed(obs.replace(lambda e: isinstance(e, Leaf), lambda e: sp.Symbol(f"d{int(e.k[0])}", real=True)))
 
     at = func.replicas
-    discrete = isinstance(model.weights, Discrete)
-    binary = discrete and model.weights.fixed_norm is not None and model.weights.name == "binary"
-    lines = ['@njit(cache=True, error_model="numpy")',
-             "def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):"]
+    weight_set = model.weights
+    discrete = isinstance(weight_set, Discrete)
+    binary = weight_set.name == "binary"
+    lines = [
+        '@njit(cache=True, error_model="numpy")',
+        "def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):",
+    ]
     kinds = [str(u) for u in func.unknowns]
     lines.append(f"    # unknowns: {', '.join(kinds)} as logit(q/Q), log q_hat, lambda, log Q")
     if S.Q in func.unknowns:
@@ -225,9 +245,16 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
 
     pattern, weights = towers[S.omega], towers[S.h]
     lines += [f"    {name} = 0.0" for name in (*pattern.index.values(), *weights.index.values())]
-    lines += ["    total = 0.0", "    kinks = np.empty(2 * low.size + 2)", "    nk = pattern_kinks(q, low, high, kinks)"]
+    lines += [
+        "    total = 0.0",
+        "    kinks = np.empty(2 * low.size + 2)",
+        "    nk = pattern_kinks(q, low, high, kinks)",
+    ]
     if is_smooth:
-        lines += ["    work = np.empty((4, 16384))", "    n = gaussian_rule(min(0.49, 2.0 * math.sqrt(V / q)) if nk else 1.5, kinks[:nk], level, False, z, wt)"]
+        lines += [
+            "    work = np.empty((4, 16384))",
+            "    n = gaussian_rule(min(0.49, 2.0 * math.sqrt(V / q)) if nk else 1.5, kinks[:nk], level, False, z, wt)",
+        ]
         call = "smooth_leaf(q_root * z[i], V, low, level, d, acc, work)"
     else:
         lines.append("    n = gaussian_rule(POLE_H * math.sqrt(V / q), kinks[:nk], level, False, z, wt)")
@@ -238,9 +265,17 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     lines += accumulate(pattern, "        ", "wi")
     lines += [f"    {name} /= total" for name in pattern.index.values()]
     if discrete:
-        leaf = "binary_leaf(hh, d)" + ("\n{i}d[0] -= 0.5 * lambda_" if at else "") if binary else "discrete_leaf(hh, lambda_, values, log_measure, d)"
-        half = at == 0 and model.weights.symmetric
-        lines += ["    span = values[values.size - 1] - values[0]", "    h_root = math.sqrt(qhat)", "    wk = np.empty(values.size + 1)"]
+        leaf = (
+            "binary_leaf(hh, d)" + ("\n{i}d[0] -= 0.5 * lambda_" if at else "")
+            if binary
+            else "discrete_leaf(hh, lambda_, values, log_measure, d)"
+        )
+        half = at == 0 and isinstance(weight_set, Discrete) and weight_set.symmetric
+        lines += [
+            "    span = values[values.size - 1] - values[0]",
+            "    h_root = math.sqrt(qhat)",
+            "    wk = np.empty(values.size + 1)",
+        ]
         if at:  # E[obs e^g] = sum_w0 p(w0) E obs(h + q_hat w0): the tilt is a shift
             lines += ["    for j in range(values.size):", "        shift = qhat * values[j]"]
         else:
@@ -254,7 +289,9 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
             f"            wi = wt[i]{' / values.size' if at else ''}",
         ]
         lines += accumulate(weights, "            ", "wi")
-    lines.append("    # phi, magnitude, gradient, magnitudes, Hessian | alpha column, the same of log(up/down), log(up/down), d phi/d alpha, observables")
+    lines.append(
+        "    # phi, magnitude, gradient, magnitudes, Hessian | alpha column, the same of log(up/down), log(up/down), d phi/d alpha, observables"
+    )
     nu = len(func.unknowns)
     lines += [f"    out[0] = {printed(phi)}", f"    out[1] = {printed(magnitude(phi))}"]
     base = 2 + 2 * nu
@@ -268,15 +305,29 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     for i in range(nu):
         lines += ["    up = 0.0", "    down = 0.0"]
         for k, term in enumerate(term_code[i]):
-            lines += [f"    t{k} = {printed(term)}", f"    if t{k} > 0.0:", f"        up += t{k}", "    else:", f"        down -= t{k}"]
-        lines += [f"    out[{2 + i}] = up - down", f"    out[{2 + nu + i}] = up + down", "    regular = up > 0.0 and down > 0.0"]
+            lines += [
+                f"    t{k} = {printed(term)}",
+                f"    if t{k} > 0.0:",
+                f"        up += t{k}",
+                "    else:",
+                f"        down -= t{k}",
+            ]
+        lines += [
+            f"    out[{2 + i}] = up - down",
+            f"    out[{2 + nu + i}] = up + down",
+            "    regular = up > 0.0 and down > 0.0",
+        ]
         for k in range(len(term_code[i])):
             lines.append(f"    s{k} = (1.0 / up if t{k} > 0.0 else 1.0 / down) if regular else 1.0")
         for j in range(width):
             plain, scaled = [], []
             for k, derivatives in enumerate(term_grad[i]):
                 if j < nu:
-                    pieces = [(derivatives[c], jacobian[name][j]) for c, name in enumerate(kinds) if j in jacobian[name] and derivatives[c] != 0]
+                    pieces = [
+                        (derivatives[c], jacobian[name][j])
+                        for c, name in enumerate(kinds)
+                        if j in jacobian[name] and derivatives[c] != 0
+                    ]
                     code = " + ".join(f"({printed(e)}) * ({f})" for e, f in pieces)
                 else:
                     code = printed(derivatives[nu]) if derivatives[nu] != 0 else ""

@@ -41,7 +41,9 @@ def _tangent(jacobian: np.ndarray, along: np.ndarray) -> np.ndarray:
     return t if t @ along >= 0 else -t
 
 
-def _correct(point: Batch, guess: np.ndarray, tangent: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray, Solution] | None:
+def _correct(
+    point: Batch, guess: np.ndarray, tangent: np.ndarray, level: int
+) -> tuple[np.ndarray, np.ndarray, Solution] | None:
     """Newton back to the branch in the plane through ``guess`` orthogonal to ``tangent``."""
     u = guess.copy()
     for _ in range(CORRECTIONS):
@@ -92,7 +94,9 @@ def first_fold(point: Batch, x: np.ndarray, alpha: float, step: float = 0.05, ma
     return Fold(float(alpha1), u1[:-1], float(abs(alpha1 - alpha0) + scale), s)
 
 
-def _bisect(point: Batch, u: np.ndarray, tangent: np.ndarray, size: float, level: int) -> tuple[np.ndarray, Solution] | None:
+def _bisect(
+    point: Batch, u: np.ndarray, tangent: np.ndarray, size: float, level: int
+) -> tuple[np.ndarray, Solution] | None:
     """Zero of the alpha component of the tangent between u and u + size tangent, by bracketed secant."""
     lo, hi, flo = 0.0, size, tangent[-1]
     end = _correct(point, u + hi * tangent, tangent, level)

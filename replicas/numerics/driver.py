@@ -7,8 +7,6 @@ from a second evaluation on a grid of half the step.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
@@ -86,7 +84,6 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
     """Damped then full Newton steps until the residual stops improving; returns (alpha, residual, steps)."""
     best = np.inf
     floor_hits = 0
-    n = NU + 1 if zero else NU
     residual = np.inf
     for step in range(max_steps):
         evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part)
@@ -117,7 +114,9 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
 
 
 @njit(cache=True, error_model="numpy")
-def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, max_level, xs, found, results, info, cold):
+def solve_batch(
+    x0, alphas, zero, levels, low, high, values, log_measure, warm, max_level, xs, found, results, info, cold
+):
     """Solve every point of a batch.
 
     x0 (B, NU) starts; alphas (B,); levels, low, high (B, pieces); ``zero``: alpha is unknown and phi = 0.
@@ -158,10 +157,43 @@ def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, 
             level = 0
             while level <= max_level:
                 alpha, residual, steps = iterate(
-                    x, alpha, zero, levels[p], low[p], high[p], values, log_measure, level, 60, out, z, wt, d, acc, part, a, b)
+                    x,
+                    alpha,
+                    zero,
+                    levels[p],
+                    low[p],
+                    high[p],
+                    values,
+                    log_measure,
+                    level,
+                    60,
+                    out,
+                    z,
+                    wt,
+                    d,
+                    acc,
+                    part,
+                    a,
+                    b,
+                )
                 if not residual < 1e-9:
                     break
-                evaluate(x, alpha, levels[p], low[p], high[p], values, log_measure, level + 1, fine, z, wt, d, acc, part)
+                evaluate(
+                    x,
+                    alpha,
+                    levels[p],
+                    low[p],
+                    high[p],
+                    values,
+                    log_measure,
+                    level + 1,
+                    fine,
+                    z,
+                    wt,
+                    d,
+                    acc,
+                    part,
+                )
                 newton_step(fine, zero, a, b)  # the step to the finer grid's solution
                 gap = 0.0
                 for i in range(NU):
@@ -210,7 +242,22 @@ def solve_batch(x0, alphas, zero, levels, low, high, values, log_measure, warm, 
                 condition = max(condition, abs(b[i]))
             if zero:
                 info[p, NU] += ROUNDING * abs(b[NU])
-        evaluate(xs[p], found[p], levels[p], low[p], high[p], values, log_measure, level + 1, results[p], z, wt, d, acc, part)
+        evaluate(
+            xs[p],
+            found[p],
+            levels[p],
+            low[p],
+            high[p],
+            values,
+            log_measure,
+            level + 1,
+            results[p],
+            z,
+            wt,
+            d,
+            acc,
+            part,
+        )
         residual, _ = newton_step(results[p], zero, a, b)
         info[p, NU + 1] = abs(fine_phi - out[0]) + ROUNDING * max(1.0, results[p, 1])
         info[p, NU + 2] = residual
@@ -231,7 +278,22 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
     acc = np.empty(6)
     part = np.empty(6)
     for p in range(alphas.size):
-        evaluate(xs[p], alphas[p], levels[p], low[p], high[p], values, log_measure, level, results[p], z, wt, d, acc, part)
+        evaluate(
+            xs[p],
+            alphas[p],
+            levels[p],
+            low[p],
+            high[p],
+            values,
+            log_measure,
+            level,
+            results[p],
+            z,
+            wt,
+            d,
+            acc,
+            part,
+        )
 
 
 MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise

@@ -99,7 +99,7 @@ def two_sided(a, b, out):
     if a + b < 0.0:  # the tail is taken on the positive side
         a, b, sign = -b, -a, -1.0
     width = b - a
-    if 0.5 * (b * b - a * a) > 45.0 and a > 0.0 or (a <= 0.0 and b > 9.5 and a < -9.5):
+    if (0.5 * (b * b - a * a) > 45.0 and a > 0.0) or (a <= 0.0 and b > 9.5 and a < -9.5):
         if a > 0.0:
             one_sided(a, out)
         else:

@@ -54,10 +54,22 @@ class Batch:
         """The sub-batch at ``index``."""
         beta = None if self.beta is None else self.beta[index]
         a = self.alpha[index]
-        return replace(self, shape=a.shape, alpha=a, kappa=self.kappa[index], beta=beta, levels=self.levels[index], low=self.low[index], high=self.high[index])
+        return replace(
+            self,
+            shape=a.shape,
+            alpha=a,
+            kappa=self.kappa[index],
+            beta=beta,
+            levels=self.levels[index],
+            low=self.low[index],
+            high=self.high[index],
+        )
 
     def with_alpha(self, alpha: Any) -> Batch:
-        return replace(self, alpha=np.ascontiguousarray(np.broadcast_to(np.asarray(alpha, dtype=float), self.alpha.shape)))
+        return replace(
+            self,
+            alpha=np.ascontiguousarray(np.broadcast_to(np.asarray(alpha, dtype=float), self.alpha.shape)),
+        )
 
     def out(self, values: np.ndarray) -> Any:
         """A flat array in the shape the question was asked in: a scalar for a scalar."""
@@ -96,11 +108,17 @@ def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any
     if beta is not None and model.beta is None:
         raise ValueError(f"beta: got {beta!r} for a model with hard constraints; takes a model made with beta")
     k = np.asarray(model.kappa if kappa is None else _array(check_kappa, kappa, model.likelihood), dtype=float)
-    b = None if model.beta is None else np.asarray(model.beta if beta is None else _array(check_beta, beta), dtype=float)
+    b = (
+        None
+        if model.beta is None
+        else np.asarray(model.beta if beta is None else _array(check_beta, beta), dtype=float)
+    )
     try:
         shape = np.broadcast_shapes(a.shape, k.shape, () if b is None else b.shape)
     except ValueError:
-        raise ValueError(f"alpha, kappa, beta: got shapes {a.shape}, {k.shape}{'' if b is None else f', {b.shape}'}; takes arrays that broadcast") from None
+        raise ValueError(
+            f"alpha, kappa, beta: got shapes {a.shape}, {k.shape}{'' if b is None else f', {b.shape}'}; takes arrays that broadcast"
+        ) from None
     flat = [np.broadcast_to(x, shape).reshape(-1).copy() for x in (a, k)]
     fb = None if b is None else np.broadcast_to(b, shape).reshape(-1).copy()
     levels, low, high = _pieces(model, flat[1], fb)
@@ -203,7 +221,12 @@ class Solution:
 
     def put(self, index: Any, other: Solution) -> None:
         """Overwrite the points at ``index``."""
-        self.x[index], self.alpha[index], self.results[index], self.info[index] = other.x, other.alpha, other.results, other.info
+        self.x[index], self.alpha[index], self.results[index], self.info[index] = (
+            other.x,
+            other.alpha,
+            other.results,
+            other.info,
+        )
 
 
 def fixed_norm(model: Perceptron) -> float:
@@ -221,8 +244,23 @@ def newton(batch: Batch, x0: np.ndarray, zero: bool = False, cold: np.ndarray | 
     xs, found = np.empty((size, module.NU)), np.empty(size)
     results, info = np.empty((size, module.NOUT)), np.empty((size, module.NU + 6))
     cold = np.ones(size, dtype=bool) if cold is None else cold
-    module.solve_batch(np.ascontiguousarray(x0), batch.alpha, zero, batch.levels, batch.low, batch.high, batch.values,
-                       batch.log_measure, True, MAX_LEVEL, xs, found, results, info, cold)
+    module.solve_batch(
+        np.ascontiguousarray(x0),
+        batch.alpha,
+        zero,
+        batch.levels,
+        batch.low,
+        batch.high,
+        batch.values,
+        batch.log_measure,
+        True,
+        MAX_LEVEL,
+        xs,
+        found,
+        results,
+        info,
+        cold,
+    )
     return Solution(batch, module, xs, found, results, info)
 
 
@@ -230,8 +268,17 @@ def evaluate(batch: Batch, x: np.ndarray, level: int = 1) -> Solution:
     """The functional and its averages at given unknowns, not solved."""
     module = load(batch.model)
     results = np.empty((batch.size, module.NOUT))
-    module.evaluate_batch(np.ascontiguousarray(x), batch.alpha, batch.levels, batch.low, batch.high, batch.values,
-                          batch.log_measure, level, results)
+    module.evaluate_batch(
+        np.ascontiguousarray(x),
+        batch.alpha,
+        batch.levels,
+        batch.low,
+        batch.high,
+        batch.values,
+        batch.log_measure,
+        level,
+        results,
+    )
     info = np.full((batch.size, module.NU + 6), np.nan)
     return Solution(batch, module, np.array(x), batch.alpha.copy(), results, info)
 
@@ -270,7 +317,9 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
         solution = _ramped(sorted_batch)
     else:
         cold = np.ones(batch.size, dtype=bool)
-        cold[1:] = (np.diff(sorted_batch.kappa) != 0) if batch.beta is None else (np.diff(sorted_batch.kappa) != 0) | (np.diff(sorted_batch.beta) != 0)
+        cold[1:] = np.diff(sorted_batch.kappa) != 0
+        if sorted_batch.beta is not None:
+            cold[1:] |= np.diff(sorted_batch.beta) != 0
         if zero:
             cold[1:] = False
         solution = newton(sorted_batch, start(sorted_batch, STARTS[0]), zero, cold)
@@ -281,7 +330,14 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
         part = sorted_batch.take(bad)
         solution.put(bad, newton(part, start(part, logit), zero))
     inverse = np.argsort(order)
-    return Solution(batch, solution.module, solution.x[inverse], solution.alpha[inverse], solution.results[inverse], solution.info[inverse])
+    return Solution(
+        batch,
+        solution.module,
+        solution.x[inverse],
+        solution.alpha[inverse],
+        solution.results[inverse],
+        solution.info[inverse],
+    )
 
 
 def _ramped(batch: Batch) -> Solution:
@@ -300,7 +356,14 @@ def _ramped(batch: Batch) -> Solution:
     ended = np.maximum.accumulate(~good)  # once the branch has ended nothing beyond is on it
     solution.info[ended, -1] = 0.0
     index = np.searchsorted(loads, batch.alpha)
-    return Solution(batch, solution.module, solution.x[index], solution.alpha[index], solution.results[index], solution.info[index])
+    return Solution(
+        batch,
+        solution.module,
+        solution.x[index],
+        solution.alpha[index],
+        solution.results[index],
+        solution.info[index],
+    )
 
 
 def has_zero_overlap(model: Perceptron) -> bool:

@@ -55,7 +55,9 @@ class Functional:
 
     @property
     def parameters(self) -> tuple[sp.Symbol, ...]:
-        free = set(self.expr.free_symbols) | {s for leaf in self.leaves.values() if leaf.closed for s in leaf.closed.free_symbols}
+        free = set(self.expr.free_symbols) | {
+            s for leaf in self.leaves.values() if leaf.closed for s in leaf.closed.free_symbols
+        }
         return tuple(p for p in (S.alpha, S.kappa, S.beta) if p in free)
 
     def closed_form(self, expr: sp.Expr | None = None) -> sp.Expr:
@@ -77,7 +79,9 @@ class Functional:
         env = {sp.Symbol(names.get(k, k)).name: float(v) for k, v in values.items()}
         needed = {x.name for x in (*self.unknowns, *self.parameters)}
         if needed - set(env):
-            raise ValueError(f"{', '.join(sorted(needed - set(env)))}: missing; the functional takes {', '.join(sorted(needed))}")
+            raise ValueError(
+                f"{', '.join(sorted(needed - set(env)))}: missing; the functional takes {', '.join(sorted(needed))}"
+            )
         return float(evaluate(self.expr, env, self.leaves))
 
 

@@ -23,7 +23,6 @@ from . import symbols as S
 from .nodes import Leaf
 from .special import A, G, H
 
-
 FIELD_SHORT = 0.5  # of that reach, kept in brute-force integrals over several replicas
 FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the root mean square weight: 9 standard deviations and more
 
@@ -96,7 +95,9 @@ def _likelihood_measure(model: Perceptron) -> Measure:
         if key not in cache:
             kinks = theta_kinks(model, *parameters)
             wide = FIELD_SHORT * reach if most else reach
-            edges = np.unique(np.concatenate([np.linspace(-wide, wide, 2 if most else 111), [k for k in kinks if abs(k) < wide]]))
+            edges = np.unique(
+                np.concatenate([np.linspace(-wide, wide, 2 if most else 111), [k for k in kinks if abs(k) < wide]])
+            )
             u, weight = gauss_panels(edges, most // (edges.size - 1) if most else 10)
             with np.errstate(divide="ignore"):
                 theta = likelihood_values(model, u, *parameters)
@@ -137,7 +138,10 @@ def _finite_sum(weights: Discrete) -> sp.Expr:
     norm = weights.fixed_norm
     common = sp.S.Zero if norm is None else -S.lam * exact(norm) / 2
     if not weights.symmetric:
-        terms = [p * sp.exp(S.h * exact(w) - (0 if norm else S.lam * exact(w) ** 2 / 2)) for w, p in zip(weights.values, probs)]
+        terms = [
+            p * sp.exp(S.h * exact(w) - (0 if norm else S.lam * exact(w) ** 2 / 2))
+            for w, p in zip(weights.values, probs)
+        ]
         return sp.log(sp.Add(*terms)) + common
     total = sp.S.Zero
     for w, p in zip(weights.values, probs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -23,14 +24,20 @@ def break_points(expr: sp.Expr, u: sp.Symbol) -> tuple[float, ...]:
     for atom in expr.atoms(sp.Max, sp.Min):
         zeros += [a - b for i, a in enumerate(atom.args) for b in atom.args[:i]]
     for atom in expr.atoms(sp.Piecewise):
-        zeros += [rel.lhs - rel.rhs for _, cond in atom.args for rel in getattr(cond, "atoms", lambda *_: ())(sp.core.relational.Relational)]
+        zeros += [
+            rel.lhs - rel.rhs
+            for _, cond in atom.args
+            for rel in getattr(cond, "atoms", lambda *_: ())(sp.core.relational.Relational)
+        ]
     points: set[float] = set()
     for zero in zeros:
         roots = sp.solveset(zero, u, sp.S.Reals)
         if not isinstance(roots, sp.FiniteSet):
             if roots is sp.S.EmptySet or roots == sp.S.Reals:
                 continue
-            raise ValueError(f"likelihood: cannot find where {zero} changes sign; takes break points SymPy can solve for")
+            raise ValueError(
+                f"likelihood: cannot find where {zero} changes sign; takes break points SymPy can solve for"
+            )
         points |= {float(r) for r in roots}
     return tuple(sorted(points))
 
@@ -57,7 +64,7 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
     edges = [-FIELD_RANGE, *[k for k in kinks if abs(k) < FIELD_RANGE], FIELD_RANGE]
     pieces: list[Piece] = []
     constant, anywhere = True, False
-    for low, high in zip(edges[:-1], edges[1:]):
+    for low, high in itertools.pairwise(edges):
         margin = 1e-9 * (high - low)
         points = np.linspace(low + margin, high - margin, SAMPLES)
         with np.errstate(all="ignore"):
@@ -65,14 +72,24 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
         bad = ~(np.isfinite(values) & (values >= 0))
         if bad.any():
             i = int(np.argmax(bad))
-            raise ValueError(f"likelihood: got {values[i]:.6g} at u = {points[i]:.6g}; takes a finite function >= 0 of the field")
+            raise ValueError(
+                f"likelihood: got {values[i]:.6g} at u = {points[i]:.6g}; takes a finite function >= 0 of the field"
+            )
         anywhere |= bool(values.max() > 0)
         if np.ptp(values) > CONSTANT_TOLERANCE * values.max():
             constant = False
         elif values[0] > 0:
-            pieces.append(Piece(math.log(values[SAMPLES // 2]), -math.inf if low == -FIELD_RANGE else low, math.inf if high == FIELD_RANGE else high))
+            pieces.append(
+                Piece(
+                    math.log(values[SAMPLES // 2]),
+                    -math.inf if low == -FIELD_RANGE else low,
+                    math.inf if high == FIELD_RANGE else high,
+                )
+            )
     if not anywhere:
-        raise ValueError("likelihood: got a function that vanishes for every field |u| <= 40; takes one positive somewhere")
+        raise ValueError(
+            "likelihood: got a function that vanishes for every field |u| <= 40; takes one positive somewhere"
+        )
     grid = np.linspace(0.0, 12.0, 1201) + 1e-7
     with np.errstate(all="ignore"):
         right, left = (function(s * grid) for s in (1, -1))

@@ -11,6 +11,7 @@ phi/beta -> 1/(2x) - alpha E min(1, d^2/(2x)) = -energy. Both envelopes are piec
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -59,7 +60,7 @@ def gaps(pieces: Iterable[Piece], symbolic_edge: sp.Expr | None = None) -> list[
     to = lambda v: sp.Float(v, 17) if math.isfinite(v) else (sp.S.Infinity if v > 0 else sp.S.NegativeInfinity)  # noqa: E731
     if merged[0][0] > -math.inf:
         out.append((sp.S.NegativeInfinity, to(merged[0][0]), to(merged[0][0])))
-    for (_, left), (right, _) in zip(merged[:-1], merged[1:]):
+    for (_, left), (right, _) in itertools.pairwise(merged):
         mid = (left + right) / 2
         out += [(to(left), to(mid), to(left)), (to(mid), to(right), to(right))]
     if merged[-1][1] < math.inf:
@@ -75,7 +76,9 @@ def symbolic_gaps(likelihood: str) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
     return [(-inf, -S.kappa, -S.kappa), (S.kappa, inf, S.kappa)]
 
 
-def distance_square(stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]], Q: sp.Expr, within: sp.Expr | None = None) -> sp.Expr:
+def distance_square(
+    stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]], Q: sp.Expr, within: sp.Expr | None = None
+) -> sp.Expr:
     """E d(omega)^2, restricted to d < within if given."""
     total = sp.S.Zero
     for low, high, edge in stretches:
@@ -98,7 +101,11 @@ def beyond(stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]], Q: sp.Expr, distan
 def weight_envelope(values: Iterable[float], free_norm: bool) -> sp.Expr:
     """E_z sup_w { a z w - b w^2/2 }; with w^2 constant b drops out. All values lie on the hull when b > 0."""
     w = [sp.nsimplify(v, rational=True) for v in sorted(values)]
-    edges = [sp.S.NegativeInfinity, *((b * (x + y) / (2 * a) if free_norm else sp.S.Zero) for x, y in zip(w[:-1], w[1:])), sp.S.Infinity]
+    edges = [
+        sp.S.NegativeInfinity,
+        *((b * (x + y) / (2 * a) if free_norm else sp.S.Zero) for x, y in itertools.pairwise(w)),
+        sp.S.Infinity,
+    ]
     total = sp.S.Zero
     for v, low, high in zip(w, edges[:-1], edges[1:]):
         low_density = G(low) if low.is_finite is not False else sp.S.Zero
@@ -107,7 +114,11 @@ def weight_envelope(values: Iterable[float], free_norm: bool) -> sp.Expr:
     return total
 
 
-def q_to_one(functional: Functional, stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]], values: tuple[float, ...] | None) -> sp.Expr:
+def q_to_one(
+    functional: Functional,
+    stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]],
+    values: tuple[float, ...] | None,
+) -> sp.Expr:
     """C(a, b, Q; alpha) = lim eps phi under the scaling ``q-to-1``."""
     algebra, _ = split(functional.expr)
     scaled = algebra.subs({S.q_hat: a**2 / eps**2, S.lam: b / eps}).subs(S.q, functional.norm - eps)

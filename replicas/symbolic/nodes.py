@@ -36,7 +36,10 @@ class Level(Basic):
     """One level of a tower: the bound fields w = at + L z, averaged with power m."""
 
     def __new__(cls, power: Any, measure: Basic, L: Any, z: Any, w: Any, at: Any) -> Level:
-        tuples = [v if isinstance(v, sp.Tuple) else sp.Tuple(*(v if isinstance(v, (tuple, list)) else (v,))) for v in (z, w, at)]
+        tuples = [
+            v if isinstance(v, sp.Tuple) else sp.Tuple(*(v if isinstance(v, (tuple, list)) else (v,)))
+            for v in (z, w, at)
+        ]
         L = sp.ImmutableMatrix(L) if hasattr(L, "shape") else sp.ImmutableMatrix([[L]])
         if L.shape != (len(tuples[1]), len(tuples[0])):
             raise ValueError(f"L: got shape {L.shape}; takes (number of fields, number of normals)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def gauss_panels(edges: np.ndarray, order: int = ORDER) -> tuple[np.ndarray, np.
 
 
 Z_NODES, _Z_WEIGHTS = gauss_panels(np.linspace(-REACH, REACH, PANELS + 1))
-Z_WEIGHTS = _Z_WEIGHTS * np.exp(-Z_NODES**2 / 2) / math.sqrt(2 * math.pi)
+Z_WEIGHTS = _Z_WEIGHTS * np.exp(-(Z_NODES**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any, env: Env) -> np.ndarray:
@@ -43,7 +43,10 @@ def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any
         h = DIFFERENCE * np.maximum(np.abs(V), 0.2)
         total = np.zeros(np.broadcast(w, V).shape)
         for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60)):
-            total = total + c * (leaf_value(definition, k, j - 1, w, V + m * h, env) - leaf_value(definition, k, j - 1, w, V - m * h, env))
+            total = total + c * (
+                leaf_value(definition, k, j - 1, w, V + m * h, env)
+                - leaf_value(definition, k, j - 1, w, V - m * h, env)
+            )
         return total / h
     x, log_weight = definition.measure(env)
     w, V = np.broadcast_arrays(np.asarray(w, dtype=float), np.asarray(V, dtype=float))
@@ -62,14 +65,22 @@ def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any
         return top[..., 0] + np.log(mass)
     p = p / mass[..., None]
     mean = (p * y).sum(axis=-1)
-    c = [(p * (y - mean[..., None]) ** n).sum(axis=-1) for n in range(5)]
-    cumulant = {1: mean, 2: c[2] - excess, 3: c[3], 4: c[4] - 3 * c[2] ** 2}[k]
+    central = [(p * (y - mean[..., None]) ** n).sum(axis=-1) for n in range(5)]
+    cumulant = {1: mean, 2: central[2] - excess, 3: central[3], 4: central[4] - 3 * central[2] ** 2}[k]
     return cumulant * unit**k
 
 
-_FUNCTIONS = {
-    sp.exp: np.exp, sp.log: np.log, sp.cosh: np.cosh, sp.sinh: np.sinh, sp.tanh: np.tanh, sp.sech: lambda x: 1 / np.cosh(x), sp.Abs: np.abs, sp.erf: np.vectorize(math.erf),
-    H: lambda x: 0.5 * _erfc(np.asarray(x) / math.sqrt(2)), G: lambda x: np.exp(-np.asarray(x) ** 2 / 2) / math.sqrt(2 * math.pi),
+_FUNCTIONS: dict[Any, Callable[[Any], Any]] = {
+    sp.exp: np.exp,
+    sp.log: np.log,
+    sp.cosh: np.cosh,
+    sp.sinh: np.sinh,
+    sp.tanh: np.tanh,
+    sp.sech: lambda x: 1 / np.cosh(x),
+    sp.Abs: np.abs,
+    sp.erf: np.vectorize(math.erf),
+    H: lambda x: 0.5 * _erfc(np.asarray(x) / math.sqrt(2)),
+    G: lambda x: np.exp(-(np.asarray(x) ** 2) / 2) / math.sqrt(2 * math.pi),
     A: lambda x: _mills(np.asarray(x, dtype=float)),
 }
 
@@ -124,7 +135,14 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
     if isinstance(expr, sp.Symbol):
         return env[expr.name]
     if isinstance(expr, Leaf):
-        return leaf_value(leaves[expr.name], int(expr.k[0]), int(expr.j), evaluate(expr.w[0], env, leaves), evaluate(expr.V, env, leaves), env)
+        return leaf_value(
+            leaves[expr.name],
+            int(expr.k[0]),
+            int(expr.j),
+            evaluate(expr.w[0], env, leaves),
+            evaluate(expr.V, env, leaves),
+            env,
+        )
     if isinstance(expr, sp.Sum):
         return _sum(expr, env, leaves)
     if isinstance(expr, sp.Indexed):

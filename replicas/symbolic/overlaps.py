@@ -114,8 +114,10 @@ class ReplicaIntegral(NumericNode):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         n, a, b = (printer._print(x) for x in self.args[1:])
         x, measure = ("w", "dP(w_a)") if self.args[0].name == "w" else ("u", r"du_a\,\Theta(u_a)")
-        return (rf"\log\int\prod_{{a=1}}^{{{n}}}{measure}\,"
-                rf"\exp\Big[-\frac{{1}}{{2}}\,{a}\sum_a {x}_a^2+\frac{{1}}{{2}}\,{b}\,\big(\sum_a {x}_a\big)^2\Big]")
+        return (
+            rf"\log\int\prod_{{a=1}}^{{{n}}}{measure}\,"
+            rf"\exp\Big[-\frac{{1}}{{2}}\,{a}\sum_a {x}_a^2+\frac{{1}}{{2}}\,{b}\,\big(\sum_a {x}_a\big)^2\Big]"
+        )
 
 
 def explicit_integral(measure: Any, env: Env, n: int, M: np.ndarray, prefactor: float) -> float:

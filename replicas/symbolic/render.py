@@ -6,7 +6,6 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-
 from .functional import latex
 from .numeric import Named
 
@@ -15,8 +14,14 @@ if TYPE_CHECKING:
 
 CONVENTIONS = (
     (r"h=\sqrt{\hat q}\,z,\ \omega=\sqrt q\,t", "Gaussian fields; z, t standard normal"),
-    (r"G(x)=e^{-x^2/2}/\sqrt{2\pi},\ H(x)=\int_x^\infty\!G,\ A=G/H", "Gaussian density, tail and inverse Mills ratio"),
-    (r"\langle F\rangle_{\omega,e^{f}}=\mathbb{E}[F e^{f}]/\mathbb{E}[e^{f}]", "average tilted by one replica"),
+    (
+        r"G(x)=e^{-x^2/2}/\sqrt{2\pi},\ H(x)=\int_x^\infty\!G,\ A=G/H",
+        "Gaussian density, tail and inverse Mills ratio",
+    ),
+    (
+        r"\langle F\rangle_{\omega,e^{f}}=\mathbb{E}[F e^{f}]/\mathbb{E}[e^{f}]",
+        "average tilted by one replica",
+    ),
     (r"f'=\partial_\omega f,\ g'=\partial_h g", "derivatives in the field"),
 )
 CSS = """
@@ -60,16 +65,28 @@ def lines_of(text: str, limit: int = 140) -> list[str]:
 def broken(text: str) -> str:
     """The same as one aligned LaTeX formula."""
     parts = lines_of(text)
-    return text if len(parts) == 1 else r"\begin{aligned}&" + r" \\ &\quad ".join(p.strip() for p in parts) + r"\end{aligned}"
+    return (
+        text
+        if len(parts) == 1
+        else r"\begin{aligned}&" + r" \\ &\quad ".join(p.strip() for p in parts) + r"\end{aligned}"
+    )
 
 
 def to_latex(d: Derivation) -> str:
     """A complete LaTeX document."""
-    lines = [r"\documentclass{article}", r"\usepackage{amsmath,amssymb}", r"\begin{document}", rf"\section*{{{_tex(title(d))}}}",
-             rf"\[ {d.model.latex()} \]"]
+    lines = [
+        r"\documentclass{article}",
+        r"\usepackage{amsmath,amssymb}",
+        r"\begin{document}",
+        rf"\section*{{{_tex(title(d))}}}",
+        rf"\[ {d.model.latex()} \]",
+    ]
     lines += [rf"\noindent ${tex}$: {_tex(text)}.\\" for tex, text in CONVENTIONS]
     for s in d.steps:
-        lines += [rf"\paragraph{{{s.number}. {_tex(s.title)}.}} {_tex(s.statement)}", rf"\[ {broken(s.latex())} \]"]
+        lines += [
+            rf"\paragraph{{{s.number}. {_tex(s.title)}.}} {_tex(s.statement)}",
+            rf"\[ {broken(s.latex())} \]",
+        ]
         lines += [rf"with ${x}$." for x in named(s)]
         lines += [rf"{_tex(s.why)} \emph{{Checked by:}} {_tex(s.checked_by)}."]
     return "\n".join([*lines, r"\end{document}", ""])
@@ -78,7 +95,9 @@ def to_latex(d: Derivation) -> str:
 def _tex(text: str) -> str:
     """Prose for LaTeX: special characters escaped outside dollars."""
     parts = text.split("$")
-    return "$".join(p if i % 2 else re.sub(r"([_^&%#])", r"\\\1", p).replace("->", r"$\to$") for i, p in enumerate(parts))
+    return "$".join(
+        p if i % 2 else re.sub(r"([_^&%#])", r"\\\1", p).replace("->", r"$\to$") for i, p in enumerate(parts)
+    )
 
 
 def to_markdown(d: Derivation) -> str:
@@ -97,7 +116,14 @@ def to_text(d: Derivation) -> str:
     lines = [title(d), ""]
     for s in d.steps:
         definitions = "".join(f"   with {x.args[0]} = {x.args[1]}" for x in sorted(s.expression.atoms(Named), key=str))
-        lines += [f"{s.number:>3}. {s.title}", f"     {s.statement}", f"     {s.expression}{definitions}", f"     why: {s.why}", f"     checked by: {s.checked_by}", ""]
+        lines += [
+            f"{s.number:>3}. {s.title}",
+            f"     {s.statement}",
+            f"     {s.expression}{definitions}",
+            f"     why: {s.why}",
+            f"     checked by: {s.checked_by}",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -106,7 +132,13 @@ def mathml(tex: str, display: bool = True) -> str:
     from latex2mathml.converter import convert
 
     tex = re.sub(r"\\sum_\{\\substack\{(.*?)\\\\(.*?)\}\}", r"\\sum_{\1,\\,\2}", tex)
-    tex = tex.replace(r"\operatorname{sech}", r"\mathrm{sech}").replace(r"\Big[", "[").replace(r"\Big]", "]").replace(r"\big(", "(").replace(r"\big)", ")")
+    tex = (
+        tex.replace(r"\operatorname{sech}", r"\mathrm{sech}")
+        .replace(r"\Big[", "[")
+        .replace(r"\Big]", "]")
+        .replace(r"\big(", "(")
+        .replace(r"\big)", ")")
+    )
     tex = tex.replace(r"\!", " ").replace(r"\dfrac", r"\frac")
     return str(convert(tex, display="block" if display else "inline"))
 
@@ -117,10 +149,16 @@ def body_html(d: Derivation) -> str:
     parts += [f"<dt>{mathml(tex, False)}</dt><dd>{html.escape(text)}</dd>" for tex, text in CONVENTIONS]
     parts.append("</dl>")
     for s in d.steps:
-        parts += [f'<section id="step-{s.number}"><h2><span class="n">{s.number}</span>{prose(s.title)}</h2>', f"<p>{prose(s.statement)}</p>",
-                  '<div class="eq">' + "".join(mathml(line.strip()) for line in lines_of(s.latex())) + "</div>"]
+        parts += [
+            f'<section id="step-{s.number}"><h2><span class="n">{s.number}</span>{prose(s.title)}</h2>',
+            f"<p>{prose(s.statement)}</p>",
+            '<div class="eq">' + "".join(mathml(line.strip()) for line in lines_of(s.latex())) + "</div>",
+        ]
         parts += [f"<p>with {mathml(x, False)}.</p>" for x in named(s)]
-        parts += [f'<p class="why">{_why(s.why)}</p>', f'<p class="check">Checked by {prose(s.checked_by)}.</p></section>']
+        parts += [
+            f'<p class="why">{_why(s.why)}</p>',
+            f'<p class="check">Checked by {prose(s.checked_by)}.</p></section>',
+        ]
     return "\n".join(parts)
 
 
@@ -128,7 +166,17 @@ def _why(text: str) -> str:
     return "".join(mathml(p, False) if i % 2 else prose(p) for i, p in enumerate(text.split("$")))
 
 
-_WORDS = {"q_hat": "q̂", "alpha": "α", "lambda": "λ", "omega": "ω", "phi": "φ", "Xi": "Ξ", "Lambda": "Λ", "delta": "δ", "sqrt": "√"}
+_WORDS = {
+    "q_hat": "q̂",
+    "alpha": "α",
+    "lambda": "λ",
+    "omega": "ω",
+    "phi": "φ",
+    "Xi": "Ξ",
+    "Lambda": "Λ",
+    "delta": "δ",
+    "sqrt": "√",
+}
 
 
 def prose(text: str) -> str:
@@ -144,7 +192,7 @@ def prose(text: str) -> str:
 
 def to_html(d: Derivation) -> str:
     """A self-contained page."""
-    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{html.escape(title(d))}</title><style>{CSS}</style></head>\n<body>\n{body_html(d)}\n</body></html>\n")
-
-
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{html.escape(title(d))}</title><style>{CSS}</style></head>\n<body>\n{body_html(d)}\n</body></html>\n"
+    )

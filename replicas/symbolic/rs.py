@@ -101,7 +101,10 @@ def functional(model: Perceptron) -> Functional:
         lam = eliminated.get(S.lam, S.lam)
         g0 = g.node(lam)
         curvature = Tilt(level, g0, Leaf("g", -1, 2, 0, S.h, lam) ** 2)
-        cubes = {2: Tilt(level, g0, Leaf("g", -1, 2, 0, S.h, lam) ** 3), 3: Tilt(level, g0, Leaf("g", -1, 3, 0, S.h, lam) ** 2)}
+        cubes = {
+            2: Tilt(level, g0, Leaf("g", -1, 2, 0, S.h, lam) ** 3),
+            3: Tilt(level, g0, Leaf("g", -1, 3, 0, S.h, lam) ** 2),
+        }
     V = norm - S.q
     patterns = limit(terms["patterns"], S.s, at).subs(S.Q, norm) if norm != S.Q else limit(terms["patterns"], S.s, at)
     f0 = leaves["f"].node(V)

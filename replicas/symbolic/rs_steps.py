@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,13 @@ class Workshop:
             scale = float(np.mean(np.square(model.weights.values)))
         else:
             scale = float(norm)
-        env: dict[str, Any] = {"alpha": 0.83, "q": 0.43 * scale, "qhat": 0.71 / scale, "Q": scale, "lambda": 1.27 / scale}
+        env: dict[str, Any] = {
+            "alpha": 0.83,
+            "q": 0.43 * scale,
+            "qhat": 0.71 / scale,
+            "Q": scale,
+            "lambda": 1.27 / scale,
+        }
         if not isinstance(model.weights, Discrete):
             env["lambda"] = 4.3  # the s coupled spheres need lam > s q_hat
         kappa, beta = model.kappa, model.beta
@@ -71,11 +77,18 @@ class Workshop:
     def value(self, expr: sp.Expr, **changes: Any) -> float:
         return float(evaluate(sp.sympify(expr), {**self.env, **changes}, self.leaves))
 
-    def add(self, title: str, statement: str, lhs: str, expr: sp.Expr, why: str, checker: Checker, checked_by: str) -> sp.Expr:
+    def add(
+        self, title: str, statement: str, lhs: str, expr: sp.Expr, why: str, checker: Checker, checked_by: str
+    ) -> sp.Expr:
         self.steps.append(Step(len(self.steps) + 1, title, statement, lhs, expr, why, checker, checked_by))
         return expr
 
-    def at_sizes(self, reference: Callable[[int, Env], float], tolerance: float, environment: Callable[[int], Env] | None = None) -> Checker:
+    def at_sizes(
+        self,
+        reference: Callable[[int, Env], float],
+        tolerance: float,
+        environment: Callable[[int], Env] | None = None,
+    ) -> Checker:
         """Compare an expression with an independent number at s = 1, 2, 3 coupled replicas."""
         targets: dict[int, float] = {}
 
@@ -121,8 +134,10 @@ def _replicas(w: Workshop) -> None:
     if w.teacher:
         expr = (Moment(S.n + 1) - Moment(1)) / S.n
         exact = float(np.average(toy, weights=np.exp(toy)))
-        why = ("The teacher is drawn from the same measure as the students and labels the patterns without noise, so it is one more "
-               "replica: averaging log Z over planted disorder is averaging Z^{n+1}; the normalisation is n = 0.")
+        why = (
+            "The teacher is drawn from the same measure as the students and labels the patterns without noise, so it is one more "
+            "replica: averaging log Z over planted disorder is averaging Z^{n+1}; the normalisation is n = 0."
+        )
     else:
         expr = Moment(S.n) / S.n
         exact = float(np.mean(toy))
@@ -132,16 +147,22 @@ def _replicas(w: Workshop) -> None:
         values = [w.value(e, n=0.1 * 0.5**k, toy=matrix(toy)) for k in range(6)]
         return abs(_richardson(values) - exact), EXTRAPOLATED
 
-    w.add("Replicas", "The typical entropy per weight is the limit of the moments of the partition function.",
-          r"\phi = \lim_{n\to0}\ \frac1N\left\{\cdot\right\},\quad \left\{\cdot\right\}", sp.expand(expr), why, check,
-          "nine instances of a one-pattern system: extrapolation n -> 0 of the moments against the mean logarithm")
+    w.add(
+        "Replicas",
+        "The typical entropy per weight is the limit of the moments of the partition function.",
+        r"\phi = \lim_{n\to0}\ \frac1N\left\{\cdot\right\},\quad \left\{\cdot\right\}",
+        sp.expand(expr),
+        why,
+        check,
+        "nine instances of a one-pattern system: extrapolation n -> 0 of the moments against the mean logarithm",
+    )
 
 
 def _richardson(values: list[float]) -> float:
     """Limit h -> 0 of values at h, h/2, h/4, ... for a series in integer powers."""
     table = list(values)
     for k in range(1, len(table)):
-        table = [(2**k * b - a) / (2**k - 1) for a, b in zip(table[:-1], table[1:])]
+        table = [(2**k * b - a) / (2**k - 1) for a, b in itertools.pairwise(table)]
     return table[-1]
 
 
@@ -160,22 +181,33 @@ def _pattern_average(w: Workshop) -> None:
         couplings = np.asarray(env["s"]) @ np.asarray(env["sites"]) / math.sqrt(5)
         return float(sum(math.log(float(Z_WEIGHTS @ np.cos(c * Z_NODES))) for c in couplings))
 
-    w.add("Average over the patterns",
-          "Given the weights, the local fields u_a = W_a.xi/sqrt N of one pattern are jointly Gaussian with covariance "
-          "Q_ab = W_a.W_b/N: their characteristic function is",
-          latex(Characteristic(w.size)), expr,
-          "Sums of independent components of zero mean and unit variance (exact for Gaussian patterns, the central limit theorem otherwise).",
-          w.at_sizes(reference, EXACT, environment), "product over sites of one-dimensional averages, s = 1, 2, 3 replicas on 5 sites")
+    w.add(
+        "Average over the patterns",
+        "Given the weights, the local fields u_a = W_a.xi/sqrt N of one pattern are jointly Gaussian with covariance "
+        "Q_ab = W_a.W_b/N: their characteristic function is",
+        latex(Characteristic(w.size)),
+        expr,
+        "Sums of independent components of zero mean and unit variance (exact for Gaussian patterns, the central limit theorem otherwise).",
+        w.at_sizes(reference, EXACT, environment),
+        "product over sites of one-dimensional averages, s = 1, 2, 3 replicas on 5 sites",
+    )
 
 
 def _overlaps(w: Workshop) -> None:
-    expr = -symmetric_sum("Qhat", "Q", w.size) / 2 + MatrixIntegral("w", "Qhat", w.size) + S.alpha * MatrixIntegral("u", "Q", w.size)
+    expr = (
+        -symmetric_sum("Qhat", "Q", w.size) / 2
+        + MatrixIntegral("w", "Qhat", w.size)
+        + S.alpha * MatrixIntegral("u", "Q", w.size)
+    )
     spherical = isinstance(w.model.weights, Spherical)
     scale = float(w.env["Q"])
 
     def parts(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Overlaps v v^T + diag(d) and conjugates c c^T - diag(e), generic but with one common factor."""
-        v, d = np.array([0.7, 0.55, 0.62])[:size] * math.sqrt(scale), np.array([0.45, 0.6, 0.5])[:size] * scale
+        v, d = (
+            np.array([0.7, 0.55, 0.62])[:size] * math.sqrt(scale),
+            np.array([0.45, 0.6, 0.5])[:size] * scale,
+        )
         c, e = np.array([0.8, 0.6, 0.7])[:size] / math.sqrt(scale), np.array([4.1, 3.7, 4.4])[:size] / scale
         return v, d, c, e
 
@@ -196,12 +228,15 @@ def _overlaps(w: Workshop) -> None:
             weights = math.log(float(Z_WEIGHTS @ np.exp(sites)))
         return -0.5 * trace + float(weights) + float(env["alpha"]) * patterns
 
-    w.add("Overlaps and conjugates",
-          "Fixing the overlaps Q_ab by conjugates decouples sites and patterns; per weight, at the saddle point over both,",
-          rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}", expr,
-          "Fourier representation of delta(N Q_ab - W_a.W_b); the N sites and the alpha N patterns are then independent and identical.",
-          w.at_sizes(reference, BRUTE_FORCE, environment),
-          "explicit matrices with one common factor, s = 1, 2, 3: product grids over replicas against one-dimensional integrals")
+    w.add(
+        "Overlaps and conjugates",
+        "Fixing the overlaps Q_ab by conjugates decouples sites and patterns; per weight, at the saddle point over both,",
+        rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}",
+        expr,
+        "Fourier representation of delta(N Q_ab - W_a.W_b); the N sites and the alpha N patterns are then independent and identical.",
+        w.at_sizes(reference, BRUTE_FORCE, environment),
+        "explicit matrices with one common factor, s = 1, 2, 3: product grids over replicas against one-dimensional integrals",
+    )
 
 
 def _structured(w: Workshop) -> tuple[Structured, Structured]:
@@ -213,24 +248,37 @@ def _ansatz(w: Workshop) -> None:
     inverse = overlaps.inverse()
     gap = S.Q - S.q
     normal = -w.size * sp.log(2 * sp.pi) / 2 - overlaps.log_determinant() / 2
-    expr = (sp.expand(-overlaps.trace_product(conjugates) / 2) + ReplicaIntegral("w", w.size, S.lam, S.q_hat)
-            + sp.Add(*(S.alpha * t for t in normal.args)) + S.alpha * ReplicaIntegral("u", w.size, 1 / gap, -inverse.off))
+    expr = (
+        sp.expand(-overlaps.trace_product(conjugates) / 2)
+        + ReplicaIntegral("w", w.size, S.lam, S.q_hat)
+        + sp.Add(*(S.alpha * t for t in normal.args))
+        + S.alpha * ReplicaIntegral("u", w.size, 1 / gap, -inverse.off)
+    )
 
     def reference(size: int, env: Env) -> float:
         Q, Qhat = (m.explicit(size, env) for m in (overlaps, conjugates))
         full = {**env, "Q": Q, "Qhat": Qhat}
         trace = float(np.trace(Q @ Qhat))
-        integrals = MatrixIntegral("w", "Qhat", w.size).numeric(full, w.leaves), MatrixIntegral("u", "Q", w.size).numeric(full, w.leaves)
+        integrals = (
+            MatrixIntegral("w", "Qhat", w.size).numeric(full, w.leaves),
+            MatrixIntegral("u", "Q", w.size).numeric(full, w.leaves),
+        )
         return -0.5 * trace + integrals[0] + float(env["alpha"]) * integrals[1]
 
-    w.add("Replica-symmetric ansatz",
-          "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab.",
-          r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), expr,
-          "Determinant (Q-q)^{s-1}(Q-q+sq) and inverse (Sherman-Morrison) of the structured matrix in closed form.",
-          w.at_sizes(reference, EXACT), "numerical trace, determinant and inverse of the explicit matrices, s = 1, 2, 3")
+    w.add(
+        "Replica-symmetric ansatz",
+        "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab.",
+        rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}",
+        expr,
+        "Determinant (Q-q)^{s-1}(Q-q+sq) and inverse (Sherman-Morrison) of the structured matrix in closed form.",
+        w.at_sizes(reference, EXACT),
+        "numerical trace, determinant and inverse of the explicit matrices, s = 1, 2, 3",
+    )
 
 
-def hubbard_stratonovich(node: ReplicaIntegral, leaf: Any, level_symbols: tuple[sp.Symbol, sp.Symbol]) -> tuple[sp.Expr, sp.Expr]:
+def hubbard_stratonovich(
+    node: ReplicaIntegral, leaf: Any, level_symbols: tuple[sp.Symbol, sp.Symbol]
+) -> tuple[sp.Expr, sp.Expr]:
     """Decouple exp(b (sum x)^2/2) by a Gaussian z and factorise: (algebraic terms, s LogMean_s of one replica).
 
     Weights: exp(sqrt(b) z w - a w^2/2) is the leaf g itself. Fields: complete the square in u, which leaves
@@ -256,26 +304,47 @@ def _decouple(w: Workshop) -> sp.Expr:
     def against(previous: sp.Expr, tolerance: float) -> Checker:
         return w.at_sizes(lambda s, env: float(evaluate(previous, env, w.leaves)), tolerance)
 
-    w.add("Decouple the weights", "A Gaussian field h = sqrt(q_hat) z couples all replicas of one site; given h they are independent.",
-          r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), middle,
-          rf"Hubbard-Stratonovich; one replica contributes $g(h,\lambda) = {w.leaves['g'].definition}$.",
-          against(before, BRUTE_FORCE), "brute-force sum or integral over s = 1, 2, 3 replicas")
+    w.add(
+        "Decouple the weights",
+        "A Gaussian field h = sqrt(q_hat) z couples all replicas of one site; given h they are independent.",
+        rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}",
+        middle,
+        rf"Hubbard-Stratonovich; one replica contributes $g(h,\lambda) = {w.leaves['g'].definition}$.",
+        against(before, BRUTE_FORCE),
+        "brute-force sum or integral over s = 1, 2, 3 replicas",
+    )
     node_u = next(x for x in middle.atoms(ReplicaIntegral) if x.args[0].name == "u")
     algebra, tower = hubbard_stratonovich(node_u, w.leaves["f"], (S.t, S.omega))
     logs = [t for t in sp.Add.make_args(middle) if t.has(sp.log) and not t.has(LogMean, ReplicaIntegral)]
     rest = sp.Add(*(t for t in sp.Add.make_args(middle) if t not in logs and not t.has(node_u)))
     after = rest + _cancel_logs(sp.Add(*logs) + S.alpha * algebra, w.size) + S.alpha * tower
-    w.add("Decouple the patterns", "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q.",
-          r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), after,
-          rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. $f(\omega,V) = {w.leaves['f'].definition}$.",
-          against(middle, BRUTE_FORCE), "brute-force integral over s = 1, 2, 3 replicas")
+    w.add(
+        "Decouple the patterns",
+        "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q.",
+        rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}",
+        after,
+        rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. $f(\omega,V) = {w.leaves['f'].definition}$.",
+        against(middle, BRUTE_FORCE),
+        "brute-force integral over s = 1, 2, 3 replicas",
+    )
     if isinstance(w.model.weights, Spherical):
         tower_w = next(t for t in after.atoms(LogMean) if t.level.w[0] == S.h)
-        after = sp.Add(*(sp.expand(t.subs(tower_w, rs.gaussian_average(w.size))) if t.has(tower_w) else t for t in sp.Add.make_args(after)))
+        after = sp.Add(
+            *(
+                sp.expand(t.subs(tower_w, rs.gaussian_average(w.size))) if t.has(tower_w) else t
+                for t in sp.Add.make_args(after)
+            )
+        )
         previous = w.steps[-1].expression
-        w.add("Gaussian weights", "On the sphere g = h^2/(2 lambda) - (log lambda + 1)/2, and the average over h is Gaussian.",
-              r"\frac1N\log\overline{Z^{%s}}" % latex(w.size), after, "Gaussian integral of exp(s g(h)).",
-              against(previous, TILTED), "quadrature over h with g integrated numerically, s = 1, 2, 3")
+        w.add(
+            "Gaussian weights",
+            "On the sphere g = h^2/(2 lambda) - (log lambda + 1)/2, and the average over h is Gaussian.",
+            rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}",
+            after,
+            "Gaussian integral of exp(s g(h)).",
+            against(previous, TILTED),
+            "quadrature over h with g integrated numerically, s = 1, 2, 3",
+        )
     return after
 
 
@@ -308,7 +377,11 @@ def _limit(w: Workshop, decoupled: sp.Expr) -> sp.Expr:
             free += sp.simplify(term / node) * rs.limit(node, s, w.base)
         else:
             algebra += term
-    free += sp.expand(rs.limit(sp.simplify(algebra), s, w.base)) if not algebra.has(sp.log) else rs.limit(algebra, s, w.base)
+    free += (
+        sp.expand(rs.limit(sp.simplify(algebra), s, w.base))
+        if not algebra.has(sp.log)
+        else rs.limit(algebra, s, w.base)
+    )
 
     def check(expr: sp.Expr) -> tuple[float, float]:
         zero = w.value(decoupled, n=1e-300) if w.teacher else 0.0
@@ -316,10 +389,20 @@ def _limit(w: Workshop, decoupled: sp.Expr) -> sp.Expr:
         return abs(w.value(expr) - _richardson(values)), EXTRAPOLATED * 10
 
     what = "n -> 0 with n + 1 coupled replicas" if w.teacher else "n -> 0"
-    why = ("(1/n)[log Xi(n+1) - log Xi(1)]: averages become averages tilted by one replica, E[F e^f]/E[e^f]." if w.teacher
-           else "(1/n) log E e^{nF} -> E F: power means become plain means.")
-    w.add(f"The limit {what}", "The replica-symmetric free entropy, to be extremised over its order parameters.", r"\phi", free, why, check,
-          "Richardson extrapolation of small n")
+    why = (
+        "(1/n)[log Xi(n+1) - log Xi(1)]: averages become averages tilted by one replica, E[F e^f]/E[e^f]."
+        if w.teacher
+        else "(1/n) log E e^{nF} -> E F: power means become plain means."
+    )
+    w.add(
+        f"The limit {what}",
+        "The replica-symmetric free entropy, to be extremised over its order parameters.",
+        r"\phi",
+        free,
+        why,
+        check,
+        "Richardson extrapolation of small n",
+    )
     return free
 
 
@@ -330,12 +413,22 @@ def _order_zero(w: Workshop) -> None:
 
         def check(e: sp.Expr) -> tuple[float, float]:
             x = float(e)
-            f = lambda y: y / 2 - 0.5 * math.log(y) - 0.5  # noqa: E731  # log Xi(1) of one sphere, from its Gaussian integral
-            direct = lambda y: y / 2 + float(evaluate(w.leaves["g"].node(S.lam), {"h": np.zeros(1), "lambda": y}, w.leaves)[0])  # noqa: E731
-            return abs(f(x) - direct(x)) + abs(_difference(direct, x)), DIFFERENCED
 
-        w.add("The teacher alone", "At order n^0 only the norm of the teacher is fixed.", r"\lambda - \hat q", expr,
-              "Stationarity of log Xi(1) = x/2 + g(0, x) in x = lambda - q_hat.", check, "finite difference of the single-replica free entropy")
+            def direct(y: float) -> float:  # log Xi(1) of one sphere with conjugate -y on its norm
+                return y / 2 + float(evaluate(w.leaves["g"].node(S.lam), {"h": np.zeros(1), "lambda": y}, w.leaves)[0])
+
+            closed = x / 2 - 0.5 * math.log(x) - 0.5
+            return abs(closed - direct(x)) + abs(_difference(direct, x)), DIFFERENCED
+
+        w.add(
+            "The teacher alone",
+            "At order n^0 only the norm of the teacher is fixed.",
+            r"\lambda - \hat q",
+            expr,
+            "Stationarity of log Xi(1) = x/2 + g(0, x) in x = lambda - q_hat.",
+            check,
+            "finite difference of the single-replica free entropy",
+        )
         return
     weights = w.model.weights
     assert isinstance(weights, Discrete)
@@ -346,9 +439,15 @@ def _order_zero(w: Workshop) -> None:
         direct = lambda x: float(evaluate(w.leaves["g"].node(S.lam), {"h": np.zeros(1), "lambda": x}, w.leaves)[0])  # noqa: E731
         return abs(float(e) + 2 * _difference(direct, 0.0, step=0.01)), DIFFERENCED
 
-    w.add("The teacher alone", "At order n^0 the teacher is free: lambda = q_hat, and the self-overlap is that of the weight set.", "Q", expr,
-          "Stationarity of log Xi(1) = x Q/2 + log sum_w exp(-x w^2/2) in Q gives x = lambda - q_hat = 0, in x gives Q = E w^2.",
-          check_norm, "finite difference of the single-replica free entropy")
+    w.add(
+        "The teacher alone",
+        "At order n^0 the teacher is free: lambda = q_hat, and the self-overlap is that of the weight set.",
+        "Q",
+        expr,
+        "Stationarity of log Xi(1) = x Q/2 + log sum_w exp(-x w^2/2) in Q gives x = lambda - q_hat = 0, in x gives Q = E w^2.",
+        check_norm,
+        "finite difference of the single-replica free entropy",
+    )
 
 
 def _difference(f: Callable[[float], float], x: float, step: float | None = None) -> float:
@@ -361,7 +460,10 @@ def _local_integrals(w: Workshop) -> None:
     for leaf in w.leaves.values():
         if leaf.closed is None or (leaf.name == "g" and isinstance(w.model.weights, Spherical)):
             continue
-        grid = {leaf.field.name: np.array([-1.3, 0.4, 2.1]), leaf.variable.name: np.array([0.6, 0.9, 1.4]) * (w.env["Q"] if leaf.name == "f" else 1 / w.env["Q"])}
+        grid = {
+            leaf.field.name: np.array([-1.3, 0.4, 2.1]),
+            leaf.variable.name: np.array([0.6, 0.9, 1.4]) * (w.env["Q"] if leaf.name == "f" else 1 / w.env["Q"]),
+        }
 
         def check(expr: sp.Expr, leaf: Any = leaf, grid: Any = grid) -> tuple[float, float]:
             opaque = leaf.node(leaf.variable)
@@ -369,9 +471,17 @@ def _local_integrals(w: Workshop) -> None:
             return float(np.max(np.abs(closed - direct))), EXACT
 
         what = "the sum over one weight" if leaf.name == "g" else "the Gaussian average of the likelihood"
-        w.add(f"Local integral {leaf.name}", f"In closed form, {what} is", rf"{leaf.name}({latex(leaf.field)},{latex(leaf.variable)}) = {leaf.definition}",
-              leaf.closed, "The sum over the finite set." if leaf.name == "g" else "A likelihood that is constant on intervals gives tails H of the Gaussian.",
-              check, "direct sum or quadrature of the definition at three points")
+        w.add(
+            f"Local integral {leaf.name}",
+            f"In closed form, {what} is",
+            rf"{leaf.name}({latex(leaf.field)},{latex(leaf.variable)}) = {leaf.definition}",
+            leaf.closed,
+            "The sum over the finite set."
+            if leaf.name == "g"
+            else "A likelihood that is constant on intervals gives tails H of the Gaussian.",
+            check,
+            "direct sum or quadrature of the definition at three points",
+        )
 
 
 def _eliminate(w: Workshop, free: sp.Expr) -> sp.Expr:
@@ -383,20 +493,26 @@ def _eliminate(w: Workshop, free: sp.Expr) -> sp.Expr:
 
             def check(expr: sp.Expr, symbol: sp.Symbol = symbol, others: Any = others) -> tuple[float, float]:
                 at = {"Q": 1.0, symbol.name: w.value(expr), **{k.name: w.value(v) for k, v in others.items()}}
-                error = 0.0
-                for x in f.eliminated:
-                    if w.teacher and x == S.lam:  # with a teacher lambda - q_hat = 1 was fixed at order n^0
-                        error = max(error, abs(at["lambda"] - at["qhat"] - 1))
-                    elif w.teacher:
-                        error = max(error, abs(_difference(lambda y: w.value(free, **{**at, "qhat": y, "lambda": 1 + y}), at["qhat"])))
-                    else:
-                        error = max(error, abs(_difference(lambda y, x=x: w.value(free, **{**at, x.name: y}), at[x.name])))
-                return error, DIFFERENCED
 
-            w.add(f"Eliminate {symbol.name.replace('qhat', 'q_hat')}", "The conjugates of the sphere solve in closed form (Q = 1).", latex(symbol), solution,
-                  "Stationarity of the free entropy in q_hat and lambda.", check, "finite differences of the free entropy vanish there")
+                def along(name: str, y: float) -> float:
+                    # with a teacher lambda - q_hat = 1 was fixed at order n^0: both move together
+                    return w.value(free, **{**at, name: y, **({"lambda": 1 + y} if w.teacher else {})})
+
+                moved = ["qhat"] if w.teacher else [x.name for x in f.eliminated]
+                slopes = [abs(_difference(partial(along, name), at[name])) for name in moved]
+                return max([*slopes, abs(at["lambda"] - at["qhat"] - 1) if w.teacher else 0.0]), DIFFERENCED
+
+            w.add(
+                f"Eliminate {symbol.name.replace('qhat', 'q_hat')}",
+                "The conjugates of the sphere solve in closed form (Q = 1).",
+                latex(symbol),
+                solution,
+                "Stationarity of the free entropy in q_hat and lambda.",
+                check,
+                "finite differences of the free entropy vanish there",
+            )
     reduced = f.expr
-    changes = {k: v for k, v in f.eliminated.items()}
+    changes = dict(f.eliminated.items())
     names = [k.name for k in changes]
 
     def same(expr: sp.Expr) -> tuple[float, float]:
@@ -407,9 +523,20 @@ def _eliminate(w: Workshop, free: sp.Expr) -> sp.Expr:
         return worst, EXACT
 
     if changes:
-        text = ("w^2 is the same for all values, so lambda shifts g by -lambda Q/2 and drops out." if names == ["lambda"] and not w.teacher
-                else "The conjugates found above are inserted.")
-        w.add("Reduced free entropy", "What is left to extremise.", r"\phi", reduced, text, same, "the unreduced free entropy at the same point")
+        text = (
+            "w^2 is the same for all values, so lambda shifts g by -lambda Q/2 and drops out."
+            if names == ["lambda"] and not w.teacher
+            else "The conjugates found above are inserted."
+        )
+        w.add(
+            "Reduced free entropy",
+            "What is left to extremise.",
+            r"\phi",
+            reduced,
+            text,
+            same,
+            "the unreduced free entropy at the same point",
+        )
     return reduced
 
 
@@ -426,16 +553,37 @@ def _saddle_point(w: Workshop) -> None:
         name = latex(x)
         lhs = rf"\frac{{\partial\phi}}{{\partial {name}}}"
         by = "finite difference of the free entropy, off the saddle"
-        w.add(f"d phi/d {_plain(x)}: chain rule", f"Differentiate at fixed Gaussian variables; the fields depend on {_plain(x)} through their factor.",
-              lhs, raw, "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q.", against, by)
+        w.add(
+            f"d phi/d {_plain(x)}: chain rule",
+            f"Differentiate at fixed Gaussian variables; the fields depend on {_plain(x)} through their factor.",
+            lhs,
+            raw,
+            "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q.",
+            against,
+            by,
+        )
         without = linear(stein(raw))
         if without != raw:
-            w.add(f"d phi/d {_plain(x)}: Stein's lemma", "Gaussian integration by parts removes the explicit Gaussian variables.", lhs, without,
-                  "E[z F(z)] = E[F'(z)], with the derivative of a tilt included.", against, by)
+            w.add(
+                f"d phi/d {_plain(x)}: Stein's lemma",
+                "Gaussian integration by parts removes the explicit Gaussian variables.",
+                lhs,
+                without,
+                "E[z F(z)] = E[F'(z)], with the derivative of a tilt included.",
+                against,
+                by,
+            )
         final = f.grad()[x]
         if final != without:
-            w.add(f"d phi/d {_plain(x)}: heat equation", "Derivatives in the variance become field derivatives, and terms cancel.", lhs, final,
-                  "d_V f = (f'' + f'^2)/2 and d_lambda g = -(g'' + g'^2)/2.", against, by)
+            w.add(
+                f"d phi/d {_plain(x)}: heat equation",
+                "Derivatives in the variance become field derivatives, and terms cancel.",
+                lhs,
+                final,
+                "d_V f = (f'' + f'^2)/2 and d_lambda g = -(g'' + g'^2)/2.",
+                against,
+                by,
+            )
     for equation in textbook_equations(f):
         _textbook(w, *equation)
 
@@ -444,7 +592,9 @@ def _plain(x: sp.Symbol) -> str:
     return {"qhat": "q_hat"}.get(x.name, x.name)
 
 
-def textbook_equations(f: Functional) -> list[tuple[sp.Symbol, sp.Symbol, sp.Expr, sp.Expr, tuple[sp.Symbol, ...]]]:
+def textbook_equations(
+    f: Functional,
+) -> list[tuple[sp.Symbol, sp.Symbol, sp.Expr, sp.Expr, tuple[sp.Symbol, ...]]]:
     """Each saddle-point equation solved for its conjugate: (symbol, right-hand side, coefficient, gradients summed)."""
     grad = f.grad()
     out = []
@@ -491,7 +641,9 @@ def _close(node: sp.Expr, f: Functional) -> sp.Expr:
         obs = 2 * sp.exp(tilt) * obs.replace(A, lambda x: G(x) / H(x))
     obs = sp.factor(sp.expand(obs)) if definition.name == "f" else _hyperbolic(obs)
     names = sorted(obs.atoms(sp.Dummy), key=lambda d: d.name)
-    meaning = {d: Named(sp.Symbol(d.name, real=True), _arguments(definition)[d].subs(definition.variable, V)) for d in names}
+    meaning = {
+        d: Named(sp.Symbol(d.name, real=True), _arguments(definition)[d].subs(definition.variable, V)) for d in names
+    }
     obs = obs.subs(definition.variable, V).xreplace(meaning)
     level = Level(0, *node.level.args[1:]) if tilt is not None else node.level
     outside, inside = obs.as_independent(*level.bound, *meaning.values(), as_Add=False)
@@ -534,27 +686,51 @@ def _hyperbolic(expr: sp.Expr) -> sp.Expr:
     factored = sp.factor(expr)
     for t in factored.atoms(sp.tanh):
         x = t.args[0]
-        factored = factored.subs((t - 1) * (t + 1), -sp.sech(x) ** 2).subs((t - 1) ** 2 * (t + 1) ** 2, sp.sech(x) ** 4)
+        factored = factored.subs((t - 1) * (t + 1), -(sp.sech(x) ** 2)).subs(
+            (t - 1) ** 2 * (t + 1) ** 2, sp.sech(x) ** 4
+        )
     return factored if factored.is_Mul or factored.is_Pow or factored.has(sp.sech) else expr
 
 
-def _textbook(w: Workshop, x: sp.Symbol, target: sp.Symbol, rhs: sp.Expr, coefficient: sp.Expr, summed: tuple[sp.Symbol, ...]) -> None:
+def _textbook(
+    w: Workshop,
+    x: sp.Symbol,
+    target: sp.Symbol,
+    rhs: sp.Expr,
+    coefficient: sp.Expr,
+    summed: tuple[sp.Symbol, ...],
+) -> None:
     f = w.functional
 
+    def _moved(y: sp.Symbol, v: float) -> float:
+        return w.value(f.expr, **{y.name: v})
+
     def check(expr: sp.Expr) -> tuple[float, float]:
-        slope = sum(_difference(lambda v, y=y: w.value(f.expr, **{y.name: v}), w.env[y.name]) for y in summed)
+        slope = sum(_difference(partial(_moved, y), w.env[y.name]) for y in summed)
         predicted = w.env[target.name] - slope / w.value(coefficient)
         return abs(w.value(expr) - predicted) / max(1.0, abs(predicted)), DIFFERENCED
 
     of = " + ".join(f"d phi/d {_plain(y)}" for y in summed)
-    w.add(f"Saddle point: equation for {_plain(target)}", "At the saddle point, with the local integrals written out,", latex(target), rhs,
-          f"{of} = 0 solved for {_plain(target)}.", check,
-          "off the saddle, the residual equals the finite difference of the free entropy over the coefficient")
+    w.add(
+        f"Saddle point: equation for {_plain(target)}",
+        "At the saddle point, with the local integrals written out,",
+        latex(target),
+        rhs,
+        f"{of} = 0 solved for {_plain(target)}.",
+        check,
+        "off the saddle, the residual equals the finite difference of the free entropy over the coefficient",
+    )
     shifted = shift_tilt(rhs, w)
     if shifted != rhs:
-        w.add(f"Saddle point: {_plain(target)} with the teacher shown", "The tilt by one replica is a teacher weight w_0 that shifts the Gaussian field.",
-              latex(target), shifted, "E[F(h) sum_w p e^{hw - q_hat w^2/2}] = sum_w p(w) E[F(h + q_hat w)], h of variance q_hat.", check,
-              "off the saddle, the residual equals the finite difference of the free entropy over the coefficient")
+        w.add(
+            f"Saddle point: {_plain(target)} with the teacher shown",
+            "The tilt by one replica is a teacher weight w_0 that shifts the Gaussian field.",
+            latex(target),
+            shifted,
+            "E[F(h) sum_w p e^{hw - q_hat w^2/2}] = sum_w p(w) E[F(h + q_hat w)], h of variance q_hat.",
+            check,
+            "off the saddle, the residual equals the finite difference of the free entropy over the coefficient",
+        )
 
 
 def shift_tilt(expr: sp.Expr, w: Workshop) -> sp.Expr:
@@ -563,12 +739,19 @@ def shift_tilt(expr: sp.Expr, w: Workshop) -> sp.Expr:
     if not isinstance(weights, Discrete) or not w.teacher:
         return expr
     values = [rs.exact(v) for v in weights.values]
-    mean = Level(0, Finite(values, [sp.Rational(1, len(values))] * len(values)), S.q_hat, sp.Symbol("w0", real=True), H0, 0)
+    mean = Level(
+        0,
+        Finite(values, [sp.Rational(1, len(values))] * len(values)),
+        S.q_hat,
+        sp.Symbol("w0", real=True),
+        H0,
+        0,
+    )
 
     def change(node: sp.Expr) -> sp.Expr:
         if node.level.w[0] != S.h or node.level.power != 1:
             return node
-        inner = Level(0, *node.level.args[1:5], H0)
+        inner = Level(0, node.level.measure, node.level.L, node.level.z, node.level.w, H0)
         return Tilt(mean, 0, Tilt(inner, 0, node.obs))
 
     return expr.replace(lambda e: isinstance(e, Tilt) and e.level.w[0] == S.h, change)
@@ -581,7 +764,10 @@ def _replicon(w: Workshop) -> None:
     """Quadratic fluctuations in the replicon directions."""
     f = w.functional
     products: dict[str, sp.Expr] = {}
-    for name, level_of, V in (("f", rs.pattern_level, f.norm - S.q), ("g", rs.weight_level, f.eliminated.get(S.lam, S.lam))):
+    for name, level_of, V in (
+        ("f", rs.pattern_level, f.norm - S.q),
+        ("g", rs.weight_level, f.eliminated.get(S.lam, S.lam)),
+    ):
         leaf = w.leaves[name]
         field = leaf.field
         phi = leaf.node(V)
@@ -598,12 +784,26 @@ def _replicon(w: Workshop) -> None:
             return abs(w.value(expr, s=4.0) - reference()) / abs(reference()), CURVATURE
 
         by = "second finite difference of an explicit four-replica integral along a replicon direction, at s = 4"
-        w.add(f"Fluctuations of the {side}", "The second derivative of the replica integral with respect to two overlaps depends on how many replicas they "
-              "share; the replicon combination is", lhs, fluctuation,
-              f"A replica in one (two) of the pairs brings {name}' ({name}'' + {name}'^2); the disconnected parts cancel.", check, by)
+        w.add(
+            f"Fluctuations of the {side}",
+            "The second derivative of the replica integral with respect to two overlaps depends on how many replicas they "
+            "share; the replicon combination is",
+            lhs,
+            fluctuation,
+            f"A replica in one (two) of the pairs brings {name}' ({name}'' + {name}'^2); the disconnected parts cancel.",
+            check,
+            by,
+        )
         short = Tilt(level, phi, sp.expand((r2 - r1**2) ** 2))
-        w.add(f"Replicon of the {side}", "The three averages combine into a square.", lhs, short,
-              f"({name}'' + {name}'^2)^2 - 2 ({name}'' + {name}'^2) {name}'^2 + {name}'^4 = {name}''^2.", check, by)
+        w.add(
+            f"Replicon of the {side}",
+            "The three averages combine into a square.",
+            lhs,
+            short,
+            f"({name}'' + {name}'^2)^2 - 2 ({name}'' + {name}'^2) {name}'^2 + {name}'^4 = {name}''^2.",
+            check,
+            by,
+        )
         products[name] = short
     replicon = f.observables["replicon"]
 
@@ -611,20 +811,37 @@ def _replicon(w: Workshop) -> None:
         # determinant of the 2 x 2 block [[alpha Lambda_f, -1], [-1, Lambda_g]], sign chosen so that stable is positive
         at = {k: w.value(v) for k, v in f.eliminated.items()}
         env = {k.name: v for k, v in at.items()}
-        values = {k: float(evaluate(e.subs(S.s, w.base) if w.base else _at_zero(e), {**w.env, **env}, w.leaves)) for k, e in products.items()}
+        values = {
+            k: float(evaluate(e.subs(S.s, w.base) if w.base else _at_zero(e), {**w.env, **env}, w.leaves))
+            for k, e in products.items()
+        }
         block = np.array([[w.env["alpha"] * values["f"], -1.0], [-1.0, values["g"]]])
         return abs(w.value(expr) + float(np.linalg.det(block))), EXACT * 100
 
-    w.add("Stability", "The replica-symmetric saddle is stable where the replicon eigenvalue is positive (de Almeida-Thouless).", r"\lambda_R", replicon,
-          "Overlaps and conjugates form the block [[alpha Lambda_f, -1], [-1, Lambda_g]] in the replicon sector.", product,
-          "determinant of the block evaluated from its two entries")
+    w.add(
+        "Stability",
+        "The replica-symmetric saddle is stable where the replicon eigenvalue is positive (de Almeida-Thouless).",
+        r"\lambda_R",
+        replicon,
+        "Overlaps and conjugates form the block [[alpha Lambda_f, -1], [-1, Lambda_g]] in the replicon sector.",
+        product,
+        "determinant of the block evaluated from its two entries",
+    )
     closed = _closed_replicon(f)
     if closed is not None and closed != replicon:
+
         def same(expr: sp.Expr) -> tuple[float, float]:
             return abs(w.value(expr) - w.value(replicon)), EXACT * 100
 
-        w.add("Stability, written out", "With the local integrals in closed form,", r"\lambda_R", closed, "Closed forms of f'' and g''.", same,
-              "the leaves integrated numerically from their definitions")
+        w.add(
+            "Stability, written out",
+            "With the local integrals in closed form,",
+            r"\lambda_R",
+            closed,
+            "Closed forms of f'' and g''.",
+            same,
+            "the leaves integrated numerically from their definitions",
+        )
 
 
 def _at_zero(expr: sp.Expr) -> sp.Expr:
@@ -707,7 +924,10 @@ def _interpolated(leaf: Any, field: np.ndarray, V: float, env: Env) -> np.ndarra
 
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
-_HERMITE = (_NODES, _WEIGHTS / _WEIGHTS.sum())  # the perturbation is weak: seven nodes integrate its Gaussians
+_HERMITE = (
+    _NODES,
+    _WEIGHTS / _WEIGHTS.sum(),
+)  # the perturbation is weak: seven nodes integrate its Gaussians
 
 
 __all__ = ["derive_rs", "hubbard_stratonovich", "textbook_equations"]

@@ -18,7 +18,7 @@ class G(sp.Function):
         return -self.args[0] * self
 
     def _eval_evalf(self, prec: int) -> sp.Expr:
-        return (sp.exp(-self.args[0] ** 2 / 2) / sp.sqrt(2 * sp.pi))._eval_evalf(prec)
+        return (sp.exp(-(self.args[0] ** 2) / 2) / sp.sqrt(2 * sp.pi))._eval_evalf(prec)
 
     def _latex(self, printer: sp.printing.printer.Printer, exp: str | None = None) -> str:
         return _call(printer, "G", self.args[0], exp)
@@ -92,5 +92,8 @@ def mpmath_functions(ctx):  # type: ignore[no-untyped-def]
         "G": lambda x: density(ctx, x),
         "H": lambda x: tail(ctx, x),
         "A": lambda x: mills(ctx, x),
-        **{name: getattr(ctx, name) for name in ("exp", "log", "sqrt", "cosh", "tanh", "sinh", "erf", "erfc", "pi", "mpf")},
+        **{
+            name: getattr(ctx, name)
+            for name in ("exp", "log", "sqrt", "cosh", "tanh", "sinh", "erf", "erfc", "pi", "mpf")
+        },
     }

@@ -18,7 +18,17 @@ from typing import Any
 import numpy as np
 
 from ..models import Discrete, Perceptron, Spherical, check_kappa
-from ..numerics.saddle import Batch, Solution, check_alpha, evaluate, first_crossing, follow, has_zero_overlap, make_batch, zero_overlap
+from ..numerics.saddle import (
+    Batch,
+    Solution,
+    check_alpha,
+    evaluate,
+    first_crossing,
+    follow,
+    has_zero_overlap,
+    make_batch,
+    zero_overlap,
+)
 from ..results import Estimate
 from .saddle import check_ansatz
 
@@ -66,25 +76,35 @@ def capacity(
     """
     check_ansatz(ansatz)
     if digits is not None or certified:
-        raise ValueError(f"{'certified' if certified else 'digits'}: got {certified if certified else digits!r}; double precision only so far, takes None")
+        raise ValueError(
+            f"{'certified' if certified else 'digits'}: got {certified if certified else digits!r}; double precision only so far, takes None"
+        )
     if criterion not in (None, *CRITERIA):
         raise ValueError(f"criterion: got {criterion!r}; takes {', '.join(CRITERIA)}")
     batch = make_batch(model, 1.0, kappa)
     chosen = criterion or default_criterion(model)
     reason = _unsupported(model)
     if reason:
-        return Estimate(model=model, criterion=chosen, status="unsupported", message=reason, kappa=batch.out(batch.kappa))
+        return Estimate(
+            model=model, criterion=chosen, status="unsupported", message=reason, kappa=batch.out(batch.kappa)
+        )
     if not model.hard and chosen != "zero-entropy":
         if criterion is not None:
             raise ValueError(f"criterion: got {criterion!r} with a likelihood that never forbids; takes zero-entropy")
         chosen = "zero-entropy"
     if chosen == "zero-entropy":
         if isinstance(model.weights, Spherical):
-            raise ValueError("criterion: got 'zero-entropy' with spherical weights, whose entropy has no zero level; takes q-to-1")
+            raise ValueError(
+                "criterion: got 'zero-entropy' with spherical weights, whose entropy has no zero level; takes q-to-1"
+            )
         if model.weights.probabilities is not None:
-            raise ValueError("criterion: got 'zero-entropy' with given probabilities; takes counting measure (rp.Discrete without probabilities)")
+            raise ValueError(
+                "criterion: got 'zero-entropy' with given probabilities; takes counting measure (rp.Discrete without probabilities)"
+            )
     if chosen == "first-moment" and isinstance(model.weights, Spherical):
-        raise ValueError("criterion: got 'first-moment' with spherical weights, whose volume is not a count; takes q-to-1")
+        raise ValueError(
+            "criterion: got 'first-moment' with spherical weights, whose volume is not a count; takes q-to-1"
+        )
     return _estimate(batch, chosen, threshold(batch, chosen))
 
 
@@ -125,10 +145,26 @@ def _freezing(batch: Batch) -> Flat:
         found = first_crossing(batch.take(np.array([i])), FREEZING_LOADS, lambda s: s.entropy)
         if found is None:
             nan = np.full(1, np.nan)
-            columns.append({"value": nan, "error": nan, "ok": np.zeros(1, dtype=bool), "q": nan, "q_hat": nan, "replicon": nan})
+            columns.append(
+                {
+                    "value": nan,
+                    "error": nan,
+                    "ok": np.zeros(1, dtype=bool),
+                    "q": nan,
+                    "q_hat": nan,
+                    "replicon": nan,
+                }
+            )
             continue
         alpha, error, s = found
-        columns.append({**_columns(s, zero), "value": np.array([alpha]), "error": np.array([error]), "ok": np.ones(1, dtype=bool)})
+        columns.append(
+            {
+                **_columns(s, zero),
+                "value": np.array([alpha]),
+                "error": np.array([error]),
+                "ok": np.ones(1, dtype=bool),
+            }
+        )
     return {k: np.concatenate([c.get(k, np.full(1, np.nan)) for c in columns]) for k in columns[0]}
 
 
@@ -142,8 +178,15 @@ def _zero_vector_solves(batch: Batch) -> np.ndarray:
 
 def _allocate(batch: Batch, diverges: np.ndarray) -> Flat:
     nan = np.full(batch.size, np.nan)
-    return {"value": np.where(diverges, np.inf, nan), "error": nan.copy(), "ok": np.zeros(batch.size, dtype=bool), "q": nan.copy(),
-            "q_hat": nan.copy(), "replicon": np.ones(batch.size), "diverges": diverges.copy()}
+    return {
+        "value": np.where(diverges, np.inf, nan),
+        "error": nan.copy(),
+        "ok": np.zeros(batch.size, dtype=bool),
+        "q": nan.copy(),
+        "q_hat": nan.copy(),
+        "replicon": np.ones(batch.size),
+        "diverges": diverges.copy(),
+    }
 
 
 def _annealed(batch: Batch) -> np.ndarray:
@@ -170,8 +213,12 @@ def _columns(solution: Solution, zero: bool = False) -> Flat:
     s = solution
     zeros = np.zeros(s.alpha.size)
     out: Flat = {
-        "value": s.alpha.copy(), "error": s.info[:, s.nu] + 2e-16 * np.abs(s.alpha), "ok": s.converged & (s.alpha > 0),
-        "q": zeros if zero else s.q, "q_hat": zeros if zero else s.extra("q_hat"), "replicon": s.extra("replicon"),
+        "value": s.alpha.copy(),
+        "error": s.info[:, s.nu] + 2e-16 * np.abs(s.alpha),
+        "ok": s.converged & (s.alpha > 0),
+        "q": zeros if zero else s.q,
+        "q_hat": zeros if zero else s.extra("q_hat"),
+        "replicon": s.extra("replicon"),
     }
     if "Q" in s.module.UNKNOWNS:
         out["Q"], out["lam"] = s.norm, s.extra("lam")
@@ -191,7 +238,11 @@ def _limit_functions(model: Perceptron) -> dict[str, Any]:
     from ..symbolic.rs import functional
 
     f = functional(model)
-    stretches = limits.symbolic_gaps(model.likelihood) if isinstance(model.likelihood, str) else limits.gaps(model.likelihood.pieces or ())
+    stretches = (
+        limits.symbolic_gaps(model.likelihood)
+        if isinstance(model.likelihood, str)
+        else limits.gaps(model.likelihood.pieces or ())
+    )
     values = model.weights.values if isinstance(model.weights, Discrete) else None
     C = limits.q_to_one(f, stretches, values)
     unknowns = [x for x in (limits.a, limits.b, S.Q) if x in C.free_symbols]
@@ -199,8 +250,11 @@ def _limit_functions(model: Perceptron) -> dict[str, Any]:
     args = [limits.a, limits.b, S.Q, S.alpha, S.kappa]
     make = lambda e: sp.lambdify(args, e, [_special(), "numpy"])  # noqa: E731
     return {
-        "unknowns": [u.name for u in unknowns], "C": make(C), "dC": make(C.diff(S.alpha)),
-        "grad": [make(C.diff(u)) for u in unknowns], "hess": [[make(C.diff(u, v)) for v in (*unknowns, S.alpha)] for u in unknowns],
+        "unknowns": [u.name for u in unknowns],
+        "C": make(C),
+        "dC": make(C.diff(S.alpha)),
+        "grad": [make(C.diff(u)) for u in unknowns],
+        "hess": [[make(C.diff(u, v)) for v in (*unknowns, S.alpha)] for u in unknowns],
         "outside": make(outside),
         # one stretch on one side only: d^2 is convex, f'' <= 0 there
         "convex": all(edge in (low, high) and (low.is_infinite or high.is_infinite) for low, high, edge in stretches),
@@ -218,7 +272,11 @@ def _q_to_one(batch: Batch) -> Flat:
     model = batch.model
     fn = _limit_functions(_plain(model))
     n = len(fn["unknowns"])
-    value, ok, error = np.full(batch.size, np.nan), np.zeros(batch.size, dtype=bool), np.full(batch.size, np.nan)
+    value, ok, error = (
+        np.full(batch.size, np.nan),
+        np.zeros(batch.size, dtype=bool),
+        np.full(batch.size, np.nan),
+    )
     replicon = np.full(batch.size, -np.inf)  # a finite set always breaks in this limit: <g''^2> diverges
     for i, kappa in enumerate(batch.kappa):
         y = {"a": 1.0, "b": 0.5, "Q": 1.0}
@@ -227,14 +285,17 @@ def _q_to_one(batch: Batch) -> Flat:
         alpha = 1.0
         if fn["covered"]:
             continue
-        for step in range(200):
+        for _step in range(200):
             args = (y["a"], y["b"], y["Q"], alpha, kappa)
             if n == 0:
                 slope = float(fn["dC"](*args))
                 alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope
                 ok[i], value[i], error[i] = np.isfinite(alpha), alpha, 8e-16 * alpha
                 break
-            J = np.array([[float(h(*args)) for h in row] for row in fn["hess"]] + [[float(g(*args)) for g in fn["grad"]] + [float(fn["dC"](*args))]])
+            J = np.array(
+                [[float(h(*args)) for h in row] for row in fn["hess"]]
+                + [[float(g(*args)) for g in fn["grad"]] + [float(fn["dC"](*args))]]
+            )
             F = np.array([float(g(*args)) for g in fn["grad"]] + [float(fn["C"](*args))])
             try:
                 d = np.linalg.solve(J, -F)
@@ -252,8 +313,15 @@ def _q_to_one(batch: Batch) -> Flat:
         if isinstance(model.weights, Spherical) and ok[i]:
             outside = float(fn["outside"](*args[:3], alpha, kappa))
             replicon[i] = 1 - alpha * outside if fn["convex"] else -np.inf
-    return {"value": value, "error": error, "ok": ok, "q": np.full(batch.size, np.nan), "q_hat": np.full(batch.size, np.inf),
-            "replicon": replicon, "diverges": np.full(batch.size, fn["covered"])}
+    return {
+        "value": value,
+        "error": error,
+        "ok": ok,
+        "q": np.full(batch.size, np.nan),
+        "q_hat": np.full(batch.size, np.inf),
+        "replicon": replicon,
+        "diverges": np.full(batch.size, fn["covered"]),
+    }
 
 
 def _plain(model: Perceptron) -> Perceptron:
@@ -276,26 +344,51 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     message[diverges] = "no finite capacity: every field, or the zero weight vector, satisfies all patterns"
     flat["value"][diverges] = np.inf
     stable = flat["replicon"] >= -MARGINAL
-    order = {k: batch.out(np.where(ok, flat[k], np.nan)) for k in ("q", "q_hat", "Q", "lam") if k in flat and criterion != "q-to-1"}
+    order: dict[str, Any] = {
+        k: batch.out(np.where(ok, flat[k], np.nan))
+        for k in ("q", "q_hat", "Q", "lam")
+        if k in flat and criterion != "q-to-1"
+    }
     if criterion == "q-to-1":
         order = {"q": 1.0} if model.weights.name in ("binary", "spherical") else {}
-    statement = np.array([_statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) if ok[i] else ""
-                          for i in range(batch.size)], dtype=object)
+    statement = np.array(
+        [
+            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) if ok[i] else ""
+            for i in range(batch.size)
+        ],
+        dtype=object,
+    )
     value = np.where(ok | (status == "diverges"), flat["value"], np.nan)
     error = np.where(ok, flat["error"], np.nan)
     return Estimate(
-        model=model, question="capacity", value=batch.out(value), error=batch.out(error), criterion=criterion,
-        errors={"value": batch.out(error)}, order_parameters=order, stable=batch.out(stable), statement=batch.out(statement),
-        status=batch.out(status), message=batch.out(message), kappa=batch.out(batch.kappa),
+        model=model,
+        question="capacity",
+        value=batch.out(value),
+        error=batch.out(error),
+        criterion=criterion,
+        errors={"value": batch.out(error)},
+        order_parameters=order,
+        stable=batch.out(stable),
+        statement=batch.out(statement),
+        status=batch.out(status),
+        message=batch.out(message),
+        kappa=batch.out(batch.kappa),
     )
 
 
 def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
     model = point.model
     discrete = isinstance(model.weights, Discrete)
-    breaks = "" if stable else " The replica-symmetric saddle is unstable there: replica symmetry breaking lowers the threshold."
+    breaks = (
+        ""
+        if stable
+        else " The replica-symmetric saddle is unstable there: replica symmetry breaking lowers the threshold."
+    )
     if not model.hard:
-        return ("Freezing load: the entropy of the Gibbs measure vanishes. No pattern is forbidden outright, so it is not a SAT/UNSAT threshold." + breaks)
+        return (
+            "Freezing load: the entropy of the Gibbs measure vanishes. No pattern is forbidden outright, so it is not a SAT/UNSAT threshold."
+            + breaks
+        )
     if criterion == "q-to-1":
         if discrete:
             return "Naive replica-symmetric limit q -> 1 of a finite weight set: not the capacity (the entropy vanishes earlier)."
@@ -306,8 +399,13 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
         if model.weights.name == "binary":
             if second_moment_holds(point, value):
                 return "First-moment threshold; the second-moment exponent has its maximum at zero overlap here, so it is the SAT/UNSAT threshold."
-            return "First-moment threshold: only an upper bound here, the second-moment exponent is larger away from zero overlap." + breaks
-        return "First-moment threshold at q = 0" + (", where q = 0 is stable." if stable else ": only an upper bound, q = 0 is unstable.")
+            return (
+                "First-moment threshold: only an upper bound here, the second-moment exponent is larger away from zero overlap."
+                + breaks
+            )
+        return "First-moment threshold at q = 0" + (
+            ", where q = 0 is stable." if stable else ": only an upper bound, q = 0 is unstable."
+        )
     return "Zero of the replica-symmetric entropy." + breaks
 
 
@@ -320,7 +418,13 @@ def second_moment_holds(point: Batch, alpha: float) -> bool:
 
     rho = np.concatenate([np.linspace(0.01, 0.97, 97), 1 - np.geomspace(0.03, 1e-6, 25)])
     entropy = -(1 + rho) / 2 * np.log1p(rho) - (1 - rho) / 2 * np.log1p(-rho)
-    z, weight, out, acc, part = np.empty(K.MAX_NODES), np.empty(K.MAX_NODES), np.empty(6), np.empty(6), np.empty(6)
+    z, weight, out, acc, part = (
+        np.empty(K.MAX_NODES),
+        np.empty(K.MAX_NODES),
+        np.empty(6),
+        np.empty(6),
+        np.empty(6),
+    )
     K.pieces_leaf(0.0, 1.0, point.levels[0], point.low[0], point.high[0], out, acc, part)
     single = out[0]
     for k, r in enumerate(rho):
@@ -357,7 +461,14 @@ def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str
         raise ValueError("alpha: got 0, at which any margin can be reached; takes loads > 0")
     flat = loads.reshape(-1)
     if reason:
-        return Estimate(model=model, question="max-margin", criterion=chosen, status="unsupported", message=reason, alpha=float(flat[0]))
+        return Estimate(
+            model=model,
+            question="max-margin",
+            criterion=chosen,
+            status="unsupported",
+            message=reason,
+            alpha=float(flat[0]),
+        )
     base = _plain(model)
     low, high = (1e-6, MARGIN_RANGE) if model.likelihood == "window" else (-MARGIN_RANGE, MARGIN_RANGE)
     value, error = np.full(flat.size, np.nan), np.full(flat.size, np.nan)
@@ -391,8 +502,15 @@ def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str
     ok = np.isfinite(value)
     out = lambda v: v.reshape(loads.shape) if loads.shape else v[0].item() if isinstance(v[0], np.generic) else v[0]  # noqa: E731
     return Estimate(
-        model=model, question="max-margin", value=out(value), error=out(error), errors={"value": out(error)}, criterion=chosen,
-        stable=out(stable), alpha=out(flat), status=out(np.where(ok, "converged", "no-solution").astype(object)),
+        model=model,
+        question="max-margin",
+        value=out(value),
+        error=out(error),
+        errors={"value": out(error)},
+        criterion=chosen,
+        stable=out(stable),
+        alpha=out(flat),
+        status=out(np.where(ok, "converged", "no-solution").astype(object)),
         message=out(np.where(ok, "", f"no margin in [{low:g}, {high:g}] has this capacity").astype(object)),
     )
 

@@ -46,8 +46,15 @@ def field_distribution(point: SaddlePoint, u: Any) -> FieldDistribution:
         return v.reshape(fields.shape) if fields.shape else float(v[0])
 
     status = np.full(fields.shape, "converged", dtype=object) if fields.shape else "converged"
-    return FieldDistribution(model=point.model, u=out(fields.reshape(-1)), density=out(fine), error=out(error), errors={"density": out(error)},
-                             status=status, message=np.full(fields.shape, "", dtype=object) if fields.shape else "")
+    return FieldDistribution(
+        model=point.model,
+        u=out(fields.reshape(-1)),
+        density=out(fine),
+        error=out(error),
+        errors={"density": out(error)},
+        status=status,
+        message=np.full(fields.shape, "", dtype=object) if fields.shape else "",
+    )
 
 
 def _log_theta(point: SaddlePoint, batch: Any, u: np.ndarray) -> np.ndarray:
@@ -85,7 +92,9 @@ def _density(point: SaddlePoint, u: np.ndarray, refine: int) -> np.ndarray:
     if q == 0.0:
         return np.exp(log_theta - u * u / (2 * V) - 0.5 * math.log(2 * math.pi * V) - leaf(np.zeros(1)))
     out = np.zeros(u.size)
-    kinks = np.concatenate([e[0][np.isfinite(e[0])] for e in (batch.low, batch.high)]) if batch.low.size else np.empty(0)
+    kinks = (
+        np.concatenate([e[0][np.isfinite(e[0])] for e in (batch.low, batch.high)]) if batch.low.size else np.empty(0)
+    )
     reach = 9.0 * math.sqrt(q)
     for i, field in enumerate(u):
         if log_theta[i] == -np.inf:
@@ -96,7 +105,12 @@ def _density(point: SaddlePoint, u: np.ndarray, refine: int) -> np.ndarray:
         omega = (mid[:, None] + half[:, None] * x).ravel()
         weight = (half[:, None] * w).ravel() * np.exp(-omega * omega / (2 * q)) / math.sqrt(2 * math.pi * q)
         f = leaf(omega)
-        kernel = np.exp(log_theta[i] - (field - omega) ** 2 / (2 * V) - 0.5 * math.log(2 * math.pi * V) - (0.0 if model.teacher else 1.0) * f)
+        kernel = np.exp(
+            log_theta[i]
+            - (field - omega) ** 2 / (2 * V)
+            - 0.5 * math.log(2 * math.pi * V)
+            - (0.0 if model.teacher else 1.0) * f
+        )
         norm = weight @ np.exp(f) if model.teacher else 1.0
         out[i] = weight @ kernel / norm
     return out

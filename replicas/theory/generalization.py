@@ -87,16 +87,37 @@ def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         # d eps = dR/(pi sqrt(1-R^2)); the gap itself is known relative to its size
         relative = np.where(gap > 0, np.minimum(1.0, (dR - 2e-16 * np.asarray(R)) / gap), 0.0) + 1e-15
-        d_gibbs, d_bayes = gibbs * relative, bayes * relative / np.sqrt(np.maximum(1 - gap, 1e-300)) * np.sqrt(np.minimum(1, np.maximum(1 - gap, 1e-300)))
+        d_gibbs, d_bayes = (
+            gibbs * relative,
+            bayes
+            * relative
+            / np.sqrt(np.maximum(1 - gap, 1e-300))
+            * np.sqrt(np.minimum(1, np.maximum(1 - gap, 1e-300))),
+        )
     shape = np.shape(point.status) if isinstance(point.status, np.ndarray) else ()
 
     def out(v: np.ndarray) -> Any:
         return v if shape else float(v)
 
     return LearningCurve(
-        model=model, alpha=point.alpha, R=R, eps_gibbs=out(gibbs), eps_bayes=out(bayes), entropy=point.entropy, branch=point.branch,
-        dominant=point.dominant, stable=point.stable, status=_answered(point.status), message=point.message, error=out(dR),
-        errors={"R": out(dR), "eps_gibbs": out(d_gibbs), "eps_bayes": out(d_bayes), "entropy": point.errors["entropy"]},
+        model=model,
+        alpha=point.alpha,
+        R=R,
+        eps_gibbs=out(gibbs),
+        eps_bayes=out(bayes),
+        entropy=point.entropy,
+        branch=point.branch,
+        dominant=point.dominant,
+        stable=point.stable,
+        status=_answered(point.status),
+        message=point.message,
+        error=out(dR),
+        errors={
+            "R": out(dR),
+            "eps_gibbs": out(d_gibbs),
+            "eps_bayes": out(d_bayes),
+            "entropy": point.errors["entropy"],
+        },
     )
 
 
@@ -163,14 +184,21 @@ def _graded_grid(kappa: float, s: float, refine: int) -> tuple[np.ndarray, np.nd
     while steps[-1] < 9.0:
         steps.append(steps[-1] + size)
         size = min(2 * size, 0.7)
-    edges = np.array([-e for e in reversed(steps) if e > 0] + [e for e in steps if e < kappa] + [kappa]) if kappa > 0 else np.array(
-        [-e for e in reversed(steps) if -e < kappa] + [kappa])
+    edges = (
+        np.array([-e for e in reversed(steps) if e > 0] + [e for e in steps if e < kappa] + [kappa])
+        if kappa > 0
+        else np.array([-e for e in reversed(steps) if -e < kappa] + [kappa])
+    )
     edges = np.interp(np.linspace(0, 1, refine * (edges.size - 1) + 1), np.linspace(0, 1, edges.size), edges)
     half, mid = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
     return (mid[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
 
 
-_RULES: dict[str, Callable[[float], tuple[float, float]]] = {"hebb": _hebb, "pseudo-inverse": _pseudo_inverse, "max-stability": _max_stability}
+_RULES: dict[str, Callable[[float], tuple[float, float]]] = {
+    "hebb": _hebb,
+    "pseudo-inverse": _pseudo_inverse,
+    "max-stability": _max_stability,
+}
 
 
 def _rule(model: Perceptron, loads: np.ndarray, rule: str) -> LearningCurve:
@@ -187,7 +215,15 @@ def _rule(model: Perceptron, loads: np.ndarray, rule: str) -> LearningCurve:
         return v.reshape(loads.shape) if loads.shape else (v[0].item() if isinstance(v[0], np.generic) else v[0])
 
     return LearningCurve(
-        model=model, alpha=out(flat), R=out(R), eps_g=out(eps), rule=rule, branch=out(np.full(flat.size, rule, dtype=object)),
-        dominant=None, error=out(dR), errors={"R": out(dR), "eps_g": out(d_eps)},
-        status=out(np.where(ok, "converged", "not-converged").astype(object)), message=out(np.full(flat.size, "", dtype=object)),
+        model=model,
+        alpha=out(flat),
+        R=out(R),
+        eps_g=out(eps),
+        rule=rule,
+        branch=out(np.full(flat.size, rule, dtype=object)),
+        dominant=None,
+        error=out(dR),
+        errors={"R": out(dR), "eps_g": out(d_eps)},
+        status=out(np.where(ok, "converged", "not-converged").astype(object)),
+        message=out(np.full(flat.size, "", dtype=object)),
     )

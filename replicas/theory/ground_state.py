@@ -59,10 +59,18 @@ def ground_state(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: An
     """
     check_ansatz(ansatz)
     if model.teacher or model.beta is not None or isinstance(model.likelihood, Likelihood):
-        what = "task teacher-student" if model.teacher else "a finite beta" if model.beta is not None else "a user-defined likelihood"
+        what = (
+            "task teacher-student"
+            if model.teacher
+            else "a finite beta"
+            if model.beta is not None
+            else "a user-defined likelihood"
+        )
         raise ValueError(f"model: got {what}; takes storage with hard constraints (threshold or window, beta None)")
     if not isinstance(model.weights, Spherical) and model.weights.probabilities is not None:
-        raise ValueError("weights: got given probabilities; takes counting measure, whose entropy tells where it freezes")
+        raise ValueError(
+            "weights: got given probabilities; takes counting measure, whose entropy tells where it freezes"
+        )
     batch = make_batch(model, alpha, kappa)
     limits = threshold(batch, default_criterion(model))
     size = batch.size
@@ -80,17 +88,37 @@ def ground_state(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: An
         found = _spherical(point) if isinstance(model.weights, Spherical) else _frozen(point)
         if found is None:
             ok[i], energy[i], fraction[i] = False, np.nan, np.nan
-            message[i] = "no freezing temperature found" if not isinstance(model.weights, Spherical) else "the T = 0 equation was not solved"
+            message[i] = (
+                "no freezing temperature found"
+                if not isinstance(model.weights, Spherical)
+                else "the T = 0 equation was not solved"
+            )
             continue
         energy[i], error[i], beta_c[i], d_beta[i], stable[i] = found
         fraction[i], d_fraction[i] = energy[i] / batch.alpha[i], error[i] / batch.alpha[i]
     has_beta = np.isfinite(beta_c).any()
-    criterion = "T -> 0 limit of the RS saddle" if isinstance(model.weights, Spherical) else "frozen: RS energy where the RS entropy vanishes"
+    criterion = (
+        "T -> 0 limit of the RS saddle"
+        if isinstance(model.weights, Spherical)
+        else "frozen: RS energy where the RS entropy vanishes"
+    )
     return GroundState(
-        model=model, alpha=batch.out(batch.alpha), kappa=batch.out(batch.kappa), energy=batch.out(energy), error=batch.out(error),
-        error_fraction=batch.out(fraction), beta_c=batch.out(beta_c) if has_beta else None, criterion=criterion, stable=batch.out(stable),
-        errors={"energy": batch.out(error), "error_fraction": batch.out(d_fraction), "beta_c": batch.out(d_beta) if has_beta else None},
-        status=batch.out(np.where(ok, "converged", "not-converged").astype(object)), message=batch.out(message),
+        model=model,
+        alpha=batch.out(batch.alpha),
+        kappa=batch.out(batch.kappa),
+        energy=batch.out(energy),
+        error=batch.out(error),
+        error_fraction=batch.out(fraction),
+        beta_c=batch.out(beta_c) if has_beta else None,
+        criterion=criterion,
+        stable=batch.out(stable),
+        errors={
+            "energy": batch.out(error),
+            "error_fraction": batch.out(d_fraction),
+            "beta_c": batch.out(d_beta) if has_beta else None,
+        },
+        status=batch.out(np.where(ok, "converged", "not-converged").astype(object)),
+        message=batch.out(message),
     )
 
 
@@ -153,5 +181,10 @@ def _frozen(point: Batch) -> tuple[float, float, float, float, bool] | None:
     d_root = (at.error["entropy"][0] + abs(at.number["entropy"][0])) / abs(slope)
     steep = abs(pair.number["energy"][1] - pair.number["energy"][0]) / (2 * h)
     beta = math.exp(root)
-    return (float(at.number["energy"][0]), float(at.error["energy"][0] + steep * d_root), beta, beta * float(d_root + 1e-15),
-            bool(at.number["replicon"][0] > 0))
+    return (
+        float(at.number["energy"][0]),
+        float(at.error["energy"][0] + steep * d_root),
+        beta,
+        beta * float(d_root + 1e-15),
+        bool(at.number["replicon"][0] > 0),
+    )

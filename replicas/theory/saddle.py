@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..models import Discrete, Likelihood, Perceptron, Spherical
-from ..numerics.saddle import Batch, Solution, follow, has_zero_overlap, make_batch, newton, sensitivity, start, zero_overlap
+from ..numerics.saddle import (
+    Batch,
+    Solution,
+    follow,
+    has_zero_overlap,
+    make_batch,
+    newton,
+    sensitivity,
+    start,
+    zero_overlap,
+)
 from ..results import Curve, SaddlePoint
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
@@ -76,9 +86,26 @@ class Columns:
     def __init__(self, batch: Batch):
         self.batch = batch
         size = batch.size
-        self.number = {k: np.full(size, np.nan) for k in
-                       ("q", "q_hat", "one_minus_q", "Q", "lam", "free_entropy", "entropy", "energy", "replicon", "residual", "condition")}
-        self.error = {k: np.full(size, np.nan) for k in ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")}
+        self.number = {
+            k: np.full(size, np.nan)
+            for k in (
+                "q",
+                "q_hat",
+                "one_minus_q",
+                "Q",
+                "lam",
+                "free_entropy",
+                "entropy",
+                "energy",
+                "replicon",
+                "residual",
+                "condition",
+            )
+        }
+        self.error = {
+            k: np.full(size, np.nan)
+            for k in ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
+        }
         self.status = np.full(size, "no-solution", dtype=object)
         self.message = np.full(size, "", dtype=object)
         self.branch = np.full(size, "", dtype=object)
@@ -132,7 +159,9 @@ class Columns:
             negative = at[n["entropy"][at] < -e["entropy"][at] - 1e-15]
             if branch != "perfect":
                 self.status[negative] = "unphysical"
-                self.message[negative] = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
+                self.message[negative] = (
+                    "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
+                )
 
     def _infinite_temperature(self, at: np.ndarray, s: Solution, ok: np.ndarray, b: np.ndarray) -> None:
         """beta = 0: patterns do not act; the energy is alpha times the probability of a violation."""
@@ -152,7 +181,11 @@ class Columns:
         def out(values: np.ndarray | None) -> Any:
             if values is None or (values.dtype == float and np.isnan(values).all()):
                 return None
-            return values.reshape(shape) if shape else (values[0].item() if isinstance(values[0], np.generic) else values[0])
+            return (
+                values.reshape(shape)
+                if shape
+                else (values[0].item() if isinstance(values[0], np.generic) else values[0])
+            )
 
         number = {k: out(v) for k, v in self.number.items()}
         if not np.any(self.number["condition"] > CONDITION_REPORTED):
@@ -167,9 +200,19 @@ class Columns:
                 number["Q"] = None
         kind = Curve if shape else SaddlePoint
         return kind(
-            model=batch.model, status=out(self.status), message=out(self.message), errors=errors, error=errors["free_entropy"],
-            alpha=out(batch.alpha), kappa=None if smooth else out(batch.kappa), beta=None if batch.beta is None else out(batch.beta),
-            stable=out(stable) if answered.any() else None, branch=out(self.branch), dominant=out(self.dominant), **number, **extra,
+            model=batch.model,
+            status=out(self.status),
+            message=out(self.message),
+            errors=errors,
+            error=errors["free_entropy"],
+            alpha=out(batch.alpha),
+            kappa=None if smooth else out(batch.kappa),
+            beta=None if batch.beta is None else out(batch.beta),
+            stable=out(stable) if answered.any() else None,
+            branch=out(self.branch),
+            dominant=out(self.dominant),
+            **number,
+            **extra,
         )
 
 
@@ -231,8 +274,16 @@ def _empty(columns: Columns, index: np.ndarray) -> None:
         mean, square, phi = p @ v / p.sum(), p @ v**2 / p.sum(), np.log(p.sum())
     else:
         mean, square, phi = 0.0, 1.0, 0.0
-    for name, value in {"q": mean**2, "q_hat": 0.0, "Q": square, "one_minus_q": square - mean**2, "free_entropy": phi,
-                        "entropy": phi, "replicon": 1.0, "residual": 0.0}.items():
+    for name, value in {
+        "q": mean**2,
+        "q_hat": 0.0,
+        "Q": square,
+        "one_minus_q": square - mean**2,
+        "free_entropy": phi,
+        "entropy": phi,
+        "replicon": 1.0,
+        "residual": 0.0,
+    }.items():
         n[name][index] = value
         if name in e:
             e[name][index] = 2e-16 * abs(value)
@@ -249,8 +300,16 @@ def _perfect(columns: Columns, index: np.ndarray) -> None:
 
     n, e = columns.number, columns.error
     norm = fixed_norm(columns.batch.model)
-    for name, value in {"q": norm, "q_hat": np.inf, "Q": norm, "one_minus_q": 0.0, "free_entropy": 0.0, "entropy": 0.0,
-                        "replicon": 1.0, "residual": 0.0}.items():
+    for name, value in {
+        "q": norm,
+        "q_hat": np.inf,
+        "Q": norm,
+        "one_minus_q": 0.0,
+        "free_entropy": 0.0,
+        "entropy": 0.0,
+        "replicon": 1.0,
+        "residual": 0.0,
+    }.items():
         n[name][index] = value
         if name in e:
             e[name][index] = 0.0
@@ -267,7 +326,9 @@ def _explain(columns: Columns) -> None:
             columns.status[i] = "branch-ended"
             columns.message[i] = "the R < 1 branch has ended below this load"
         elif isinstance(batch.model.weights, Spherical) and batch.model.hard:
-            columns.message[i] = "no replica-symmetric saddle: the load is at or above capacity (see capacity with criterion q-to-1)"
+            columns.message[i] = (
+                "no replica-symmetric saddle: the load is at or above capacity (see capacity with criterion q-to-1)"
+            )
         else:
             columns.status[i] = "not-converged"
             columns.message[i] = "no start reached a residual below 1e-10"
@@ -314,8 +375,15 @@ def _all_branches(batch: Batch) -> Curve:
             merged.number[name][k] = columns.number[name][i]
         for name in merged.error:
             merged.error[name][k] = columns.error[name][i]
-        merged.status[k], merged.message[k], merged.branch[k] = columns.status[i], columns.message[i], columns.branch[i]
-        best = max((c.number["free_entropy"][i] for j, c in rows if j == i and c.branch[i] != "middle"), default=-np.inf)
+        merged.status[k], merged.message[k], merged.branch[k] = (
+            columns.status[i],
+            columns.message[i],
+            columns.branch[i],
+        )
+        best = max(
+            (c.number["free_entropy"][i] for j, c in rows if j == i and c.branch[i] != "middle"),
+            default=-np.inf,
+        )
         merged.dominant[k] = columns.number["free_entropy"][i] >= best and columns.branch[i] != "middle"
     curve = merged.build((len(rows),))
     assert isinstance(curve, Curve)

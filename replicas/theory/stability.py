@@ -51,8 +51,17 @@ def stability(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any =
     point = result(batch, thermodynamic(batch))
     error = point.errors["replicon"]
     return Stability(
-        model=model, alpha=point.alpha, kappa=point.kappa, beta=point.beta, replicon=point.replicon, stable=point.stable,
-        branch=point.branch, error=error, errors={"replicon": error}, status=point.status, message=point.message,
+        model=model,
+        alpha=point.alpha,
+        kappa=point.kappa,
+        beta=point.beta,
+        replicon=point.replicon,
+        stable=point.stable,
+        branch=point.branch,
+        error=error,
+        errors={"replicon": error},
+        status=point.status,
+        message=point.message,
     )
 
 
@@ -72,7 +81,12 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
     batch = make_batch(model, 1.0, kappa, beta)
     size = batch.size
     value, error = np.full(size, np.nan), np.full(size, np.nan)
-    physical, q, q_hat, x = np.zeros(size, dtype=bool), np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
+    physical, q, q_hat, x = (
+        np.zeros(size, dtype=bool),
+        np.full(size, np.nan),
+        np.full(size, np.nan),
+        np.full(size, np.nan),
+    )
     message = np.full(size, "", dtype=object)
     for i in range(size):
         point = batch.take(np.array([i]))
@@ -95,11 +109,20 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
     ok = np.isfinite(value)
     order = {"q": batch.out(q), "q_hat": batch.out(q_hat), "breaking_point": batch.out(x)}
     return Estimate(
-        model=model, question="at-line", value=batch.out(value), error=batch.out(error), errors={"value": batch.out(error)},
-        criterion="replicon = 0", order_parameters=order, physical=batch.out(physical), stable=None,
+        model=model,
+        question="at-line",
+        value=batch.out(value),
+        error=batch.out(error),
+        errors={"value": batch.out(error)},
+        criterion="replicon = 0",
+        order_parameters=order,
+        physical=batch.out(physical),
+        stable=None,
         statement="Instability of the replica-symmetric saddle towards replica symmetry breaking.",
-        kappa=batch.out(batch.kappa), beta=None if batch.beta is None else batch.out(batch.beta),
-        status=batch.out(np.where(ok, "converged", "no-solution").astype(object)), message=batch.out(message),
+        kappa=batch.out(batch.kappa),
+        beta=None if batch.beta is None else batch.out(batch.beta),
+        status=batch.out(np.where(ok, "converged", "no-solution").astype(object)),
+        message=batch.out(message),
     )
 
 

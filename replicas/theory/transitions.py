@@ -35,17 +35,34 @@ class Transitions(Result):
         out: dict[str, Any] = {}
         for name in ("alpha_it", "spinodal"):
             e = getattr(self, name)
-            out[name] = None if e is None else {
-                "value": decimal(e.value), "error": bound(e.error), "criterion": e.criterion, "stable": e.stable,
-                "order_parameters": decimal(dict(e.order_parameters)), "statement": e.statement}
+            out[name] = (
+                None
+                if e is None
+                else {
+                    "value": decimal(e.value),
+                    "error": bound(e.error),
+                    "criterion": e.criterion,
+                    "stable": e.stable,
+                    "order_parameters": decimal(dict(e.order_parameters)),
+                    "statement": e.statement,
+                }
+            )
         errors = {k: out[k]["error"] for k in ("alpha_it", "spinodal") if out[k]}
-        return {**out, "error": errors.get("alpha_it"), "errors": errors, "status": self.status, "message": self.message}
+        return {
+            **out,
+            "error": errors.get("alpha_it"),
+            "errors": errors,
+            "status": self.status,
+            "message": self.message,
+        }
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
         from ..results import readable
 
         cells = [readable(e.value, bound(e.error)) if e is not None else "-" for e in (self.alpha_it, self.spinodal)]
-        return ["alpha_it", "spinodal", "status"], [[*cells, self.status + (f": {self.message}" if self.message else "")]]
+        return ["alpha_it", "spinodal", "status"], [
+            [*cells, self.status + (f": {self.message}" if self.message else "")]
+        ]
 
     def _repr_latex_(self) -> str | None:
         return None
@@ -59,35 +76,70 @@ def transitions(model: Perceptron, ansatz: str = "rs") -> Transitions:
     check_ansatz(ansatz)
     batch = make_batch(model, 1.0)
     if not model.teacher:
-        return Transitions(model=model, status="unsupported", message="storage has a capacity, not a learning transition; task teacher-student")
+        return Transitions(
+            model=model,
+            status="unsupported",
+            message="storage has a capacity, not a learning transition; task teacher-student",
+        )
     if not isinstance(model.weights, Discrete):
-        return Transitions(model=model, status="no-solution", message="spherical weights learn smoothly: R < 1 at every load, no transition")
+        return Transitions(
+            model=model,
+            status="no-solution",
+            message="spherical weights learn smoothly: R < 1 at every load, no transition",
+        )
     loads = SCAN * np.log(len(model.weights.values)) / np.log(2)
     path = follow(batch.take(np.zeros(loads.size, dtype=int)).with_alpha(loads))
     good = path.converged & (path.phi > 0)
     last = int(np.argmin(good)) - 1 if not good.all() else -1
     if last < 0:
-        return Transitions(model=model, status="not-converged", message="the R < 1 branch could not be followed to zero entropy")
+        return Transitions(
+            model=model,
+            status="not-converged",
+            message="the R < 1 branch could not be followed to zero entropy",
+        )
     near = newton(batch.with_alpha(loads[last]), path.x[last : last + 1], zero=True)
     it = None
     if near.converged[0]:
         stable = bool(near.extra("replicon")[0] > 0)
         it = Estimate(
-            model=model, question="alpha_it", value=float(near.alpha[0]), error=float(near.info[0, near.nu] + 2e-16 * near.alpha[0]),
-            criterion="zero entropy of the R < 1 branch", stable=stable,
-            order_parameters={"R": float(near.q[0] / near.norm[0]), "q": float(near.q[0]), "q_hat": float(near.extra("q_hat")[0])},
-            statement="First-order transition to perfect learning (information-theoretic threshold).")
+            model=model,
+            question="alpha_it",
+            value=float(near.alpha[0]),
+            error=float(near.info[0, near.nu] + 2e-16 * near.alpha[0]),
+            criterion="zero entropy of the R < 1 branch",
+            stable=stable,
+            order_parameters={
+                "R": float(near.q[0] / near.norm[0]),
+                "q": float(near.q[0]),
+                "q_hat": float(near.extra("q_hat")[0]),
+            },
+            statement="First-order transition to perfect learning (information-theoretic threshold).",
+        )
     begin = follow(batch.with_alpha(FOLD_START * loads[last]))
     fold = first_fold(batch, begin.x[0], FOLD_START * loads[last]) if begin.converged[0] else None
     spinodal = None
     if fold is not None:
         s = fold.solution
         spinodal = Estimate(
-            model=model, question="spinodal", value=fold.alpha, error=fold.error, criterion="fold of the R < 1 branch",
+            model=model,
+            question="spinodal",
+            value=fold.alpha,
+            error=fold.error,
+            criterion="fold of the R < 1 branch",
             stable=bool(s.extra("replicon")[0] > 0),
-            order_parameters={"R": float(s.q[0] / s.norm[0]), "q": float(s.q[0]), "q_hat": float(s.extra("q_hat")[0])},
-            statement="Above it the R < 1 branch no longer exists: learning stops being blocked by metastability.")
+            order_parameters={
+                "R": float(s.q[0] / s.norm[0]),
+                "q": float(s.q[0]),
+                "q_hat": float(s.extra("q_hat")[0]),
+            },
+            statement="Above it the R < 1 branch no longer exists: learning stops being blocked by metastability.",
+        )
     status = "converged" if it is not None and spinodal is not None else "not-converged"
     missing = [n for n, e in (("alpha_it", it), ("spinodal", spinodal)) if e is None]
-    return Transitions(model=model, alpha_it=it, spinodal=spinodal, status=status,
-                       message=f"{' and '.join(missing)} not reached" if missing else "")
+    return Transitions(
+        model=model,
+        alpha_it=it,
+        spinodal=spinodal,
+        status=status,
+        message=f"{' and '.join(missing)} not reached" if missing else "",
+    )

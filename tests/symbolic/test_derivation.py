@@ -121,10 +121,14 @@ def test_spherical_teacher_textbook():
 def test_binary_teacher_textbook():
     """R_hat = 2 alpha/(1-R) E G^2/H symbolically; R = E tanh(R_hat + sqrt(R_hat) z) to 30 digits (Nishimori)."""
     u = -S.omega / sp.sqrt(1 - S.q)
-    assert sp.simplify(saddle("binary-teacher", "q_hat") - 2 * S.alpha / (1 - S.q) * mean(S.omega, G(u) ** 2 / H(u))) == 0
+    assert (
+        sp.simplify(saddle("binary-teacher", "q_hat") - 2 * S.alpha / (1 - S.q) * mean(S.omega, G(u) ** 2 / H(u))) == 0
+    )
     ctx = mpmath.MPContext()
     ctx.dps = 40
-    (step,) = [s for s in rp.derive(MODELS["binary-teacher"]).steps if s.title.startswith("Saddle point: q with the teacher")]
+    (step,) = [
+        s for s in rp.derive(MODELS["binary-teacher"]).steps if s.title.startswith("Saddle point: q with the teacher")
+    ]
     for x in ("0.31", "1.7"):
         value = evaluate_mp(ctx, step.expression, {"qhat": ctx.mpf(x)})
         textbook = gauss(ctx, lambda z, x=x: ctx.tanh(ctx.mpf(x) + ctx.sqrt(ctx.mpf(x)) * z))
@@ -140,7 +144,9 @@ def test_discrete_teacher_self_overlap_is_derived():
 def gauss(ctx, f):
     """E f(z) by the trapezoid rule, exponentially convergent for these integrands."""
     step = ctx.mpf(1) / 12
-    return ctx.fsum(f(k * step) * ctx.exp(-((k * step) ** 2) / 2) for k in range(-170, 171)) * step / ctx.sqrt(2 * ctx.pi)
+    return (
+        ctx.fsum(f(k * step) * ctx.exp(-((k * step) ** 2) / 2) for k in range(-170, 171)) * step / ctx.sqrt(2 * ctx.pi)
+    )
 
 
 def evaluate_mp(ctx, expr, values):
@@ -162,7 +168,9 @@ def evaluate_mp(ctx, expr, values):
     names = [sp.Symbol(n) for n in values]
     flat = expr.xreplace(dict(zip(outer, symbols)))
     flat = flat.xreplace({s: sp.Symbol(s.name) for s in flat.free_symbols if s not in symbols})
-    function = _compiled(flat, (*names, *symbols), id(ctx)) or sp.lambdify([*names, *symbols], flat, [mpmath_functions(ctx) | {"sech": ctx.sech}])
+    function = _compiled(flat, (*names, *symbols), id(ctx)) or sp.lambdify(
+        [*names, *symbols], flat, [mpmath_functions(ctx) | {"sech": ctx.sech}]
+    )
     return function(*values.values(), *(evaluate_mp(ctx, t, values) for t in outer))
 
 
@@ -176,7 +184,10 @@ def _compiled(flat, names, key):
 def _same_at_random_points(left, right):
     ctx = mpmath.MPContext()
     ctx.dps = 40
-    for point in ({"alpha": "0.7", "q": "0.4", "qhat": "1.1", "kappa": "0.2"}, {"alpha": "1.3", "q": "0.6", "qhat": "2.3", "kappa": "-0.5"}):
+    for point in (
+        {"alpha": "0.7", "q": "0.4", "qhat": "1.1", "kappa": "0.2"},
+        {"alpha": "1.3", "q": "0.6", "qhat": "2.3", "kappa": "-0.5"},
+    ):
         values = {k: ctx.mpf(v) for k, v in point.items()}
         if abs(evaluate_mp(ctx, left, values) - evaluate_mp(ctx, right, values)) > ctx.mpf(10) ** -30:
             return False
