@@ -25,7 +25,7 @@ import replicas as rp
 from replicas import simulation
 
 model = rp.Perceptron(weights="binary", kappa=0.0)
-model  # shown as the definition of Z
+model  # noqa: B018 - a notebook shows the definition of Z
 
 # %% [markdown]
 # ## The derivation

@@ -10,7 +10,9 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from functools import partial
@@ -19,6 +21,7 @@ from typing import Any, NoReturn
 NUMBERS = "finite numbers, or a range start:stop:step"
 MAX_POINTS = 10**6  # a larger sweep is more likely a typing error
 MAX_ECHO = 60  # characters of a wrong argument worth repeating
+PATIENCE = 1.5  # seconds after which a terminal is told why it waits
 NEGATIVE_NUMBER = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
 
 
@@ -39,10 +42,14 @@ class Parser(argparse.ArgumentParser):
 class Once(argparse.Action):
     """Store a value; a flag given twice is an error rather than a value silently lost."""
 
-    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
         given = vars(namespace).setdefault("given", [])
         if self.dest in given:
-            raise argparse.ArgumentError(None, f"{self.dest}: given twice; takes all its values after one {option_string}")
+            raise argparse.ArgumentError(
+                None, f"{self.dest}: given twice; takes all its values after one {option_string}"
+            )
         given.append(self.dest)
         setattr(namespace, self.dest, values)
 
@@ -136,3 +143,17 @@ def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
     from tqdm import tqdm
 
     return tqdm(total=total, desc=what, file=sys.stderr, disable=None, delay=delay, leave=False)
+
+
+@contextmanager
+def patience(name: str) -> Iterator[None]:
+    """Tell a waiting terminal that the first question about a model derives and compiles it."""
+    text = f"replicas {name}: working; the first question about a model also derives and compiles it"
+    timer = threading.Timer(PATIENCE, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    if sys.stderr.isatty():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

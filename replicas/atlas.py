@@ -52,11 +52,24 @@ DERIVATIONS = {
     "binary": ("binary weights, storage", {"weights": "binary"}),
     "spherical": ("spherical weights, storage", {"weights": "spherical"}),
     "binary-teacher": ("binary student of a binary teacher", {"weights": "binary", "task": "teacher-student"}),
-    "spherical-teacher": ("spherical student of a spherical teacher", {"weights": "spherical", "task": "teacher-student"}),
+    "spherical-teacher": (
+        "spherical student of a spherical teacher",
+        {"weights": "spherical", "task": "teacher-student"},
+    ),
 }
 ORDER = (
-    "capacities", "capacity-vs-kappa", "entropy-and-overlap", "field-distribution", "stability", "errors", "learning", "generalization-curves", "decay",
-    "finite-n-table", "finite-n", "derivations",
+    "capacities",
+    "capacity-vs-kappa",
+    "entropy-and-overlap",
+    "field-distribution",
+    "stability",
+    "errors",
+    "learning",
+    "generalization-curves",
+    "decay",
+    "finite-n-table",
+    "finite-n",
+    "derivations",
 )
 """The sections of the page."""
 
@@ -103,10 +116,19 @@ def write(directory: str | Path = "atlas", progress: Progress = lambda what, don
         atlas.directory.mkdir(parents=True, exist_ok=True)
         atlas.page.touch()
     except OSError as error:
-        raise ValueError(f"output: cannot write {atlas.page}: {error.strerror}; takes a directory that can be written") from None
+        raise ValueError(
+            f"output: cannot write {atlas.page}: {error.strerror}; takes a directory that can be written"
+        ) from None
     parts: list[tuple[str, Callable[[Atlas], None]]] = [
-        ("compilation", _compile), ("capacities", _capacities), ("instabilities", _instabilities), ("transitions", _transitions), ("learning rules", _decay),
-        ("ground states", _beyond), *((name, _figure(name)) for name in plotting.FIGURES), ("finite N", _finite_n), ("derivations", _derivations),
+        ("compilation", _compile),
+        ("capacities", _capacities),
+        ("instabilities", _instabilities),
+        ("transitions", _transitions),
+        ("learning rules", _decay),
+        ("ground states", _beyond),
+        *((name, _figure(name)) for name in plotting.FIGURES),
+        ("finite N", _finite_n),
+        ("derivations", _derivations),
     ]
     for done, (name, part) in enumerate(parts):
         progress(name, done, len(parts))
@@ -169,32 +191,60 @@ def _capacities(atlas: Atlas) -> None:
     table = Table(("weights", "<i>κ</i>", "<i>α</i><sub>c</sub>", "criterion", "RS saddle"))
     for weights, likelihood, kappas, criterion in CAPACITIES:
         table.begin_group()
-        result = atlas.keep(rp.capacity(rp.Perceptron(weights=weights, kappa=kappas, likelihood=likelihood), criterion=criterion))
+        result = atlas.keep(
+            rp.capacity(rp.Perceptron(weights=weights, kappa=kappas, likelihood=likelihood), criterion=criterion)
+        )
         for one in result:
             meaning = one.criterion + (": <span class=bad>not the capacity</span>" if criterion else "")
             value = number(one.value, one.error) + table.note(one.statement or one.message)
-            table.rows.append((weights + (", window" if likelihood == "window" else ""), _kappa(one.kappa), value, meaning, _stable(one.stable)))
+            table.rows.append(
+                (
+                    weights + (", window" if likelihood == "window" else ""),
+                    _kappa(one.kappa),
+                    value,
+                    meaning,
+                    _stable(one.stable),
+                )
+            )
     text = (
         "<p>The largest load <i>α</i> = <i>P</i>/<i>N</i> of random patterns that can be stored with margin <i>κ</i> (window: |<i>u</i>| ≤ <i>κ</i>). A number in brackets bounds the error in the last "
         "digit; “stable” means that the replica-symmetric (RS) saddle is stable at the threshold.</p>"
     )
-    atlas.sections.append(("capacities", "Capacities", text + table.html("Capacities") + _command("replicas capacity --weights binary --kappa 0")))
+    atlas.sections.append(
+        (
+            "capacities",
+            "Capacities",
+            text + table.html("Capacities") + _command("replicas capacity --weights binary --kappa 0"),
+        )
+    )
 
 
 def _instabilities(atlas: Atlas) -> None:
     import replicas as rp
 
-    table = Table(("weights", "<i>κ</i>", "<i>α</i><sub>AT</sub>", "<i>q</i>", "breaking point", "below <i>α</i><sub>c</sub>"))
+    table = Table(
+        ("weights", "<i>κ</i>", "<i>α</i><sub>AT</sub>", "<i>q</i>", "breaking point", "below <i>α</i><sub>c</sub>")
+    )
     for weights, kappas in INSTABILITIES:
         for one in atlas.keep(rp.at_line(rp.Perceptron(weights=weights, kappa=kappas))):
             order = one.order_parameters
-            cells = (number(order["q"], None), number(order["breaking_point"], None), "yes" if one.physical else "no" + table.note(one.message))
+            cells = (
+                number(order["q"], None),
+                number(order["breaking_point"], None),
+                "yes" if one.physical else "no" + table.note(one.message),
+            )
             table.rows.append((weights, _kappa(one.kappa), number(one.value, one.error), *cells))
     text = (
         "<p>The load at which the RS saddle becomes unstable towards replica symmetry breaking (de Almeida–Thouless). Where it lies below <i>α</i><sub>c</sub>, the RS "
         "capacity is only an upper bound.</p>"
     )
-    atlas.sections.append(("stability", "Stability", text + table.html("Instabilities") + _command("replicas at-line --weights spherical --kappa -1 -0.5")))
+    atlas.sections.append(
+        (
+            "stability",
+            "Stability",
+            text + table.html("Instabilities") + _command("replicas at-line --weights spherical --kappa -1 -0.5"),
+        )
+    )
 
 
 def _transitions(atlas: Atlas) -> None:
@@ -211,7 +261,11 @@ def _transitions(atlas: Atlas) -> None:
             load = number(one.value, one.error) + table.note(one.statement)
             table.rows.append((weights, label, load, number(one.order_parameters["R"], None)))
     text = "<p>A discrete student learns a noise-free teacher of its own kind in a first-order transition; spherical weights learn smoothly.</p>"
-    html = text + table.html("Learning transitions") + _command("replicas transitions --weights binary --task teacher-student")
+    html = (
+        text
+        + table.html("Learning transitions")
+        + _command("replicas transitions --weights binary --task teacher-student")
+    )
     atlas.sections.append(("learning", "Learning transitions", html))
 
 
@@ -234,7 +288,11 @@ def _decay(atlas: Atlas) -> None:
         "<p>How fast the generalization error of a spherical student falls: the coefficient at <i>α</i> = 10<sup>6</sup>, its error bounded by the change from "
         "<i>α</i> = 10<sup>5</sup>.</p>"
     )
-    html = text + table.html("Large loads") + _command("replicas generalization --weights spherical --task teacher-student --alpha 1e5 1e6")
+    html = (
+        text
+        + table.html("Large loads")
+        + _command("replicas generalization --weights spherical --task teacher-student --alpha 1e5 1e6")
+    )
     atlas.sections.append(("decay", "Learning at large load", html))
 
 
@@ -244,10 +302,18 @@ def _beyond(atlas: Atlas) -> None:
     table = Table(("weights", "<i>α</i>", "errors per pattern", "RS saddle"))
     for weights, alphas in BEYOND:
         for one in atlas.keep(rp.ground_state(rp.Perceptron(weights=weights), alphas)):
-            value = number(one.error_fraction, one.errors["error_fraction"]) + table.note(str(one.criterion) + ("" if one.stable else "; unstable, a lower bound"))
+            value = number(one.error_fraction, one.errors["error_fraction"]) + table.note(
+                str(one.criterion) + ("" if one.stable else "; unstable, a lower bound")
+            )
             table.rows.append((weights, _kappa(one.alpha), value, _stable(one.stable)))
     text = "<p>Above capacity: the smallest fraction of patterns in error, at <i>κ</i> = 0.</p>"
-    atlas.sections.append(("errors", "Beyond capacity", text + table.html("Ground states") + _command("replicas ground-state --weights binary --alpha 1 1.5")))
+    atlas.sections.append(
+        (
+            "errors",
+            "Beyond capacity",
+            text + table.html("Ground states") + _command("replicas ground-state --weights binary --alpha 1 1.5"),
+        )
+    )
 
 
 def _command(line: str) -> str:
@@ -272,7 +338,10 @@ def _figure(name: str) -> Callable[[Atlas], None]:
         single = len(wide.axes) == 1
         drawings = [inline_svg(_transparent(wide), name, figure.title)]
         if not single:
-            drawings = [f"<div class=wide>{drawings[0]}</div>", f"<div class=narrow>{inline_svg(_transparent(narrow), name + '-narrow', figure.title)}</div>"]
+            drawings = [
+                f"<div class=wide>{drawings[0]}</div>",
+                f"<div class=narrow>{inline_svg(_transparent(narrow), name + '-narrow', figure.title)}</div>",
+            ]
         files = ", ".join(f'<a href="{name}.{kind}">{kind}</a>' for kind in ("svg", "pdf", "csv"))
         caption = f"<figcaption><b>{prose(figure.title)}.</b> {prose(figure.caption)} <span class=soft>{files}; <code>replicas figure {name}</code></span></figcaption>"
         html = f"<figure{' class=single' if single else ''}>{''.join(drawings)}{caption}</figure>"
@@ -309,14 +378,22 @@ def _finite_n(atlas: Atlas) -> None:
             verdict = f"<span class={'good' if row['agrees'] else 'bad'}>{row['verdict'].split(' (')[0]}</span>"
             decimals = max(0, min(8, 2 - _exponent(stderr)))
             plain = (f"{predicted:.{decimals}f}", f"{measured:.{decimals}f} ± {stderr:.{decimals}f}", f"{pull:+.1f}")
-            table.rows.append((prose(row["label"]), *(f"<span class=n>{cell}</span>".replace("-", "−") for cell in plain), verdict))
+            table.rows.append(
+                (prose(row["label"]), *(f"<span class=n>{cell}</span>".replace("-", "−") for cell in plain), verdict)
+            )
     total = sum(len(experiment["rows"]) for experiment in report["experiments"])
     wrong = sum(not row["agrees"] for experiment in report["experiments"] for row in experiment["rows"])
     text = (
         f"<p>{total} comparisons, {'none disagrees' if not wrong else f'{wrong} disagree'}. The pull is the difference in standard errors; the measurements are extrapolated "
         "to large <i>N</i> where the label does not name a size.</p>"
     )
-    atlas.sections.append(("finite-n-table", "Finite <i>N</i>", text + table.html("Finite N") + _command("python -m validation --quick --output atlas")))
+    atlas.sections.append(
+        (
+            "finite-n-table",
+            "Finite <i>N</i>",
+            text + table.html("Finite N") + _command("python -m validation --quick --output atlas"),
+        )
+    )
 
 
 def _exponent(number: float) -> int:
@@ -335,7 +412,11 @@ def _derivations(atlas: Atlas) -> None:
         "<p>From the replicated partition function to the free entropy, its saddle point and its stability, by rewriting rules; each step is checked numerically by "
         "<code>replicas derive --check</code>.</p>"
     )
-    html = text + f"<ul>{''.join(items)}</ul>" + _command("replicas derive --weights binary --format html -o derivation.html")
+    html = (
+        text
+        + f"<ul>{''.join(items)}</ul>"
+        + _command("replicas derive --weights binary --format html -o derivation.html")
+    )
     atlas.sections.append(("derivations", "Derivations", html))
 
 
@@ -346,10 +427,13 @@ def _body(atlas: Atlas) -> str:
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in _ordered(atlas) if title)
     lead = (
         "<p>What the replica-symmetric theory of single-layer perceptrons predicts, computed on this machine, each number with a bound on its error. "
-        "The same numbers, with all their digits, are in <a href=\"atlas.json\">atlas.json</a>.</p>"
+        'The same numbers, with all their digits, are in <a href="atlas.json">atlas.json</a>.</p>'
     )
     failures = "".join(f"<p class=bad>Not made: {prose(text)}</p>" for text in atlas.failures)
-    parts = [f'<section id="{key}">{f"<h2>{title}</h2>" if title else ""}{html}</section>' for key, title, html in _ordered(atlas)]
+    parts = [
+        f'<section id="{key}">{f"<h2>{title}</h2>" if title else ""}{html}</section>'
+        for key, title, html in _ordered(atlas)
+    ]
     return f"<header><h1>{TITLE}</h1>{lead}</header><nav aria-label=Contents>{links}</nav><main>{failures}{''.join(parts)}</main>{_footer(atlas)}"
 
 
@@ -362,7 +446,9 @@ def versions() -> dict[str, str]:
     """Versions of what computed the page."""
     from importlib.metadata import version
 
-    return {"replicas": __version__, "Python": platform.python_version()} | {name: version(name) for name in ("numpy", "scipy", "sympy", "numba", "matplotlib")}
+    return {"replicas": __version__, "Python": platform.python_version()} | {
+        name: version(name) for name in ("numpy", "scipy", "sympy", "numba", "matplotlib")
+    }
 
 
 def _footer(atlas: Atlas) -> str:
@@ -374,4 +460,10 @@ def _footer(atlas: Atlas) -> str:
 
 
 def _machine(atlas: Atlas) -> dict[str, Any]:
-    return {"quantity": "atlas", "results": atlas.results, "seconds": {k: round(v, 3) for k, v in atlas.seconds.items()}, "versions": versions(), "failures": atlas.failures}
+    return {
+        "quantity": "atlas",
+        "results": atlas.results,
+        "seconds": {k: round(v, 3) for k, v in atlas.seconds.items()},
+        "versions": versions(),
+        "failures": atlas.failures,
+    }

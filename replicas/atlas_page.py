@@ -93,7 +93,11 @@ WORDS = {"alpha": "α", "kappa": "κ", "beta": "β", "->": "→", "<=": "≤", "
 def prose(text: str) -> str:
     """Plain words as HTML: Greek letters and the symbols of the field in italics, α_c with a subscript, u^2 with a power."""
     text = re.sub("|".join(rf"(?<!\w){word}(?![A-Za-z0-9])" for word in WORDS), lambda found: WORDS[found[0]], text)
-    html = re.sub(r"(?<![\w&])([ακβεφξμqRuNPTW])(?![\w;])|[αε](?=_)", lambda found: f"<i>{found[0]}</i>", escape(text, quote=False))
+    html = re.sub(
+        r"(?<![\w&])([ακβεφξμqRuNPTW])(?![\w;])|[αε](?=_)",
+        lambda found: f"<i>{found[0]}</i>",
+        escape(text, quote=False),
+    )
     html = re.sub(r"_([A-Za-z]+)", r"<sub>\1</sub>", html)
     return re.sub(r"\^(\d+)", r"<sup>\1</sup>", html)
 
@@ -141,12 +145,15 @@ def _letter(index: int) -> str:
 def inline_svg(svg: str, prefix: str, label: str) -> str:
     """An SVG file as part of the page: names made unique, ink in the reader's colour, width from the page."""
     body = svg[svg.index("<svg") :]
-    body = re.sub(r'<metadata>.*?</metadata>', "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'href="#', f'href="#{prefix}-', body)
     body = body.replace("url(#", f"url(#{prefix}-").replace(INK, "currentColor")
     opening = re.sub(r' (?:width|height)="[^"]*"', "", body[: body.index(">") + 1])
-    return opening.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1) + body[body.index(">") + 1 :].strip()
+    return (
+        opening.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+        + body[body.index(">") + 1 :].strip()
+    )
 
 
 def page(title: str, body: str) -> str:

@@ -14,25 +14,67 @@ from typing import Any
 import numpy as np
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
-    "#262626", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+    "#262626",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
 )
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 """Colours of successive lines; yellow is too pale for a line on white."""
 
 LABELS = {
-    "alpha": r"load $\alpha$", "kappa": r"margin $\kappa$", "beta": r"inverse temperature $\beta$", "u": "local field $u$",
-    "q": r"overlap $q$", "q_hat": r"conjugate overlap $\hat q$", "Q": r"self-overlap $Q$", "one_minus_q": r"$1-q$",
-    "free_entropy": r"free entropy per weight $\phi$", "entropy": r"entropy per weight $s$", "energy": "errors per weight",
-    "replicon": "replicon", "value": r"critical load $\alpha_c$", "density": "density", "R": r"overlap with the teacher $R$",
-    "eps_g": r"generalization error $\epsilon$", "eps_gibbs": r"Gibbs error $\epsilon$", "eps_bayes": r"Bayes error $\epsilon$",
+    "alpha": r"load $\alpha$",
+    "kappa": r"margin $\kappa$",
+    "beta": r"inverse temperature $\beta$",
+    "u": "local field $u$",
+    "q": r"overlap $q$",
+    "q_hat": r"conjugate overlap $\hat q$",
+    "Q": r"self-overlap $Q$",
+    "one_minus_q": r"$1-q$",
+    "free_entropy": r"free entropy per weight $\phi$",
+    "entropy": r"entropy per weight $s$",
+    "energy": "errors per weight",
+    "replicon": "replicon",
+    "value": r"critical load $\alpha_c$",
+    "density": "density",
+    "R": r"overlap with the teacher $R$",
+    "eps_g": r"generalization error $\epsilon$",
+    "eps_gibbs": r"Gibbs error $\epsilon$",
+    "eps_bayes": r"Bayes error $\epsilon$",
 }
 STYLE: Any = {
-    "font.size": 9.0, "font.family": "DejaVu Sans", "mathtext.fontset": "stix", "axes.titlesize": 9.0, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.labelsize": 9.0, "xtick.labelsize": 8.0, "ytick.labelsize": 8.0, "legend.fontsize": 8.0,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "lines.linewidth": 1.6, "legend.frameon": False,
-    "text.color": BLACK, "axes.labelcolor": BLACK, "axes.edgecolor": BLACK, "xtick.color": BLACK, "ytick.color": BLACK,
-    "figure.facecolor": "white", "axes.facecolor": "none", "savefig.facecolor": "white", "figure.constrained_layout.use": True,
-    "svg.fonttype": "path", "svg.hashsalt": "replicas", "pdf.fonttype": 42, "lines.dash_capstyle": "butt",
+    "font.size": 9.0,
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "stix",
+    "axes.titlesize": 9.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "text.color": BLACK,
+    "axes.labelcolor": BLACK,
+    "axes.edgecolor": BLACK,
+    "xtick.color": BLACK,
+    "ytick.color": BLACK,
+    "figure.facecolor": "white",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "replicas",
+    "pdf.fonttype": 42,
+    "lines.dash_capstyle": "butt",
 }
 DASHED = (0, (3.5, 1.8))
 DOTTED = (0, (1.0, 1.6))
@@ -82,8 +124,17 @@ def line(ax: Any, x: Any, y: Any, solid: Any, color: str, label: str | None = No
 def mark(ax: Any, x: float, text: str, color: str = BLACK, at: float = 0.98) -> None:
     """A thin vertical line at x with its name beside its upper end (or at the height ``at`` of the axes)."""
     ax.axvline(x, color=color, linewidth=0.7, linestyle=DOTTED)
-    ax.annotate(text, (x, at), xycoords=("data", "axes fraction"), xytext=(3, 0), textcoords="offset points",
-                ha="left", va="top", color=color, fontsize=8)
+    ax.annotate(
+        text,
+        (x, at),
+        xycoords=("data", "axes fraction"),
+        xytext=(3, 0),
+        textcoords="offset points",
+        ha="left",
+        va="top",
+        color=color,
+        fontsize=8,
+    )
 
 
 def name(ax: Any, x: float, y: float, text: str, color: str, **where: Any) -> None:
@@ -107,7 +158,11 @@ def curve(result: Any, x: str | None = None, y: str = "entropy", ax: Any = None)
     """
     if not result.shape:
         raise ValueError("result: got a single point; takes a sweep, such as rp.solve(model, alpha=[0.1, 0.2])")
-    inputs = {k: np.broadcast_to(np.asarray(v, dtype=float), result.shape) for k in result.inputs if (v := getattr(result, k)) is not None}
+    inputs = {
+        k: np.broadcast_to(np.asarray(v, dtype=float), result.shape)
+        for k in result.inputs
+        if (v := getattr(result, k)) is not None
+    }
     varying = [k for k, v in inputs.items() if np.ptp(v) > 0]
     if x is None:
         along = [k for k in varying if np.ptp(np.take(inputs[k], [0, -1], axis=-1), axis=-1).any()]
@@ -115,7 +170,9 @@ def curve(result: Any, x: str | None = None, y: str = "entropy", ax: Any = None)
     abscissa, ordinate = (_column(result, axis, column) for axis, column in (("x", x), ("y", y)))
     answered = np.broadcast_to(np.asarray(result.status == "converged"), result.shape).reshape(-1)
     stable = getattr(result, "stable", None)
-    solid = answered & np.broadcast_to(True if stable is None else np.asarray(stable, dtype=bool), result.shape).reshape(-1)
+    solid = answered & np.broadcast_to(
+        True if stable is None else np.asarray(stable, dtype=bool), result.shape
+    ).reshape(-1)
     keys = _line_keys(result, inputs, [k for k in varying if k != x])
     with style():
         if ax is None:

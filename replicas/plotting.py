@@ -81,8 +81,19 @@ def _capacity_data(progress: Progress = _silent) -> Columns:
     rows = []
     for i, (weights, quantity, ask) in enumerate(questions):
         progress("capacity against margin", i, len(questions))
-        rows += [{"weights": weights, "quantity": quantity, "kappa": p["kappa"], "alpha": _number(p["value"]), "error": _number(p["error"]),
-                  "stable": p["stable"], "physical": p.get("physical"), "status": p["status"]} for p in ask().points()]
+        rows += [
+            {
+                "weights": weights,
+                "quantity": quantity,
+                "kappa": p["kappa"],
+                "alpha": _number(p["value"]),
+                "error": _number(p["error"]),
+                "stable": p["stable"],
+                "physical": p.get("physical"),
+                "status": p["status"],
+            }
+            for p in ask().points()
+        ]
     return _table(rows)
 
 
@@ -90,8 +101,18 @@ def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
     with dr.style():
         figure, (ax,) = dr.panels(1, narrow, 3.3)
         at = _select(columns, quantity="at-line")
-        dr.line(ax, at["kappa"], np.where(at["physical"].astype(bool), at["alpha"], np.nan), False, dr.BLUE, dashes=dr.DOTTED)
-        for weights, color, where in (("spherical", dr.BLUE, {"xytext": (6, 4)}), ("binary", dr.VERMILLION, {"xytext": (-6, -10), "ha": "right"})):
+        dr.line(
+            ax,
+            at["kappa"],
+            np.where(at["physical"].astype(bool), at["alpha"], np.nan),
+            False,
+            dr.BLUE,
+            dashes=dr.DOTTED,
+        )
+        for weights, color, where in (
+            ("spherical", dr.BLUE, {"xytext": (6, 4)}),
+            ("binary", dr.VERMILLION, {"xytext": (-6, -10), "ha": "right"}),
+        ):
             c = _select(columns, weights=weights, quantity="capacity")
             dr.line(ax, c["kappa"], c["alpha"], c["stable"].astype(bool), color)
             dr.name(ax, 0.9, float(np.interp(0.9, c["kappa"], c["alpha"])), weights, color, **where)
@@ -125,9 +146,20 @@ def _entropy_data(progress: Progress = _silent) -> Columns:
     limit = rp.capacity(model)
     # the capacity itself is a point, so that the line ends where it should
     alpha = np.sort(np.append(np.linspace(0, 1.2, 121), limit.value))
-    rows = [{"alpha": p["alpha"], "entropy": _number(p["entropy"]), "entropy_error": _number(p["errors"].get("entropy")), "q": _number(p["q"]),
-             "q_error": _number(p["errors"].get("q")), "stable": p["stable"], "status": p["status"], "alpha_c": limit.value, "alpha_c_error": limit.error}
-            for p in rp.solve(model, alpha=alpha).points()]
+    rows = [
+        {
+            "alpha": p["alpha"],
+            "entropy": _number(p["entropy"]),
+            "entropy_error": _number(p["errors"].get("entropy")),
+            "q": _number(p["q"]),
+            "q_error": _number(p["errors"].get("q")),
+            "stable": p["stable"],
+            "status": p["status"],
+            "alpha_c": limit.value,
+            "alpha_c_error": limit.error,
+        }
+        for p in rp.solve(model, alpha=alpha).points()
+    ]
     return _table(rows)
 
 
@@ -150,8 +182,13 @@ def _entropy_draw(columns: Columns, narrow: bool = False) -> Any:
 
 # --- generalization ------------------------------------------------------------------------------------------------
 
-RULES = {"gibbs": ("Gibbs", dr.BLUE), "bayes": ("Bayes", dr.GREEN), "hebb": ("Hebb", dr.ORANGE), "pseudo-inverse": ("pseudo-inverse", dr.PURPLE),
-         "max-stability": ("maximum stability", dr.VERMILLION)}
+RULES = {
+    "gibbs": ("Gibbs", dr.BLUE),
+    "bayes": ("Bayes", dr.GREEN),
+    "hebb": ("Hebb", dr.ORANGE),
+    "pseudo-inverse": ("pseudo-inverse", dr.PURPLE),
+    "max-stability": ("maximum stability", dr.VERMILLION),
+}
 
 
 def _generalization_data(progress: Progress = _silent) -> Columns:
@@ -169,10 +206,28 @@ def _generalization_data(progress: Progress = _silent) -> Columns:
     marks = rp.transitions(binary)
     # the thresholds and the approach to the fold, where the branches meet with infinite slope, are points of the curve
     bend = marks.spinodal.value - 0.4 * np.linspace(0, 1, 15)[1:] ** 2
-    alpha = np.unique(np.concatenate([np.linspace(0, 0.1, 6) ** 2 * 10, np.linspace(0.15, 2.2, 42), bend, [marks.alpha_it.value, marks.spinodal.value - 1e-9]]))
+    alpha = np.unique(
+        np.concatenate(
+            [
+                np.linspace(0, 0.1, 6) ** 2 * 10,
+                np.linspace(0.15, 2.2, 42),
+                bend,
+                [marks.alpha_it.value, marks.spinodal.value - 1e-9],
+            ]
+        )
+    )
     rows += _error_rows(rp.generalization(binary, alpha), "binary")
     for quantity, mark in (("alpha_it", marks.alpha_it), ("spinodal", marks.spinodal)):
-        rows.append(dict.fromkeys(rows[0]) | {"weights": "binary", "quantity": quantity, "alpha": mark.value, "error": mark.error, "status": "converged"})
+        rows.append(
+            dict.fromkeys(rows[0])
+            | {
+                "weights": "binary",
+                "quantity": quantity,
+                "alpha": mark.value,
+                "error": mark.error,
+                "status": "converged",
+            }
+        )
     return _table(rows)
 
 
@@ -183,8 +238,18 @@ def _error_rows(result: Any, weights: str) -> list[dict[str, Any]]:
         for column in ("eps_gibbs", "eps_bayes", "eps_g"):
             if p.get(column) is not None:
                 quantity = p["rule"] if column == "eps_g" else column.removeprefix("eps_")
-                rows.append({"weights": weights, "quantity": quantity, "branch": p["branch"], "alpha": p["alpha"], "value": float(p[column]),
-                             "error": _number(p["errors"][column]), "dominant": p["dominant"], "status": p["status"]})
+                rows.append(
+                    {
+                        "weights": weights,
+                        "quantity": quantity,
+                        "branch": p["branch"],
+                        "alpha": p["alpha"],
+                        "value": float(p[column]),
+                        "error": _number(p["errors"][column]),
+                        "dominant": p["dominant"],
+                        "status": p["status"],
+                    }
+                )
     return rows
 
 
@@ -232,7 +297,15 @@ def _fields_data(progress: Progress = _silent) -> Columns:
     for i, alpha in enumerate(LOADS):
         progress("local fields", i, len(LOADS))
         for p in rp.field_distribution(rp.solve(rp.Perceptron(weights="binary"), alpha=alpha), u).points():
-            rows.append({"alpha": alpha, "u": p["u"], "density": _number(p["density"]), "error": _number(p["error"]), "status": p["status"]})
+            rows.append(
+                {
+                    "alpha": alpha,
+                    "u": p["u"],
+                    "density": _number(p["density"]),
+                    "error": _number(p["error"]),
+                    "status": p["status"],
+                }
+            )
     return _table(rows)
 
 
@@ -258,9 +331,20 @@ def _finite_n_data(progress: Progress = _silent, validation: Path | None = None)
     rows = []
     for experiment in read_validation(validation)["experiments"]:
         for one in experiment["series"]:
-            head = {"experiment": experiment["name"], "series": one["label"], "xlabel": one["xlabel"], "ylabel": one["ylabel"]}
-            rows += [head | {"kind": "measured", "x": float(x), "y": float(y), "stderr": float(e)} for x, y, e in zip(one["x"], one["y"], one["yerr"])]
-            rows += [head | {"kind": "theory", "x": float(x), "y": float(y), "stderr": 0.0} for x, y in zip(one["theory_x"], one["theory_y"])]
+            head = {
+                "experiment": experiment["name"],
+                "series": one["label"],
+                "xlabel": one["xlabel"],
+                "ylabel": one["ylabel"],
+            }
+            rows += [
+                head | {"kind": "measured", "x": float(x), "y": float(y), "stderr": float(e)}
+                for x, y, e in zip(one["x"], one["y"], one["yerr"])
+            ]
+            rows += [
+                head | {"kind": "theory", "x": float(x), "y": float(y), "stderr": 0.0}
+                for x, y in zip(one["theory_x"], one["theory_y"])
+            ]
     return _table(rows)
 
 
@@ -304,8 +388,18 @@ def _one_series(ax: Any, c: dict[str, np.ndarray], label: str, i: int, drawn: se
     if tuple(c["y"][theory]) not in drawn:
         ax.plot(c["x"][theory], c["y"][theory], color=color, linewidth=1.1)
         drawn.add(tuple(c["y"][theory]))
-    ax.errorbar(c["x"][measured], c["y"][measured], c["stderr"][measured], color=color, fmt=marker, markersize=3.6, markerfacecolor="none",
-                linewidth=0.9, capsize=1.8, label=label)
+    ax.errorbar(
+        c["x"][measured],
+        c["y"][measured],
+        c["stderr"][measured],
+        color=color,
+        fmt=marker,
+        markersize=3.6,
+        markerfacecolor="none",
+        linewidth=0.9,
+        capsize=1.8,
+        label=label,
+    )
 
 
 def _words(text: str) -> str:
@@ -320,35 +414,42 @@ FIGURES: dict[str, Figure] = {
         "Critical load α_c(κ) of the spherical and the binary perceptron storing random patterns. Solid where the replica-symmetric saddle is stable at "
         "α_c, dashed where it is not and the value is an upper bound; dotted, the de Almeida–Thouless line of the spherical perceptron, below α_c for κ < 0. The "
         "binary line is stable throughout: its instability lies above α_c.",
-        _capacity_data, _capacity_draw,
+        _capacity_data,
+        _capacity_draw,
     ),
     "entropy-and-overlap": Figure(
         "Entropy and overlap of the binary perceptron",
         "Entropy of the solutions and overlap of two of them against the load, κ = 0. The entropy vanishes at α_c, the capacity; the dashed continuation "
         "has negative entropy and describes no solutions.",
-        _entropy_data, _entropy_draw,
+        _entropy_data,
+        _entropy_draw,
     ),
     "generalization-curves": Figure(
         "Learning from a teacher",
         "Generalization error of a student trained on α N noise-free examples. Left: spherical weights. Right: binary weights; solid, the dominant "
         "branch: the first-order transition to perfect learning is at α_IT, and the poor branch survives (dashed) up to its spinodal, where it meets an unstable one (dotted).",
-        _generalization_data, _generalization_draw,
+        _generalization_data,
+        _generalization_draw,
     ),
     "field-distribution": Figure(
         "Local fields of typical solutions",
         "Density of the local field u = W·ξ/√N of a stored pattern over the solutions of the binary perceptron, κ = 0.",
-        _fields_data, _fields_draw,
+        _fields_data,
+        _fields_draw,
     ),
     "finite-n": Figure(
         "Finite N against theory",
         "Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order 1/N. Lines: the theory, with "
         "nothing adjusted.",
-        _finite_n_data, _finite_n_draw,
+        _finite_n_data,
+        _finite_n_draw,
     ),
 }
 
 
-def save(figure: str, path: str | Path, progress: Progress = _silent, validation: str | Path | None = None) -> tuple[Path, Path]:
+def save(
+    figure: str, path: str | Path, progress: Progress = _silent, validation: str | Path | None = None
+) -> tuple[Path, Path]:
     """Write a figure (svg, pdf or png by the suffix) and, beside it, its data as CSV.
 
     Parameters
@@ -371,7 +472,11 @@ def save(figure: str, path: str | Path, progress: Progress = _silent, validation
         raise ValueError(f"figure: got {figure!r}; takes {', '.join(FIGURES)}")
     if path.suffix not in SUFFIXES:
         raise ValueError(f"output: got {str(path)!r}; takes a file name that ends in {', '.join(SUFFIXES)}")
-    extra = {"validation": Path(validation) if validation else _find_validation(path.parent)} if figure == "finite-n" else {}
+    extra = (
+        {"validation": Path(validation) if validation else _find_validation(path.parent)}
+        if figure == "finite-n"
+        else {}
+    )
     columns = FIGURES[figure].data(progress, **extra)
     drawn = FIGURES[figure].draw(columns)
     try:
@@ -402,5 +507,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return "" if np.isnan(value) else repr(float(value))
     return "" if value is None else value
-
-

@@ -148,7 +148,7 @@ class Result:
         """Header and cells of a readable table; a value carries its error, short."""
         points = self.points()
         names = [
-            n for n in (*self.inputs, *self.computed, *self.labels) if any(p.get(n) not in (None, "") for p in points)
+            n for n in (*self.inputs, *self.computed, *self.labels) if any(p.get(n) not in (None, "", {}) for p in points) and (n != "certified" or points[0].get(n))
         ]
         body = [
             [readable(p.get(n), p["errors"].get(n) if n != self.headline else p["error"]) for n in names] + [_status(p)]
@@ -188,7 +188,7 @@ class Result:
 
 def describe(model: Perceptron) -> str:
     """One line naming a model."""
-    parts = [model.weights.name, "perceptron", model.task]
+    parts = [f"{model.weights.name} perceptron", model.task]
     likelihood = model.likelihood if isinstance(model.likelihood, str) else repr(model.likelihood)
     parts.append(likelihood)
     if isinstance(model.likelihood, str) and not model.teacher:

@@ -30,7 +30,7 @@ TEACHER = Problem("teacher-student", ("threshold",), "hard", "teacher-student")
 PROBLEMS = (HARD, SOFT, TEACHER)
 
 FINITE = tuple(weights for weights in WEIGHTS if weights != "spherical")
-EVERYTHING = dict.fromkeys(PROBLEMS, WEIGHTS)
+EVERYTHING: dict[Problem, tuple[str, ...]] = dict.fromkeys(PROBLEMS, WEIGHTS)
 QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
     "capacity": ({HARD: WEIGHTS, SOFT: FINITE}, "at --beta: where the entropy vanishes, for finite weight sets"),
     "solve": (EVERYTHING, ""),
@@ -72,7 +72,15 @@ def cells() -> Iterator[Cell]:
             for weights in WEIGHTS:
                 for likelihood in problem.likelihoods:
                     for ansatz in ANSATZES:
-                        yield Cell(weights, likelihood, problem.constraints, problem.task, question, ansatz, weights in problems.get(problem, ()))
+                        yield Cell(
+                            weights,
+                            likelihood,
+                            problem.constraints,
+                            problem.task,
+                            question,
+                            ansatz,
+                            weights in problems.get(problem, ()),
+                        )
 
 
 def to_dict() -> dict[str, Any]:
@@ -83,8 +91,10 @@ def to_dict() -> dict[str, Any]:
 def table() -> str:
     """The table for a reader: the ansatz in which a question is answered, or a dash."""
     header = ["question", *(problem.label for problem in PROBLEMS), "remark"]
-    rows = [[question, *(", ".join(ANSATZES) if problem in problems else "-" for problem in PROBLEMS), remark]
-            for question, (problems, remark) in QUESTIONS.items()]
+    rows = [
+        [question, *(", ".join(ANSATZES) if problem in problems else "-" for problem in PROBLEMS), remark]
+        for question, (problems, remark) in QUESTIONS.items()
+    ]
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (header, *rows)]
     return "\n".join(["perceptron", "", *lines, "", *NOTES])

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import replicas as rp
-from replicas import support
+from replicas import plotting, support
 from replicas.arguments import make_grid, parse_values
-from replicas.cli import QUESTIONS, build_parser, main
+from replicas.cli import build_parser, main
+from replicas.questions import QUESTIONS
 
 COMMANDS = (*QUESTIONS, "derive", "figure", "atlas", "models")
 LATER = ("franz-parisi", "local-entropy", "overlap-gap", "constants", "phase-diagram", "simulate")
@@ -160,9 +161,12 @@ def test_one_number_is_not_a_sweep():
     assert not parse_values("alpha", ["0.5"]).swept
 
 
-@pytest.mark.parametrize("word", ["x", "nan", "inf", "1:2", "1:2:3:4", "1:2:0", "1:2:-0.5", "a:b:c", "nan:1:0.1", "0:1e9:1", "__import__('os')", ""])
+@pytest.mark.parametrize(
+    "word",
+    ["x", "nan", "inf", "1:2", "1:2:3:4", "1:2:0", "1:2:-0.5", "a:b:c", "nan:1:0.1", "0:1e9:1", "__import__('os')", ""],
+)
 def test_what_is_not_a_number_or_range_is_refused_by_name(word):
-    with pytest.raises(ValueError, match="^alpha: got .*takes"):
+    with pytest.raises(ValueError, match=r"^alpha: got .*takes"):
         parse_values("alpha", [word])
 
 
@@ -180,11 +184,17 @@ def test_a_sweep_has_one_point_for_each_value(ask):
     assert [float(point["value"]) for point in answer["points"]] == list(values)
 
 
-@pytest.mark.parametrize("flags, fastest", [("--alpha 0.1 0.2 --kappa -1:1:1", "kappa"), ("--kappa -1:1:1 --alpha 0.1 0.2", "alpha")])
+@pytest.mark.parametrize(
+    "flags, fastest", [("--alpha 0.1 0.2 --kappa -1:1:1", "kappa"), ("--kappa -1:1:1 --alpha 0.1 0.2", "alpha")]
+)
 def test_the_product_runs_fastest_over_the_last_flag(ask, flags, fastest):
     points = ask(f"solve --weights binary {flags}")["points"]
     pairs = [(point["alpha"], point["kappa"]) for point in points]
-    expected = [(a, k) for a in (0.1, 0.2) for k in (-1, 0, 1)] if fastest == "kappa" else [(a, k) for k in (-1, 0, 1) for a in (0.1, 0.2)]
+    expected = (
+        [(a, k) for a in (0.1, 0.2) for k in (-1, 0, 1)]
+        if fastest == "kappa"
+        else [(a, k) for k in (-1, 0, 1) for a in (0.1, 0.2)]
+    )
     assert pairs == expected
     single = rp.solve(rp.Perceptron(kappa=1.0), alpha=0.2)
     assert float(points[-1]["entropy"]) == pytest.approx(single.entropy, abs=1e-13)
@@ -215,14 +225,26 @@ def test_a_point_that_breaks_the_library_is_isolated(run, monkeypatch):
     points = json.loads(out)["points"]
     assert code == 0 and err == ""
     assert [point["alpha"] for point in points] == [0.1, 0.2, 0.3, 0.4, 0.5]
-    assert [point["status"] for point in points] == ["converged", "converged", "not-converged", "converged", "converged"]
+    assert [point["status"] for point in points] == [
+        "converged",
+        "converged",
+        "not-converged",
+        "converged",
+        "converged",
+    ]
     assert points[2]["message"] == "ZeroDivisionError: division by zero"
     code, out, err = run("solve --alpha 0.3")
     assert code == 1 and "not-converged: ZeroDivisionError" in out
 
 
 def test_grid_of_two_swept_parameters():
-    grid = make_grid({"kappa": parse_values("kappa", ["0", "1"]), "alpha": parse_values("alpha", ["2", "3"]), "beta": parse_values("beta", ["5"])})
+    grid = make_grid(
+        {
+            "kappa": parse_values("kappa", ["0", "1"]),
+            "alpha": parse_values("alpha", ["2", "3"]),
+            "beta": parse_values("beta", ["5"]),
+        }
+    )
     assert grid.size == 4 and grid.parameters["beta"] == 5
     assert grid.parameters["kappa"].tolist() == [0, 0, 1, 1] and grid.parameters["alpha"].tolist() == [2, 3, 2, 3]
 
@@ -323,7 +345,9 @@ def test_interrupt_is_one_line_and_exit_code_130(run, monkeypatch):
 
 
 def test_a_reader_that_leaves_is_no_error():
-    process = subprocess.Popen([sys.executable, "-m", "replicas", "models", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replicas", "models", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.stderr.read() == b""
@@ -357,6 +381,11 @@ def test_help_of_a_command_has_examples_that_parse(run, command):
         assert options.command == command
 
 
+def test_help_of_figure_lists_the_figures(run):
+    words = run("figure --help")[1].split()
+    assert all(name in words or f"{name}," in words for name in plotting.FIGURES)
+
+
 def test_version(run):
     assert run("--version")[1].strip() == f"replicas {rp.__version__}"
 
@@ -383,7 +412,9 @@ def test_a_second_solve_loads_neither_sympy_nor_matplotlib():
 # --- derive --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form, mark", [("text", "Replica"), ("markdown", "# "), ("latex", r"\begin{"), ("html", "<math")])
+@pytest.mark.parametrize(
+    "form, mark", [("text", "Replica"), ("markdown", "# "), ("latex", r"\begin{"), ("html", "<math")]
+)
 def test_derive_prints_each_form(run, form, mark):
     code, out, err = run(f"derive --weights binary --ansatz rs --format {form}")
     assert code == 0 and err == ""
@@ -461,5 +492,9 @@ def test_the_whole_table_is_true():
 
 
 def test_every_supported_question_answers_somewhere():
-    answered = {cell.question for cell in support.cells() if cell.weights == "binary" and cell.supported and outcome(cell) == "converged"}
+    answered = {
+        cell.question
+        for cell in support.cells()
+        if cell.weights == "binary" and cell.supported and outcome(cell) == "converged"
+    }
     assert answered == set(support.QUESTIONS)

@@ -32,7 +32,13 @@ def report(tmp_path_factory):
               "yerr": ["0.01", "0.02"], "theory_x": ["0.0", "0.3"], "theory_y": ["0.7", "0.4"]}  # fmt: skip
     row = {"label": "entropy per weight, alpha = 0.2", "predicted": "0.55012", "measured": "0.54923", "stderr": "0.00083", "pull": "-1.06",
            "verdict": "agrees (pull -1.1)", "agrees": True}  # fmt: skip
-    experiment = {"name": "entropy", "question": "?", "series": [series, series | {"label": "again"}], "rows": [row], "notes": []}
+    experiment = {
+        "name": "entropy",
+        "question": "?",
+        "series": [series, series | {"label": "again"}],
+        "rows": [row],
+        "notes": [],
+    }
     path = tmp_path_factory.mktemp("validation") / plotting.VALIDATION
     path.write_text(json.dumps({"experiments": [experiment]}))
     return path
@@ -86,7 +92,11 @@ def test_capacity_figure_has_stable_and_unstable_parts():
     pick = {(r["weights"], r["quantity"], round(r["kappa"], 6)): r for r in rows}
     assert pick["spherical", "capacity", 0.0]["alpha"] == pytest.approx(2, abs=1e-14)
     assert pick["binary", "capacity", 0.0]["alpha"] == pytest.approx(0.8330785997395813, abs=1e-14)
-    assert all(r["stable"] == (r["kappa"] >= -1e-12) for r in rows if r["weights"] == "spherical" and r["quantity"] == "capacity")
+    assert all(
+        r["stable"] == (r["kappa"] >= -1e-12)
+        for r in rows
+        if r["weights"] == "spherical" and r["quantity"] == "capacity"
+    )
     for r in rows:
         if r["quantity"] == "at-line" and r["physical"]:
             assert r["alpha"] < pick["spherical", "capacity", round(r["kappa"], 6)]["alpha"]
@@ -162,7 +172,14 @@ def test_suffix_decides_the_format(tmp_path, suffix, magic):
     assert figure.read_bytes().startswith(magic)
 
 
-@pytest.mark.parametrize("name, path, complaint", [("nothing", "x.svg", "^figure: got 'nothing'"), ("finite-n", "x", "^output: got 'x'"), ("finite-n", "x.jpg", "^output: got")])
+@pytest.mark.parametrize(
+    "name, path, complaint",
+    [
+        ("nothing", "x.svg", "^figure: got 'nothing'"),
+        ("finite-n", "x", "^output: got 'x'"),
+        ("finite-n", "x.jpg", "^output: got"),
+    ],
+)
 def test_save_refuses_before_any_work(name, path, complaint):
     with pytest.raises(ValueError, match=complaint):
         plotting.save(name, path)
@@ -210,9 +227,9 @@ def test_curve_draws_coexisting_branches_apart():
 
 
 def test_curve_refuses_a_point_and_an_unknown_column():
-    with pytest.raises(ValueError, match="^result: got a single point"):
+    with pytest.raises(ValueError, match=r"^result: got a single point"):
         drawing.curve(rp.solve(rp.Perceptron(), alpha=0.5))
-    with pytest.raises(ValueError, match="^y: got 'entrophy'; takes alpha, .*entropy"):
+    with pytest.raises(ValueError, match=r"^y: got 'entrophy'; takes alpha, .*entropy"):
         drawing.curve(rp.solve(rp.Perceptron(), alpha=[0.5, 0.6]), y="entrophy", ax=axes())
 
 
@@ -301,7 +318,9 @@ def test_a_part_that_fails_is_shown_and_the_rest_is_made(tmp_path, monkeypatch):
 
     for name in ("_compile", "_capacities", "_transitions", "_decay", "_derivations"):
         monkeypatch.setattr(atlas, name, broken if name == "_transitions" else lambda _: None)
-    monkeypatch.setattr(plotting, "FIGURES", {name: plotting.FIGURES[name] for name in ("entropy-and-overlap", "finite-n")})
+    monkeypatch.setattr(
+        plotting, "FIGURES", {name: plotting.FIGURES[name] for name in ("entropy-and-overlap", "finite-n")}
+    )
     steps = []
     made = atlas.write(tmp_path, progress=lambda what, done, total: steps.append((done, total)))
     assert made.failures == ["transitions: RuntimeError: no such saddle"]
@@ -315,7 +334,7 @@ def test_a_part_that_fails_is_shown_and_the_rest_is_made(tmp_path, monkeypatch):
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="^output: cannot write"):
+    with pytest.raises(ValueError, match=r"^output: cannot write"):
         atlas.write(tmp_path / "file")
 
 
@@ -325,11 +344,29 @@ def test_the_whole_atlas(tmp_path, report):
     made = atlas.write(tmp_path)
     assert made.failures == []
     text = plain(check_page(tmp_path))
-    numbers = ("2.000000000000000", "0.83307859973958", "1.27323954473", "not the capacity", "1.24468398985", "1.49263181823", "1.0146536100", "0.6246581", "0.4417000")
+    numbers = (
+        "2.000000000000000",
+        "0.83307859973958",
+        "1.27323954473",
+        "not the capacity",
+        "1.24468398985",
+        "1.49263181823",
+        "1.0146536100",
+        "0.6246581",
+        "0.4417000",
+    )
     for number in numbers:
         assert number in text, number
     assert "0.5501" in text and "agrees" in text
     results = json.loads((tmp_path / "atlas.json").read_text())["results"]
-    assert {result["quantity"] for result in results} >= {"capacity", "at-line", "transitions", "generalization", "ground-state"}
+    assert {result["quantity"] for result in results} >= {
+        "capacity",
+        "at-line",
+        "transitions",
+        "generalization",
+        "ground-state",
+    }
     for name in plotting.FIGURES:
-        assert all((tmp_path / f"{name}.{kind}").stat().st_size > 1000 or kind == "csv" for kind in ("svg", "pdf", "csv"))
+        assert all(
+            (tmp_path / f"{name}.{kind}").stat().st_size > 1000 or kind == "csv" for kind in ("svg", "pdf", "csv")
+        )

@@ -43,7 +43,8 @@ def test_entropy_decreases_with_load(model, kappa):
     curve = rp.solve(model, limit * np.linspace(0.02, 0.98, 15), kappa=kappa)
     assert set(curve.status) == {"converged"}
     assert np.all(np.diff(curve.entropy) < 0)
-    assert np.all(np.diff(curve.q) > 0)
+    if model is not ZERO_ONE:  # whose self-overlap shrinks as constraints are added
+        assert np.all(np.diff(curve.q) > 0)
     assert np.all(np.abs(np.diff(curve.replicon)) < 1)  # no jump: one branch
 
 
@@ -88,7 +89,7 @@ def test_a_batch_equals_the_loop_in_any_order(model):
         for name in ("q", "q_hat", "free_entropy", "replicon"):
             error = batch.errors[name][i] + one.errors[name] + other.errors[name][j]
             for value in (getattr(batch, name)[i], getattr(other, name)[j]):
-                assert abs(value - getattr(one, name)) <= error, (i, name)
+                assert value == getattr(one, name) or abs(value - getattr(one, name)) <= error, (i, name)
 
 
 def test_shapes_are_kept():
@@ -190,14 +191,23 @@ def test_small_load(model, count):
         assert first_order == pytest.approx(-math.log(2), abs=1e-3)
 
 
-@given(alpha=st.floats(0.1, 2.0), kappa=st.floats(-1.0, 1.0))
-def test_infinite_temperature(alpha, kappa):
-    """beta -> 0: configurations are free, the energy is alpha H(-kappa)-complement, corrections O(beta^2)."""
-    hot = rp.solve(rp.Perceptron("binary", kappa=kappa, beta=1e-4), alpha)
-    assert hot.energy == pytest.approx(alpha * H(-kappa), abs=1e-3)
+@pytest.mark.parametrize("kappa", [-0.7, 0.0, 0.9])
+def test_high_temperature(kappa):
+    """beta -> 0: configurations are free, the energy is alpha H(-kappa)'s complement, corrections O(beta)."""
+    hot = rp.solve(rp.Perceptron("binary", kappa=kappa, beta=1e-4), 1.3)
+    assert hot.energy == pytest.approx(1.3 * H(-kappa), abs=1e-3)
     assert hot.entropy == pytest.approx(math.log(2), abs=1e-6)
-    zero = rp.solve(rp.Perceptron("binary", kappa=kappa, beta=0.0), alpha)
-    assert zero.energy == pytest.approx(alpha * H(-kappa), abs=ROUNDING) and zero.entropy == pytest.approx(math.log(2), abs=ROUNDING)
+
+
+@pytest.mark.parametrize("weights, entropy", [("binary", math.log(2)), ("spherical", 0.0), ("discrete:0,1", math.log(2))])
+def test_infinite_temperature(weights, entropy):
+    """beta = 0 is accepted, so it is answered: patterns do not act."""
+    point = rp.solve(rp.Perceptron(weights, 0.4, beta=0.0), 1.3)
+    assert point.status == "converged" and point.entropy == pytest.approx(entropy, abs=ROUNDING)
+    assert point.free_entropy == pytest.approx(entropy, abs=ROUNDING)
+    if weights != "discrete:0,1":
+        assert point.energy == pytest.approx(1.3 * H(-0.4), abs=ROUNDING)
+        assert point.q == pytest.approx(0.0, abs=ROUNDING)
 
 
 @pytest.mark.parametrize("weights, alpha", [("binary", 0.7), ("spherical", 1.2), ("ternary", 0.8)])
@@ -214,8 +224,20 @@ def test_a_wide_window_is_no_constraint():
     assert rp.capacity(rp.Perceptron("binary", 12.0, "window")).value > 1e30
 
 
+@pytest.mark.parametrize("alpha", [1e-6, 1e-10, 1e-13])
+@pytest.mark.parametrize("weights", ["binary", "ternary"])
+def test_tiny_loads_are_answered(weights, alpha):
+    """q of order alpha, below the rounding of 1-q: the free entropy is known to rounding all the same."""
+    model = rp.Perceptron(weights)
+    point = rp.solve(model, alpha)
+    assert point.status == "converged"
+    assert point.free_entropy == pytest.approx(math.log(len(model.weights.values)) - alpha * math.log(2), abs=ROUNDING + alpha**2)
+    assert abs(point.q) < alpha
+
+
 def test_negative_margin_far_away_is_no_constraint():
     free = rp.solve(BINARY, 1.0, kappa=-9.0)
+    assert free.status == "converged"
     assert free.free_entropy == pytest.approx(math.log(2) + math.log1p(-H(9.0)), abs=ROUNDING)
 
 
@@ -275,10 +297,11 @@ def test_one_branch_across_a_sweep(model, top):
     branch = "typical" if model is TEACHER else None
     curve = rp.solve(model, alpha, branch=branch)
     assert set(curve.status) <= {"converged", "unphysical"}
-    slope = np.diff(curve.free_entropy) / np.diff(alpha)  # = E f between the points: continuous, also across q = 0 -> q > 0
+    slope = np.diff(curve.free_entropy) / np.diff(alpha)  # = E f between the points: continuous, also from q = 0 to q > 0
     assert np.all(slope < 0)
-    jumps = np.abs(np.diff(slope))
-    assert np.max(jumps) < 30 * max(np.median(jumps), np.abs(slope).max() / 1000)
+    jump = np.abs(np.diff(slope))
+    # on a smooth branch, or at its kink, a change of slope is at most three times that of its neighbours on one side
+    assert np.all(jump[1:-1] <= 3 * np.maximum(jump[:-2], jump[2:]) + 1e-9)
     assert np.all(np.diff(curve.q) > -1e-12)
 
 

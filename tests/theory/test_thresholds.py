@@ -17,6 +17,7 @@ settings.load_profile("replicas")
 
 CLOSED_FORM = 1e-13  # relative; scipy's erfc and the cancellation of the closed form at kappa = -2 (factor 40)
 EXTRAPOLATED = 1e-5  # alpha(q -> 1) by Richardson from 1-q about 1e-4, remainder second order
+COLD_LIMIT = 1e-3  # relative, of the quadratic extrapolation in T from T = 1/100: the next term is O(T^3) of the energy scale
 ROUNDING = 4e-15
 
 BINARY, SPHERICAL = rp.Perceptron("binary"), rp.Perceptron("spherical")
@@ -193,14 +194,20 @@ def test_spherical_ground_state():
 
 
 def test_spherical_ground_state_is_the_cold_limit():
-    """Energy at beta -> inf of the finite-temperature saddle, by extrapolation in the temperature."""
-    alpha, beta = 3.0, np.array([400.0, 800.0])
+    """Energy at beta -> inf of the finite-temperature saddle: e = e0 + a T + b T^2 through three temperatures."""
+    alpha, beta = 3.0, np.array([25.0, 50.0, 100.0])
     cold = rp.solve(rp.Perceptron("spherical", beta=1.0), alpha, beta=beta)
     ground = rp.ground_state(SPHERICAL, alpha).energy
+    assert set(cold.status) == {"converged"} and np.all(np.diff(cold.energy) < 0) and cold.energy[-1] > ground
+    e0, e1, e2 = cold.energy
+    assert (8 * e2 - 6 * e1 + e0) / 3 == pytest.approx(ground, rel=COLD_LIMIT)
+
+
+def test_very_cold_sphere_beyond_capacity():
+    """Zeros of the leaf sit sqrt(2 beta) noise widths beyond the margin, at height pi/sqrt(2 beta): the rule must see them."""
+    cold = rp.solve(rp.Perceptron("spherical", beta=1.0), 3.0, beta=[200.0, 1000.0])
     assert set(cold.status) == {"converged"}
-    assert cold.energy[0] > cold.energy[1] > ground
-    assert cold.energy[1] - ground == pytest.approx((cold.energy[0] - ground) / 2, rel=0.1)  # linear in T
-    assert 2 * cold.energy[1] - cold.energy[0] == pytest.approx(ground, rel=1e-3)
+    assert rp.ground_state(SPHERICAL, 3.0).energy < cold.energy[1] < cold.energy[0] < rp.solve(rp.Perceptron("spherical", beta=100.0), 3.0).energy
 
 
 def test_frozen_binary_ground_state():
