@@ -27,13 +27,15 @@ h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .4rem; font-weight: 600; }
 h2 { font-size: 1.35rem; margin: 3rem 0 .6rem; font-weight: 600; }
 p, ul { max-width: 42rem; margin: .6rem 0; }
 a { color: var(--link); text-decoration-thickness: .06em; text-underline-offset: .15em; }
-nav { margin: 1.2rem 0 0; padding: .6rem 0; border-block: 1px solid var(--rule); display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; }
+nav { margin: 1.2rem 0 0; padding: .6rem 0; border-block: 1px solid var(--rule);
+  display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; }
 .soft, footer { color: var(--soft); }
 .soft, footer, figcaption, .notes { font-size: .92rem; }
 code { font: .86em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; background: var(--code);
   padding: .1em .3em; border-radius: .2em; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 1rem 0 .4rem; }
-table { border-collapse: collapse; border-block: 1.5px solid var(--ink); font-size: .95rem; font-variant-numeric: tabular-nums lining-nums; }
+table { border-collapse: collapse; border-block: 1.5px solid var(--ink); font-size: .95rem;
+  font-variant-numeric: tabular-nums lining-nums; }
 th, td { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: baseline; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 th { font-weight: 600; border-bottom: .75px solid var(--ink); }
@@ -50,7 +52,8 @@ figure .narrow { display: none; }
 @media (prefers-color-scheme: dark) { figure svg { filter: brightness(1.25); } }
 figcaption { max-width: 42rem; margin-top: .5rem; }
 figure.single svg { max-width: 33rem; }
-@media (max-width: 640px) { body { padding: 1.4rem 1rem 3rem; font-size: 1rem; } table { font-size: .9rem; } th, td { padding-right: .7rem; } h1 { font-size: 1.6rem; }
+@media (max-width: 640px) { body { padding: 1.4rem 1rem 3rem; font-size: 1rem; }
+  table { font-size: .9rem; } th, td { padding-right: .7rem; } h1 { font-size: 1.6rem; }
   figure .wide { display: none; } figure .narrow { display: block; } }
 @media print { nav { display: none; } body { max-width: none; } }
 """
@@ -91,7 +94,7 @@ WORDS = {"alpha": "α", "kappa": "κ", "beta": "β", "->": "→", "<=": "≤", "
 
 
 def prose(text: str) -> str:
-    """Plain words as HTML: Greek letters and the symbols of the field in italics, α_c with a subscript, u^2 with a power."""
+    """Plain words as HTML: symbols in italics, α_c with a subscript, u^2 with a power."""
     text = re.sub("|".join(rf"(?<!\w){word}(?![A-Za-z0-9])" for word in WORDS), lambda found: WORDS[found[0]], text)
     html = re.sub(
         r"(?<![\w&])([ακβεφξμqRuNPTW])(?![\w;])|[αε](?=_)",
@@ -158,7 +161,16 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
 
 def page(title: str, body: str) -> str:
     """A whole document."""
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""

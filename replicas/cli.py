@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,8 @@ def run_derive(options: argparse.Namespace) -> int:
         print(options.output, file=sys.stderr)
     for check in checks:
         verdict = "agrees" if check.passed else "FAILS"
-        print(
-            f"step {check.number}: {check.title}: {verdict} (difference {check.error:.1e}, tolerance {check.tolerance:.1e})",
-            file=sys.stderr,
-        )
+        sizes = f"difference {check.error:.1e}, tolerance {check.tolerance:.1e}"
+        print(f"step {check.number}: {check.title}: {verdict} ({sizes})", file=sys.stderr)
     return 0 if all(check.passed for check in checks) else 1
 
 
@@ -127,7 +126,7 @@ def build_parser() -> Parser:
         return sub
 
     for name, question in QUESTIONS.items():
-        sub = command(name, question.help, lambda o, name=name: run_question(name, o), question.examples)  # type: ignore[misc]
+        sub = command(name, question.help, partial(run_question, name), question.examples)
         model_flags(sub)
         question_flags(sub, question)
     sub = command(

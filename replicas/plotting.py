@@ -411,36 +411,39 @@ def _words(text: str) -> str:
 FIGURES: dict[str, Figure] = {
     "capacity-vs-kappa": Figure(
         "Capacity against margin",
-        "Critical load α_c(κ) of the spherical and the binary perceptron storing random patterns. Solid where the replica-symmetric saddle is stable at "
-        "α_c, dashed where it is not and the value is an upper bound; dotted, the de Almeida–Thouless line of the spherical perceptron, below α_c for κ < 0. The "
-        "binary line is stable throughout: its instability lies above α_c.",
+        """Critical load α_c(κ) of the spherical and the binary perceptron storing random patterns. Solid where the
+        replica-symmetric saddle is stable at α_c, dashed where it is not and the value is an upper bound; dotted, the de
+        Almeida–Thouless line of the spherical perceptron, below α_c for κ < 0. The binary line is stable throughout: its
+        instability lies above α_c.""",
         _capacity_data,
         _capacity_draw,
     ),
     "entropy-and-overlap": Figure(
         "Entropy and overlap of the binary perceptron",
-        "Entropy of the solutions and overlap of two of them against the load, κ = 0. The entropy vanishes at α_c, the capacity; the dashed continuation "
-        "has negative entropy and describes no solutions.",
+        """Entropy of the solutions and overlap of two of them against the load, κ = 0. The entropy vanishes at α_c, the
+        capacity; the dashed continuation has negative entropy and describes no solutions.""",
         _entropy_data,
         _entropy_draw,
     ),
     "generalization-curves": Figure(
         "Learning from a teacher",
-        "Generalization error of a student trained on α N noise-free examples. Left: spherical weights. Right: binary weights; solid, the dominant "
-        "branch: the first-order transition to perfect learning is at α_IT, and the poor branch survives (dashed) up to its spinodal, where it meets an unstable one (dotted).",
+        """Generalization error of a student trained on P = α N noise-free examples; spherical weights, and binary ones.
+        Solid, the dominant branch: binary weights jump to perfect learning at α_IT, and the poor branch survives
+        (dashed) up to its spinodal, where it meets an unstable one (dotted).""",
         _generalization_data,
         _generalization_draw,
     ),
     "field-distribution": Figure(
         "Local fields of typical solutions",
-        "Density of the local field u = W·ξ/√N of a stored pattern over the solutions of the binary perceptron, κ = 0.",
+        """Density of the local field u = W·ξ/√N of a stored pattern over the solutions of the binary perceptron,
+        κ = 0.""",
         _fields_data,
         _fields_draw,
     ),
     "finite-n": Figure(
         "Finite N against theory",
-        "Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order 1/N. Lines: the theory, with "
-        "nothing adjusted.",
+        """Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order
+        1/N. Lines: the theory, with nothing adjusted.""",
         _finite_n_data,
         _finite_n_draw,
     ),

@@ -272,7 +272,7 @@ def _check_words(options: argparse.Namespace, question: Question) -> None:
 
 
 def bad_argument(error: Exception) -> bool:
-    """Whether an error is the library's refusal of an argument, which by convention says what it got and what it takes."""
+    """Whether an error is the library's refusal of an argument, which by convention says what the argument takes."""
     return isinstance(error, ValueError) and re.match(r"[\w, ]+: .*\btakes?\b", one_line(error)) is not None
 
 

@@ -47,7 +47,7 @@ QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
 
 NOTES = (
     f"Weights: {', '.join(WEIGHTS)}.",
-    "Likelihoods: threshold, and for storage also window; from Python any positive expression, rp.Likelihood(expr in rp.field).",
+    "Likelihoods: threshold, and for storage also window; from Python any positive one, rp.Likelihood(expr in rp.field).",
     "Discrete weights of a teacher-student problem are symmetric under w -> -w.",
 )
 

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -316,16 +317,18 @@ def test_a_part_that_fails_is_shown_and_the_rest_is_made(tmp_path, monkeypatch):
     def broken(_):
         raise RuntimeError("no such saddle")
 
-    for name in ("_compile", "_capacities", "_transitions", "_decay", "_derivations"):
-        monkeypatch.setattr(atlas, name, broken if name == "_transitions" else lambda _: None)
+    sections = {"stability": atlas.SECTIONS["stability"], "learning": replace(atlas.SECTIONS["learning"], table=broken)}
+    monkeypatch.setattr(atlas, "SECTIONS", sections)
+    monkeypatch.setattr(atlas, "compile_models", lambda _: None)
+    monkeypatch.setattr(atlas, "add_derivations", lambda _: None)
     monkeypatch.setattr(
         plotting, "FIGURES", {name: plotting.FIGURES[name] for name in ("entropy-and-overlap", "finite-n")}
     )
     steps = []
     made = atlas.write(tmp_path, progress=lambda what, done, total: steps.append((done, total)))
-    assert made.failures == ["transitions: RuntimeError: no such saddle"]
+    assert made.failures == ["learning: RuntimeError: no such saddle"]
     text = check_page(tmp_path)
-    assert "Not made: transitions: RuntimeError" in text
+    assert "Not made: learning: RuntimeError" in text
     assert "Stability" in text and "python -m validation --quick" in text and "Entropy and overlap" in text
     assert steps[0][0] == 0 and steps[-1][0] == steps[-1][1] and steps == sorted(steps)
     assert (tmp_path / "entropy-and-overlap.pdf").read_bytes().startswith(b"%PDF")

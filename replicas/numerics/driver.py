@@ -81,9 +81,10 @@ def newton_step(out, zero, a, b):
 
 @njit(cache=True, error_model="numpy")
 def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_steps, out, z, wt, d, acc, part, a, b):
-    """Damped then full Newton steps until the residual stops improving; returns (alpha, residual, steps)."""
-    best = np.inf
-    floor_hits = 0
+    """Damped, then full Newton steps down to one so small that its square is rounding; returns (alpha, residual, steps).
+
+    The point reached is not evaluated again here: the caller does that on the finer grid.
+    """
     residual = np.inf
     for step in range(max_steps):
         evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part)
@@ -96,12 +97,6 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
         if zero:
             size = max(size, abs(b[NU]) / max(alpha, 1e-3))
         damp = min(1.0, 1.0 / size) if size > 0.0 else 1.0
-        if residual < 1e-11:
-            if residual >= 0.5 * best or residual < 3e-16:
-                floor_hits += 1
-                if floor_hits > 1 or residual < 1e-14:
-                    return alpha, residual, step
-            best = min(best, residual)
         for i in range(NU):
             x[i] += damp * b[i]
             if not abs(x[i]) < 690.0:
@@ -110,6 +105,8 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
             alpha += damp * b[NU]
             if not (alpha > 0.0 and alpha < 1e9):
                 return alpha, np.inf, step
+        if size < LAST_STEP or residual < 1e-14:
+            return alpha, residual, step
     return alpha, residual, max_steps
 
 
@@ -136,6 +133,8 @@ def solve_batch(
     fine = np.empty(NOUT)
     x = np.empty(NU)
     have = False
+    settled = False
+    fine_residual = np.inf
     for p in range(size):
         info[p, :] = np.nan
         results[p, :] = np.nan
@@ -176,7 +175,7 @@ def solve_batch(
                     a,
                     b,
                 )
-                if not residual < 1e-9:
+                if not residual < 1e-5:  # of the point before the last step
                     break
                 evaluate(
                     x,
@@ -194,13 +193,13 @@ def solve_batch(
                     acc,
                     part,
                 )
-                newton_step(fine, zero, a, b)  # the step to the finer grid's solution
+                fine_residual, _ = newton_step(fine, zero, a, b)  # b: the step to the finer grid's solution
                 gap = 0.0
                 for i in range(NU):
                     gap = max(gap, abs(b[i]))
-                settled = True
+                settled = fine_residual < SETTLED
                 for i in range(NU):  # the finer grid moves no equation beyond rounding
-                    settled = settled and abs(fine[AT_ALPHA - NU + i]) < 4e-15
+                    settled = settled and abs(fine[AT_ALPHA - NU + i]) < SETTLED
                 if gap < 2e-13 or settled or level == max_level:
                     converged = True
                     break
@@ -215,9 +214,14 @@ def solve_batch(
             continue
         have = True
         fine_phi = fine[0]
-        for i in range(NU):
-            xs[p, i] = x[i] + b[i]
-        found[p] = alpha + b[NU] if zero else alpha
+        if settled:  # the coarse solution solves the fine equations: nothing to gain from the step
+            for i in range(NU):
+                xs[p, i] = x[i]
+            found[p] = alpha
+        else:
+            for i in range(NU):
+                xs[p, i] = x[i] + b[i]
+            found[p] = alpha + b[NU] if zero else alpha
         # error: refinement step plus what a rounding of every equation does to the solution
         base = 2 + 2 * NU
         n = NU + 1 if zero else NU
@@ -242,23 +246,27 @@ def solve_batch(
                 condition = max(condition, abs(b[i]))
             if zero:
                 info[p, NU] += ROUNDING * abs(b[NU])
-        evaluate(
-            xs[p],
-            found[p],
-            levels[p],
-            low[p],
-            high[p],
-            values,
-            log_measure,
-            level + 1,
-            results[p],
-            z,
-            wt,
-            d,
-            acc,
-            part,
-        )
-        residual, _ = newton_step(results[p], zero, a, b)
+        if settled:
+            results[p, :] = fine
+            residual = fine_residual
+        else:
+            evaluate(
+                xs[p],
+                found[p],
+                levels[p],
+                low[p],
+                high[p],
+                values,
+                log_measure,
+                level + 1,
+                results[p],
+                z,
+                wt,
+                d,
+                acc,
+                part,
+            )
+            residual, _ = newton_step(results[p], zero, a, b)
         info[p, NU + 1] = abs(fine_phi - out[0]) + ROUNDING * max(1.0, results[p, 1])
         info[p, NU + 2] = residual
         info[p, NU + 3] = condition
@@ -296,5 +304,7 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
         )
 
 
+SETTLED = 4e-15  # relative residual of a sum of some hundred rounded terms
+LAST_STEP = 3e-8  # its square is below rounding
 MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise
 ROUNDING = 4e-16  # relative error of one term of an equation: a few ulp from leaf and sum

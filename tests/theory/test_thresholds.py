@@ -17,7 +17,7 @@ settings.load_profile("replicas")
 
 CLOSED_FORM = 1e-13  # relative; scipy's erfc and the cancellation of the closed form at kappa = -2 (factor 40)
 EXTRAPOLATED = 1e-5  # alpha(q -> 1) by Richardson from 1-q about 1e-4, remainder second order
-COLD_LIMIT = 1e-3  # relative, of the quadratic extrapolation in T from T = 1/100: the next term is O(T^3) of the energy scale
+COLD_LIMIT = 1e-2  # relative, of the quadratic extrapolation in T from T = 1/100: the energy is not analytic in T
 ROUNDING = 4e-15
 
 BINARY, SPHERICAL = rp.Perceptron("binary"), rp.Perceptron("spherical")

@@ -1,0 +1,1 @@
+"""Ratios against fair baselines, measured in one run: ``python -m benchmarks.run``."""

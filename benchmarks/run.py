@@ -1,0 +1,154 @@
+"""Measure the package against `benchmarks.baselines` and against its targets: ``python -m benchmarks.run [--json]``.
+
+Every ratio is taken in this one run on this machine; times are medians. A missed target is printed, never raised:
+a time is not a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+HEAVY = ("numba", "sympy", "scipy", "matplotlib", "llvmlite", "mpmath", "xarray", "numpy")
+FORBIDDEN = ("numba", "sympy", "scipy", "matplotlib")  # must not be loaded by `import replicas`
+CURVE_POINTS = 1000
+BASELINE_MARGINS = (-0.5, 0.0, 0.7)  # the slow curve is timed here and scaled to CURVE_POINTS
+AGREEMENT = 1e-10  # baseline and package must give the same numbers for a ratio to mean anything
+
+
+@dataclass
+class Row:
+    """One measurement: what, value with unit, the target and whether it is met."""
+
+    name: str
+    value: float
+    unit: str
+    target: str
+    met: bool
+    note: str = ""
+
+
+def median_time(call: Callable[[], Any], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def solve_rows() -> list[Row]:
+    """One warm solve at alpha = 0.6 against the quad fixed point."""
+    import replicas as rp
+
+    from . import baselines
+
+    model = rp.Perceptron()
+    point = rp.solve(model, 0.6)
+    slow = median_time(lambda: baselines.saddle(0.6), 3)
+    fast = median_time(lambda: rp.solve(model, 0.6), 200)
+    reference = baselines.saddle(0.6)
+    assert abs(reference["q"] - point.q) < AGREEMENT and abs(reference["free_entropy"] - point.free_entropy) < AGREEMENT
+    residual = point.residual
+    return [
+        Row("solve binary alpha=0.6, ratio to quad fixed point", slow / fast, "x", ">= 200", slow / fast >= 200,
+            f"{slow * 1e3:.1f} ms / {fast * 1e6:.0f} us, error estimate included"),
+        Row("its undamped residual", residual, "", "<= 1e-13", residual <= 1e-13),
+    ]
+
+
+def batch_rows() -> list[Row]:
+    """A thousand loads at once."""
+    import numpy as np
+
+    import replicas as rp
+
+    rows = []
+    for name, model, top in (("binary", rp.Perceptron(), 0.83), ("spherical", rp.Perceptron("spherical"), 1.99)):
+        alpha = np.linspace(0.001, 1.0, CURVE_POINTS) * top
+        assert set(rp.solve(model, alpha).status) == {"converged"}
+        per_point = median_time(lambda m=model, a=alpha: rp.solve(m, a), 9) / CURVE_POINTS * 1e3  # type: ignore[misc]
+        rows.append(Row(f"batch of {CURVE_POINTS} loads, {name}", per_point, "ms/point", "< 0.1", per_point < 0.1))
+    return rows
+
+
+def curve_rows() -> list[Row]:
+    """alpha_c(kappa) of the binary perceptron."""
+    import numpy as np
+
+    import replicas as rp
+
+    from . import baselines
+
+    model, kappa = rp.Perceptron(), np.linspace(-1.0, 2.0, CURVE_POINTS)
+    assert set(rp.capacity(model, kappa=kappa).status) == {"converged"}
+    fast = median_time(lambda: rp.capacity(model, kappa=kappa), 3)
+    times = []
+    for k in BASELINE_MARGINS:
+        begin = time.perf_counter()
+        value = baselines.capacity(k)
+        times.append(time.perf_counter() - begin)
+        assert abs(value - rp.capacity(model, kappa=k).value) < AGREEMENT
+    slow = statistics.mean(times) * CURVE_POINTS
+    note = f"{fast:.2f} s for {CURVE_POINTS} points; baseline timed at {len(times)} margins and scaled: {slow:.0f} s"
+    return [Row("alpha_c(kappa) curve, ratio to quad + brentq", slow / fast, "x", ">= 100", slow / fast >= 100, note)]
+
+
+def import_rows() -> list[Row]:
+    """`import replicas` in fresh processes."""
+    code = (f"import sys, time; b = time.perf_counter(); import replicas; t = time.perf_counter() - b; "
+            f"print(t, ','.join(m for m in {HEAVY!r} if m in sys.modules))")
+    times, loaded = [], ""
+    for _ in range(7):
+        words = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        times.append(float(words[0]))
+        loaded = words[1] if len(words) > 1 else ""
+    value = statistics.median(times)
+    wrong = sorted(set(loaded.split(",")) & set(FORBIDDEN))
+    return [Row("import replicas, fresh process", value, "s", "< 0.1", value < 0.1),
+            Row("heavy modules it loads", len(wrong), "", "= 0", not wrong, ", ".join(wrong) or "none of " + ", ".join(FORBIDDEN))]
+
+
+def cli_rows() -> list[Row]:
+    """The command line in fresh processes; the first run may have to compile."""
+    command = [sys.executable, "-m", "replicas", "solve", "--alpha", "0.6", "--json"]
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - begin)
+        if done.returncode:
+            return [Row("replicas solve, fresh process", float("nan"), "s", "< 1.5", False, done.stderr.strip()[-100:])]
+        assert abs(float(json.loads(done.stdout)["q"]) - 0.391049501) < 1e-8
+    value = statistics.median(times[1:])
+    return [Row("replicas solve, fresh process, after the first run", value, "s", "< 1.5", value < 1.5, f"first run {times[0]:.2f} s")]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args(argv)
+    rows: list[Row] = []
+    for measure in (import_rows, solve_rows, batch_rows, curve_rows, cli_rows):
+        print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
+        rows += measure()
+    if options.json:
+        print(json.dumps({"machine": platform.processor() or platform.machine(), "python": platform.python_version(), "rows": [asdict(r) for r in rows]}, indent=1))
+        return 0
+    width = max(len(r.name) for r in rows)
+    print(f"{'':<{width}}  {'measured':>16}  {'target':>8}")
+    for r in rows:
+        print(f"{r.name:<{width}}  {r.value:>10.4g} {r.unit:<8}  {r.target:>5}  {'met' if r.met else 'MISSED':<6}  {r.note}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The tables of the atlas: each asks the library and sets its answers with their errors, criteria and stability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .atlas_page import Table, number
+from .plotting import RULES
+
+Keep = Callable[[Any], Any]
+"""Records a result, and gives it back."""
+
+CAPACITIES: tuple[tuple[str, str, tuple[float, ...], str | None], ...] = (
+    ("spherical", "threshold", (-1.0, -0.5, 0.0, 0.5, 1.0), None),
+    ("binary", "threshold", (-0.5, 0.0, 0.5), None),
+    ("ternary", "threshold", (0.0,), None),
+    ("discrete:-2,-1,1,2", "threshold", (0.0,), None),
+    ("binary", "window", (0.5, 1.0), None),
+    ("binary", "threshold", (0.0,), "q-to-1"),
+    ("ternary", "threshold", (0.0,), "q-to-1"),
+)
+"""Weights, likelihood, margins, and the criterion where it is not the right one for the model."""
+INSTABILITIES = (("spherical", (-1.0, -0.5)), ("binary", (0.0,)))
+LEARNERS = ("binary", "ternary")
+DECAY = {"hebb": 0.5, "pseudo-inverse": 0.5}
+"""Power of 1/alpha with which the error of a rule decays, where it is not 1."""
+FAR, FARTHER = 1e5, 1e6
+"""Loads between which the coefficient of the decay has to stand still."""
+BEYOND = (("binary", (1.0, 1.5)), ("spherical", (2.5, 3.0)))
+
+
+def stable(value: Any) -> str:
+    """A verdict in words and colour."""
+    return "–" if value is None else "<span class=good>stable</span>" if value else "<span class=bad>unstable</span>"
+
+
+def given(value: float) -> str:
+    """A parameter as it was given."""
+    return f"<span class=n>{value:g}</span>".replace("-", "−")
+
+
+def capacities(keep: Keep) -> Table:
+    """Capacities by weights, likelihood and margin, and the naive limits that are none."""
+    import replicas as rp
+
+    table = Table(("weights", "<i>κ</i>", "<i>α</i><sub>c</sub>", "criterion", "RS saddle"))
+    for weights, likelihood, kappas, criterion in CAPACITIES:
+        table.begin_group()
+        model = rp.Perceptron(weights=weights, kappa=kappas, likelihood=likelihood)
+        for one in keep(rp.capacity(model, criterion=criterion)):
+            name = weights + (", window" if likelihood == "window" else "")
+            value = number(one.value, one.error) + table.note(one.statement or one.message)
+            meaning = one.criterion + (": <span class=bad>not the capacity</span>" if criterion else "")
+            table.rows.append((name, given(one.kappa), value, meaning, stable(one.stable)))
+    return table
+
+
+def instabilities(keep: Keep) -> Table:
+    """Points of de Almeida-Thouless lines, and whether they come before the capacity."""
+    import replicas as rp
+
+    header = (
+        "weights",
+        "<i>κ</i>",
+        "<i>α</i><sub>AT</sub>",
+        "<i>q</i>",
+        "breaking point",
+        "below <i>α</i><sub>c</sub>",
+    )
+    table = Table(header)
+    for weights, kappas in INSTABILITIES:
+        for one in keep(rp.at_line(rp.Perceptron(weights=weights, kappa=kappas))):
+            order = [number(one.order_parameters[name], None) for name in ("q", "breaking_point")]
+            below = "yes" if one.physical else "no" + table.note(one.message)
+            table.rows.append((weights, given(one.kappa), number(one.value, one.error), *order, below))
+    return table
+
+
+def transitions(keep: Keep) -> Table:
+    """Transitions to perfect learning and spinodals of discrete students."""
+    import replicas as rp
+
+    table = Table(("weights", "threshold", "load", "overlap with the teacher"))
+    for weights in LEARNERS:
+        table.begin_group()
+        result = keep(rp.transitions(rp.Perceptron(weights=weights, task="teacher-student")))
+        for label, one in (("<i>α</i><sub>IT</sub>", result.alpha_it), ("spinodal", result.spinodal)):
+            if one is None:
+                table.rows.append((weights, label, "–" + table.note(result.message), "–"))
+                continue
+            load = number(one.value, one.error) + table.note(one.statement)
+            table.rows.append((weights, label, load, number(one.order_parameters["R"], None)))
+    return table
+
+
+def decay(keep: Keep) -> Table:
+    """Coefficients of the generalization error at large load."""
+    import replicas as rp
+
+    model = rp.Perceptron(weights="spherical", task="teacher-student")
+    table = Table(("spherical student", "error at large <i>α</i>", "coefficient"))
+    optimal = keep(rp.generalization(model, [FAR, FARTHER]))
+    for rule, (label, _) in RULES.items():
+        if rule in ("gibbs", "bayes"):
+            name, curve = f"eps_{rule}", optimal
+        else:
+            name, curve = "eps_g", keep(rp.generalization(model, [FAR, FARTHER], rule=rule))
+        power = DECAY.get(rule, 1.0)
+        far, farther = (float(error) * load**power for error, load in zip(getattr(curve, name), (FAR, FARTHER)))
+        noise = float(curve.errors[name][1]) * FARTHER**power
+        form = "<i>c</i>/<i>α</i>" if power == 1 else "<i>c</i>/√<i>α</i>"
+        table.rows.append((label, form, number(farther, abs(farther - far) + noise)))
+    return table
+
+
+def ground_states(keep: Keep) -> Table:
+    """Smallest error fractions above capacity."""
+    import replicas as rp
+
+    table = Table(("weights", "<i>α</i>", "errors per pattern", "RS saddle"))
+    for weights, alphas in BEYOND:
+        for one in keep(rp.ground_state(rp.Perceptron(weights=weights), alphas)):
+            note = table.note(one.criterion + ("" if one.stable else "; unstable, a lower bound"))
+            value = number(one.error_fraction, one.errors["error_fraction"]) + note
+            table.rows.append((weights, given(one.alpha), value, stable(one.stable)))
+    return table
