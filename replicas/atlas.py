@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from . import __version__, atlas_tables, drawing, plotting
@@ -138,7 +139,8 @@ def write(directory: str | Path = "atlas", progress: Progress = lambda what, don
     atlas = Atlas(Path(directory))
     try:
         atlas.directory.mkdir(parents=True, exist_ok=True)
-        atlas.page.touch()
+        with TemporaryFile(dir=atlas.directory):  # fail now rather than after the work
+            pass
     except OSError as error:
         takes = "takes a directory that can be written"
         raise ValueError(f"output: cannot write {atlas.page}: {error.strerror}; {takes}") from None

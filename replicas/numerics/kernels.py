@@ -346,7 +346,7 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
         return 0
     shrink = 0.5**level
     if pole >= TRAPEZOID_FROM:
-        step = min(0.6, 0.16 * pole) * shrink
+        step = min(0.6, 0.135 * pole) * shrink
         m = int(math.ceil(RANGE / step))
         count = 0
         for i in range(0 if half else -m, m + 1):

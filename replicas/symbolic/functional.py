@@ -35,6 +35,7 @@ class Functional:
     leaves: dict[str, LeafDefinition]
     eliminated: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
     observables: dict[str, sp.Expr] = field(default_factory=dict)
+    model: Any = None
 
     @cached_property
     def _grad(self) -> dict[sp.Symbol, sp.Expr]:
@@ -67,6 +68,15 @@ class Functional:
     def latex(self, closed: bool = False) -> str:
         """LaTeX of the free entropy (leaves written out if ``closed``)."""
         return latex(self.closed_form() if closed else self.expr)
+
+    def limit(self, scaling: str) -> Functional:
+        """The functional under a registered scaling: "q-to-1" (capacity) or "ground-state" (spherical, T -> 0).
+
+        Raises ValueError for an unknown scaling or one without meaning for the model.
+        """
+        from .limits import limit
+
+        return limit(self, scaling)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle \\phi = {self.latex()}$"

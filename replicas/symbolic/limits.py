@@ -17,11 +17,12 @@ from collections.abc import Iterable
 
 import sympy as sp
 
-from ..models import Piece
+from ..models import Discrete, Perceptron, Piece
 from . import symbols as S
 from .functional import Functional, split
 from .special import G, H
 
+Stretches = list[tuple[sp.Expr, sp.Expr, sp.Expr]]  # (low, high, nearest edge) of fields outside the support
 eps = sp.Symbol("varepsilon", positive=True)
 a = sp.Symbol("a", positive=True)
 b = sp.Symbol("b", real=True)
@@ -47,7 +48,7 @@ def probability(low: sp.Expr, high: sp.Expr, Q: sp.Expr) -> sp.Expr:
     return H(low / sp.sqrt(Q)) - H(high / sp.sqrt(Q))
 
 
-def gaps(pieces: Iterable[Piece], symbolic_edge: sp.Expr | None = None) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
+def gaps(pieces: Iterable[Piece]) -> Stretches:
     """(low, high, nearest edge) of every stretch of fields outside the support of Theta."""
     support = sorted((p.low, p.high) for p in pieces)
     merged: list[list[float]] = []
@@ -56,7 +57,7 @@ def gaps(pieces: Iterable[Piece], symbolic_edge: sp.Expr | None = None) -> list[
             merged[-1][1] = max(merged[-1][1], high)
         else:
             merged.append([low, high])
-    out: list[tuple[sp.Expr, sp.Expr, sp.Expr]] = []
+    out: Stretches = []
     to = lambda v: sp.Float(v, 17) if math.isfinite(v) else (sp.S.Infinity if v > 0 else sp.S.NegativeInfinity)  # noqa: E731
     if merged[0][0] > -math.inf:
         out.append((sp.S.NegativeInfinity, to(merged[0][0]), to(merged[0][0])))
@@ -68,7 +69,7 @@ def gaps(pieces: Iterable[Piece], symbolic_edge: sp.Expr | None = None) -> list[
     return out
 
 
-def symbolic_gaps(likelihood: str) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
+def symbolic_gaps(likelihood: str) -> Stretches:
     """The same for the named likelihoods, with kappa as a symbol."""
     inf = sp.S.Infinity
     if likelihood == "threshold":
@@ -77,7 +78,7 @@ def symbolic_gaps(likelihood: str) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
 
 
 def distance_square(
-    stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]], Q: sp.Expr, within: sp.Expr | None = None
+    stretches: Stretches, Q: sp.Expr, within: sp.Expr | None = None
 ) -> sp.Expr:
     """E d(omega)^2, restricted to d < within if given."""
     total = sp.S.Zero
@@ -88,7 +89,7 @@ def distance_square(
     return total
 
 
-def beyond(stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]], Q: sp.Expr, distance: sp.Expr) -> sp.Expr:
+def beyond(stretches: Stretches, Q: sp.Expr, distance: sp.Expr) -> sp.Expr:
     """P(d(omega) > distance)."""
     total = sp.S.Zero
     for low, high, edge in stretches:
@@ -114,26 +115,49 @@ def weight_envelope(values: Iterable[float], free_norm: bool) -> sp.Expr:
     return total
 
 
-def q_to_one(
-    functional: Functional,
-    stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]],
-    values: tuple[float, ...] | None,
-) -> sp.Expr:
-    """C(a, b, Q; alpha) = lim eps phi under the scaling ``q-to-1``."""
+def limit(functional: Functional, scaling: str) -> Functional:
+    """Apply a registered scaling to a storage functional; see the module's docstring for what each means."""
+    model = functional.model
+    if scaling not in SCALINGS:
+        raise ValueError(f"scaling: got {scaling!r}; takes {', '.join(SCALINGS)}")
+    if model.teacher or not model.hard:
+        raise ValueError(f"scaling: got {scaling!r}; takes a storage model with hard constraints")
+    return SCALINGS[scaling](functional, outside_support(model))
+
+
+def outside_support(model: Perceptron) -> Stretches:
+    """Where a model's likelihood vanishes, with kappa as a symbol for the named ones."""
+    if isinstance(model.likelihood, str):
+        return symbolic_gaps(model.likelihood)
+    return gaps(model.likelihood.pieces or ())
+
+
+def _q_to_one(functional: Functional, stretches: Stretches) -> Functional:
+    """C(a, b, Q; alpha) = lim eps phi; observable ``outside`` = P(d > 0), the weight of marginal fields."""
     algebra, _ = split(functional.expr)
     scaled = algebra.subs({S.q_hat: a**2 / eps**2, S.lam: b / eps}).subs(S.q, functional.norm - eps)
     rest = sp.limit(eps * scaled, eps, 0)
-    if values is not None:
-        rest += weight_envelope(values, S.Q in functional.unknowns)
-    return rest - S.alpha * distance_square(stretches, functional.norm) / 2
+    weights = functional.model.weights
+    if isinstance(weights, Discrete):
+        rest += weight_envelope(weights.values, S.Q in functional.unknowns)
+    C = rest - S.alpha * distance_square(stretches, functional.norm) / 2
+    unknowns = tuple(x for x in (a, b, S.Q) if x in C.free_symbols)
+    outside = beyond(stretches, functional.norm, sp.S.Zero)
+    return Functional(C, unknowns, functional.norm, 0, {}, {}, {"outside": outside}, functional.model)
 
 
-def ground_state(functional: Functional, stretches: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> dict[str, sp.Expr]:
-    """Spherical T -> 0 limit above capacity: the equation for X = sqrt(2x) and the error fraction P(d > X)."""
+def _ground_state(functional: Functional, stretches: Stretches) -> Functional:
+    """-energy(X; alpha), X = sqrt(2x), x = beta(1-q); its stationarity is the observable ``condition``."""
+    if isinstance(functional.model.weights, Discrete):
+        raise ValueError("scaling: got 'ground-state' with a finite weight set, which freezes; takes spherical weights")
     algebra, _ = split(functional.expr)
     x = sp.Symbol("x", positive=True)
-    # beta -> inf with 1 - q = x/beta: the algebra over beta
-    entropy = sp.limit(algebra.subs(S.q, 1 - x * eps) * eps, eps, 0)
-    # d/dx of { algebra - alpha E[d^2; d < X]/(2x) } = 0, the boundary term cancels against that of P(d > X)
-    condition = sp.simplify(sp.diff(entropy, x) * 2 * x**2) + S.alpha * distance_square(stretches, functional.norm, X)
-    return {"condition": condition, "error_fraction": beyond(stretches, functional.norm, X)}
+    entropy = sp.limit(algebra.subs(S.q, 1 - x * eps) * eps, eps, 0).subs(x, X**2 / 2)  # beta -> inf, 1 - q = x/beta
+    within, fraction = distance_square(stretches, functional.norm, X), beyond(stretches, functional.norm, X)
+    energy = entropy - S.alpha * (within / X**2 + fraction)
+    # d/dx of entropy - alpha E[d^2; d < X]/(2x) = 0: the boundary term cancels against that of P(d > X)
+    condition = sp.simplify(sp.diff(entropy, X) * X**3 / 2) + S.alpha * within
+    return Functional(energy, (X,), functional.norm, 0, {}, {}, {"condition": condition, "error_fraction": fraction}, functional.model)
+
+
+SCALINGS = {"q-to-1": _q_to_one, "ground-state": _ground_state}

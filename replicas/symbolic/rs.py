@@ -122,7 +122,7 @@ def functional(model: Perceptron) -> Functional:
         "breaking_rise": mean(f3**2) / squares + cubes[3] / curvature**2,
         "breaking_fall": mean(f2**3) / squares + cubes[2] / curvature**2,
     }
-    return Functional(free + S.alpha * patterns, unknowns, norm, at, leaves, eliminated, observables)
+    return Functional(free + S.alpha * patterns, unknowns, norm, at, leaves, eliminated, observables, model)
 
 
 def _limit_gaussian(at: int) -> sp.Expr:

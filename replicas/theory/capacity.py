@@ -237,28 +237,23 @@ def _limit_functions(model: Perceptron) -> dict[str, Any]:
     from ..symbolic import symbols as S
     from ..symbolic.rs import functional
 
-    f = functional(model)
-    stretches = (
-        limits.symbolic_gaps(model.likelihood)
-        if isinstance(model.likelihood, str)
-        else limits.gaps(model.likelihood.pieces or ())
-    )
-    values = model.weights.values if isinstance(model.weights, Discrete) else None
-    C = limits.q_to_one(f, stretches, values)
-    unknowns = [x for x in (limits.a, limits.b, S.Q) if x in C.free_symbols]
-    outside = limits.beyond(stretches, f.norm, sp.S.Zero)
+    f = functional(model).limit("q-to-1")
     args = [limits.a, limits.b, S.Q, S.alpha, S.kappa]
-    make = lambda e: sp.lambdify(args, e, [_special(), "numpy"])  # noqa: E731
+
+    def make(expr: sp.Expr) -> Any:
+        return sp.lambdify(args, expr, [_special(), "numpy"])
+
+    slope = f.expr.diff(S.alpha)
     return {
-        "unknowns": [u.name for u in unknowns],
-        "C": make(C),
-        "dC": make(C.diff(S.alpha)),
-        "grad": [make(C.diff(u)) for u in unknowns],
-        "hess": [[make(C.diff(u, v)) for v in (*unknowns, S.alpha)] for u in unknowns],
-        "outside": make(outside),
-        # one stretch on one side only: d^2 is convex, f'' <= 0 there
-        "convex": all(edge in (low, high) and (low.is_infinite or high.is_infinite) for low, high, edge in stretches),
-        "covered": not stretches,
+        "unknowns": [u.name for u in f.unknowns],
+        "C": make(f.expr),
+        "dC": make(slope),
+        "grad": [make(f.expr.diff(u)) for u in f.unknowns],
+        "hess": [[make(f.expr.diff(u, v)) for v in (*f.unknowns, S.alpha)] for u in f.unknowns],
+        "outside": make(f.observables["outside"]),
+        # d^2 is convex when the fields outside the support lie in half-lines
+        "convex": all(low.is_infinite or high.is_infinite for low, high, _ in limits.outside_support(model)),
+        "covered": slope == 0,
     }
 
 

@@ -152,8 +152,8 @@ def _limit(model: Perceptron) -> Any:
     from ..symbolic import symbols as S
     from ..symbolic.rs import functional
 
-    assert isinstance(model.likelihood, str)
-    found = limits.ground_state(functional(model), limits.symbolic_gaps(model.likelihood))
+
+    found = functional(model).limit("ground-state").observables
     args = [limits.X, S.alpha, S.kappa]
     return tuple(sp.lambdify(args, found[k], [_special(), "numpy"]) for k in ("condition", "error_fraction"))
 

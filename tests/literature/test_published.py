@@ -14,7 +14,10 @@ import replicas as rp
 
 EXACT = 1e-14  # relative: a closed form in double precision
 BINARY, SPHERICAL = rp.Perceptron("binary"), rp.Perceptron("spherical")
-BINARY_TEACHER, SPHERICAL_TEACHER = rp.Perceptron("binary", task="teacher-student"), rp.Perceptron("spherical", task="teacher-student")
+BINARY_TEACHER, SPHERICAL_TEACHER = (
+    rp.Perceptron("binary", task="teacher-student"),
+    rp.Perceptron("spherical", task="teacher-student"),
+)
 
 
 def half_unit(text: str) -> float:
@@ -36,7 +39,9 @@ def test_spherical_capacity_with_margin(kappa):
     """1/alpha_c = (1 + kappa^2) H(-kappa) + kappa G(kappa) (Gardner 1988)."""
     H = 0.5 * math.erfc(-kappa / math.sqrt(2))
     G = math.exp(-kappa * kappa / 2) / math.sqrt(2 * math.pi)
-    assert rp.capacity(SPHERICAL, kappa=kappa).value == pytest.approx(1 / ((1 + kappa**2) * H + kappa * G), rel=EXACT)
+    assert rp.capacity(SPHERICAL, kappa=kappa).value == pytest.approx(
+        1 / ((1 + kappa**2) * H + kappa * G), rel=EXACT
+    )
 
 
 def test_binary_capacity():
@@ -117,13 +122,17 @@ def test_bayes_learning_asymptote():
     alpha = np.array([200.0, 400.0])
     curve = rp.generalization(SPHERICAL_TEACHER, alpha)
     assert agrees(asymptote(curve.eps_bayes, alpha), "0.442")
-    assert asymptote(curve.eps_gibbs, alpha) / asymptote(curve.eps_bayes, alpha) == pytest.approx(math.sqrt(2), abs=1e-3)
+    assert asymptote(curve.eps_gibbs, alpha) / asymptote(curve.eps_bayes, alpha) == pytest.approx(
+        math.sqrt(2), abs=1e-3
+    )
 
 
 def test_maximum_stability_asymptote():
     """alpha eps -> 0.5005 (Opper and Kinzel; quoted)."""
     alpha = np.array([100.0, 200.0])
-    assert agrees(asymptote(rp.generalization(SPHERICAL_TEACHER, alpha, rule="max-stability").eps_g, alpha), "0.5005")
+    assert agrees(
+        asymptote(rp.generalization(SPHERICAL_TEACHER, alpha, rule="max-stability").eps_g, alpha), "0.5005"
+    )
 
 
 def test_breaking_point_on_the_at_line():

@@ -7,6 +7,7 @@ than 10^-(digits/2): the error of a trapezoid of an analytic function is squared
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,8 +24,15 @@ CHORD = 36  # digits of a converged root
 class ExactRS:
     """One model at one (kappa, beta): averages at a point, saddle points, thresholds."""
 
-    def __init__(self, values: Sequence[float] | None, task: str, likelihood: str = "threshold", kappa: float = 0.0,
-                 beta: float | None = None, dps: int = DPS):
+    def __init__(
+        self,
+        values: Sequence[float] | None,
+        task: str,
+        likelihood: str = "threshold",
+        kappa: float = 0.0,
+        beta: float | None = None,
+        dps: int = DPS,
+    ):
         self.mp = mpmath.MPContext()
         self.mp.dps = dps
         self.values = None if values is None else [self.mp.mpf(v) for v in values]
@@ -114,10 +122,14 @@ class ExactRS:
         for _ in range(9):
             step /= 2
             first, last = int(mp.ceil(low / step)), int(mp.floor(high / step))
-            new = [mp.fsum(column) for column in zip(*(node(i * step) for i in range(first, last + 1) if i % 2))]
+            new = [
+                mp.fsum(column) for column in zip(*(node(i * step) for i in range(first, last + 1) if i % 2))
+            ]
             total = [a + b for a, b in zip(total, new)]
             now = [step * s for s in total]
-            if all(abs(a - b) <= mp.mpf(10) ** -SETTLED * max(abs(b), mp.mpf(10) ** -6) for a, b in zip(old, now)):
+            if all(
+                abs(a - b) <= mp.mpf(10) ** -SETTLED * max(abs(b), mp.mpf(10) ** -6) for a, b in zip(old, now)
+            ):
                 return now
             old = now
         raise ArithmeticError("trapezoid did not settle")
@@ -134,13 +146,13 @@ class ExactRS:
             edges.add(kink)
         while reach < 2 * REACH:
             reach += step
-            for edge in ((kink - reach, kink + reach) if inside else (reach,)):
+            for edge in (kink - reach, kink + reach) if inside else (reach,):
                 if 0 < edge < REACH:
                     edges.add(edge)
             step = min(2 * step, mp.mpf(PANEL)) if inside else mp.mpf(PANEL) / 4
         ordered = sorted(edges)
         rows = []
-        for a, b in zip(ordered[:-1], ordered[1:]):
+        for a, b in itertools.pairwise(ordered):
             half, mid = (b - a) / 2, (a + b) / 2
             rows += [[2 * half * w * o for o in observe(mid + half * x)] for x, w in self._legendre]
         return [mp.fsum(column) for column in zip(*rows)]
@@ -173,7 +185,11 @@ class ExactRS:
                 weight = self.density(z) / len(shifts)
                 return [weight * o for o in (1, g, g1 * g1, g2, g2 * g2, g1 * w0, g3 * g3, g2**3)]
 
-            part = node(mp.zero) if q_hat == 0 else self._halve(node, mp.mpf(-REACH), mp.mpf(REACH), mp.mpf("0.4"))
+            part = (
+                node(mp.zero)
+                if q_hat == 0
+                else self._halve(node, mp.mpf(-REACH), mp.mpf(REACH), mp.mpf("0.4"))
+            )
             if q_hat == 0:
                 part = [p / self.density(mp.zero) for p in part]
             total = [a + b for a, b in zip(total, part)]

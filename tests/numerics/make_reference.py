@@ -25,9 +25,26 @@ import replicas as rp
 FILE = Path(__file__).with_name("reference.json")
 SEED = 20240229
 DIGITS = 30
-SOLVED = ("q", "one_minus_q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon", "magnitude", "condition")
+SOLVED = (
+    "q",
+    "one_minus_q",
+    "q_hat",
+    "Q",
+    "lam",
+    "free_entropy",
+    "entropy",
+    "energy",
+    "replicon",
+    "magnitude",
+    "condition",
+)
 WEIGHTS: dict[str, list[float] | None] = {
-    "spherical": None, "binary": [-1, 1], "ternary": [-1, 0, 1], "discrete:0,1": [0, 1], "discrete:-2,-1,1,2": [-2, -1, 1, 2]}
+    "spherical": None,
+    "binary": [-1, 1],
+    "ternary": [-1, 0, 1],
+    "discrete:0,1": [0, 1],
+    "discrete:-2,-1,1,2": [-2, -1, 1, 2],
+}
 NEAR_CAPACITY = (0.99, 0.9999)
 NEARER = (1 - 1e-5, 1 - 1e-6)  # spherical: 1-q down to about 1e-6
 SPREAD = 0.95  # random loads up to this share of the capacity
@@ -39,7 +56,13 @@ def model_of(point: dict[str, Any]) -> rp.Perceptron:
 
 def exact_of(point: dict[str, Any]) -> ExactRS:
     m = point["model"]
-    return ExactRS(WEIGHTS[m["weights"]], m.get("task", "storage"), m.get("likelihood", "threshold"), m.get("kappa", 0.0), m.get("beta"))
+    return ExactRS(
+        WEIGHTS[m["weights"]],
+        m.get("task", "storage"),
+        m.get("likelihood", "threshold"),
+        m.get("kappa", 0.0),
+        m.get("beta"),
+    )
 
 
 def _loads(model: dict[str, Any], shares: list[float], cap: float | None = None) -> list[float]:
@@ -85,14 +108,20 @@ def plan() -> Iterator[tuple[str, dict[str, Any]]]:
             m = {"weights": name, "kappa": kappa(-2.0, -0.1)}
             yield from several("discrete", solve(m, [round(float(rng.uniform(0.2, 1.2)), 3)]))
     for a in (0.07, 0.6, 1.1, 1.2446, 1.4, 1.49, 1.4926):
-        yield from several("teacher", solve({"weights": "binary", "task": "teacher-student"}, [a], branch="typical"))
+        yield from several(
+            "teacher", solve({"weights": "binary", "task": "teacher-student"}, [a], branch="typical")
+        )
     for a in (0.05, 0.7, 2.0, 10.0, 100.0, 600.0):
         yield from several("teacher", solve({"weights": "spherical", "task": "teacher-student"}, [a]))
     for name in ("ternary", "discrete:-2,-1,1,2"):
-        yield from several("teacher", solve({"weights": name, "task": "teacher-student"}, [0.3, 0.9], branch="typical"))
+        yield from several(
+            "teacher", solve({"weights": name, "task": "teacher-student"}, [0.3, 0.9], branch="typical")
+        )
     for k, a in ((0.6, 0.5), (1.0, 1.2)):
         yield from several("window", solve({"weights": "binary", "likelihood": "window", "kappa": k}, [a]))
-        yield from several("window", solve({"weights": "discrete:-2,-1,1,2", "likelihood": "window", "kappa": k}, [a]))
+        yield from several(
+            "window", solve({"weights": "discrete:-2,-1,1,2", "likelihood": "window", "kappa": k}, [a])
+        )
     for k, f in ((0.5, 0.9), (1.0, 0.95), (1.0, 0.9999), (1.8, 0.6)):
         m = {"weights": "spherical", "likelihood": "window", "kappa": k}
         yield from several("window", solve(m, _loads(m, [f])))
@@ -103,8 +132,13 @@ def plan() -> Iterator[tuple[str, dict[str, Any]]]:
         m = {"weights": "spherical", "kappa": kappa(-1.5, 1.5), "beta": b}
         yield from several("beta", solve(m, [round(float(rng.uniform(0.2, 5.0)), 3)]))
     for name in ("ternary", "discrete:-2,-1,1,2"):
-        yield from several("beta", solve({"weights": name, "kappa": kappa(), "beta": round(float(rng.uniform(0.2, 8.0)), 2)}, [0.8]))
-    yield from several("beta", solve({"weights": "binary", "likelihood": "window", "kappa": 0.8, "beta": 2.5}, [1.7]))
+        yield from several(
+            "beta",
+            solve({"weights": name, "kappa": kappa(), "beta": round(float(rng.uniform(0.2, 8.0)), 2)}, [0.8]),
+        )
+    yield from several(
+        "beta", solve({"weights": "binary", "likelihood": "window", "kappa": 0.8, "beta": 2.5}, [1.7])
+    )
     yield from several("beta", solve({"weights": "spherical", "kappa": 0.2, "beta": 25.0}, [1.5]))
 
     for k in (-2.0, -0.63, 0.0, 0.41, 2.0):
@@ -114,9 +148,15 @@ def plan() -> Iterator[tuple[str, dict[str, Any]]]:
         if k >= 0:
             yield "capacity", {"quantity": "capacity", "model": {"weights": "ternary", "kappa": k}}
             yield "capacity", {"quantity": "capacity", "model": {"weights": "discrete:0,1", "kappa": k}}
-    yield "capacity", {"quantity": "capacity", "model": {"weights": "binary", "kappa": 0.7}, "criterion": "q-to-1"}
+    yield (
+        "capacity",
+        {"quantity": "capacity", "model": {"weights": "binary", "kappa": 0.7}, "criterion": "q-to-1"},
+    )
     for name in ("binary", "spherical", "discrete:-2,-1,1,2"):
-        yield "capacity", {"quantity": "capacity", "model": {"weights": name, "likelihood": "window", "kappa": 0.9}}
+        yield (
+            "capacity",
+            {"quantity": "capacity", "model": {"weights": name, "likelihood": "window", "kappa": 0.9}},
+        )
     for k in (-1.0, 0.0, 0.8):
         yield "thresholds", {"quantity": "at_line", "model": {"weights": "binary", "kappa": k}}
     for k in (-2.0, -1.2, -0.3):
@@ -131,16 +171,26 @@ def plan() -> Iterator[tuple[str, dict[str, Any]]]:
     for a in (2.2, 6.0):
         yield "thresholds", {"quantity": "ground_state", "model": {"weights": "spherical"}, "alpha": a}
     for a in (0.9, 2.0):
-        yield "thresholds", {"quantity": "ground_state", "model": {"weights": "binary", "kappa": 0.1}, "alpha": a}
+        yield (
+            "thresholds",
+            {"quantity": "ground_state", "model": {"weights": "binary", "kappa": 0.1}, "alpha": a},
+        )
     for a in (0.5, 3.0, 40.0):
-        yield "thresholds", {"quantity": "max_stability", "model": {"weights": "spherical", "task": "teacher-student"}, "alpha": a}
+        yield (
+            "thresholds",
+            {
+                "quantity": "max_stability",
+                "model": {"weights": "spherical", "task": "teacher-student"},
+                "alpha": a,
+            },
+        )
 
 
 def compute(point: dict[str, Any]) -> dict[str, Any]:
     """The quantities of one point, as mpf."""
-    model, e, mp = model_of(point), exact_of(point), None
+    model, e = model_of(point), exact_of(point)
     mp = e.mp
-    alpha = point.get("alpha")
+    alpha: Any = point.get("alpha")
     free = e.free
     quantity = point["quantity"]
     if quantity == "solve":
@@ -171,11 +221,16 @@ def compute(point: dict[str, Any]) -> dict[str, Any]:
         c = rp.transitions(model)
         o = c.alpha_it.order_parameters
         out = e.threshold("free_entropy", c.alpha_it.value, float(e.norm()) - o["q"])
-        return {"alpha_it": out["alpha"], "spinodal": e.spinodal(c.spinodal.order_parameters["q_hat"])["alpha"]}
+        return {
+            "alpha_it": out["alpha"],
+            "spinodal": e.spinodal(c.spinodal.order_parameters["q_hat"])["alpha"],
+        }
     if quantity == "max_margin":
         k = rp.max_margin(model, alpha)
         if e.values is None:
-            return {"value": e.chord(lambda y: [spherical_capacity(mp, y[0]) / mp.mpf(alpha) - 1], [k.value])[0]}
+            return {
+                "value": e.chord(lambda y: [spherical_capacity(mp, y[0]) / mp.mpf(alpha) - 1], [k.value])[0]
+            }
         at = rp.capacity(model, kappa=k.value).order_parameters
 
         def equations(y: list[Any]) -> list[Any]:
@@ -207,7 +262,10 @@ def compute(point: dict[str, Any]) -> dict[str, Any]:
         return {"energy": e.point(a, V)["energy"], "beta_c": beta}
     assert quantity == "max_stability"
     c = rp.generalization(model, alpha, rule="max-stability")
-    return {"R": max_stability(mp, mp.mpf(alpha), c.R), "eps_g": mp.acos(max_stability(mp, mp.mpf(alpha), c.R)) / mp.pi}
+    return {
+        "R": max_stability(mp, mp.mpf(alpha), c.R),
+        "eps_g": mp.acos(max_stability(mp, mp.mpf(alpha), c.R)) / mp.pi,
+    }
 
 
 def max_stability(mp: Any, alpha: Any, R: float) -> Any:
@@ -253,7 +311,19 @@ def main(parts: list[str]) -> None:
             continue
         points.append({**point, "values": {k: exact_of(point).mp.nstr(v, DIGITS) for k, v in values.items()}})
         print(f"{time.time() - begin:6.1f} s  {key(point)}", file=sys.stderr, flush=True)
-        FILE.write_text(json.dumps({"recipe": __doc__, "seed": SEED, "digits": DIGITS, "working_digits": exact_rs.DPS, "points": points}, indent=1) + "\n")
+        FILE.write_text(
+            json.dumps(
+                {
+                    "recipe": __doc__,
+                    "seed": SEED,
+                    "digits": DIGITS,
+                    "working_digits": exact_rs.DPS,
+                    "points": points,
+                },
+                indent=1,
+            )
+            + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ COLD_AGREES = 1e-12  # where fields beyond 20 deviations, which see e^-200, have
 BINARY, SPHERICAL = rp.Perceptron("binary"), rp.Perceptron("spherical")
 TERNARY, ZERO_ONE = rp.Perceptron("ternary"), rp.Perceptron("discrete:0,1")
 FOUR = rp.Perceptron("discrete:-2,-1,1,2")
-TEACHER, SPHERICAL_TEACHER = rp.Perceptron("binary", task="teacher-student"), rp.Perceptron("spherical", task="teacher-student")
+TEACHER, SPHERICAL_TEACHER = (
+    rp.Perceptron("binary", task="teacher-student"),
+    rp.Perceptron("spherical", task="teacher-student"),
+)
 STORAGE = [BINARY, SPHERICAL, TERNARY, ZERO_ONE, FOUR]
 names = lambda model: f"{model.weights.name} {model.task}"  # noqa: E731
 
@@ -93,7 +96,9 @@ def test_a_batch_equals_the_loop_in_any_order(model):
 
 
 def test_shapes_are_kept():
-    grid = rp.solve(rp.Perceptron("binary", beta=1.0), np.linspace(0.1, 0.7, 4)[:, None], kappa=[0.0, 0.3, 0.5], beta=2.0)
+    grid = rp.solve(
+        rp.Perceptron("binary", beta=1.0), np.linspace(0.1, 0.7, 4)[:, None], kappa=[0.0, 0.3, 0.5], beta=2.0
+    )
     assert grid.shape == (4, 3) and grid.q.shape == (4, 3)
     point = rp.solve(rp.Perceptron("binary", kappa=0.3, beta=2.0), 0.3)
     assert isinstance(grid[1, 1], rp.SaddlePoint) and point.shape == ()
@@ -124,12 +129,20 @@ def test_negative_entropy_is_unphysical_but_shown():
 
 
 CASES = [
-    (BINARY, 0.6, {"kappa": 0.2}), (SPHERICAL, 1.2, {"kappa": -0.3}), (FOUR, 0.7, {"kappa": 0.1}), (TERNARY, 0.6, {"kappa": 0.1}),
-    (ZERO_ONE, 0.3, {"kappa": 0.1}), (TEACHER, 1.1, {}), (SPHERICAL_TEACHER, 2.0, {}), (rp.Perceptron("binary", beta=2.0), 1.1, {"kappa": 0.2}),
+    (BINARY, 0.6, {"kappa": 0.2}),
+    (SPHERICAL, 1.2, {"kappa": -0.3}),
+    (FOUR, 0.7, {"kappa": 0.1}),
+    (TERNARY, 0.6, {"kappa": 0.1}),
+    (ZERO_ONE, 0.3, {"kappa": 0.1}),
+    (TEACHER, 1.1, {}),
+    (SPHERICAL_TEACHER, 2.0, {}),
+    (rp.Perceptron("binary", beta=2.0), 1.1, {"kappa": 0.2}),
 ]
 
 
-@pytest.mark.parametrize("model, alpha, more", CASES, ids=[names(c[0]) + (" beta" if c[0].beta else "") for c in CASES])
+@pytest.mark.parametrize(
+    "model, alpha, more", CASES, ids=[names(c[0]) + (" beta" if c[0].beta else "") for c in CASES]
+)
 def test_stationarity_by_finite_differences(model, alpha, more):
     """The symbolic free entropy, called off the saddle, is flat exactly where the solver stopped."""
     from replicas.symbolic.rs import functional
@@ -143,15 +156,21 @@ def test_stationarity_by_finite_differences(model, alpha, more):
     assert phi(**at, **given) == pytest.approx(point.free_entropy, abs=point.error + 1e2 * ROUNDING)
     for name in at:
         h = STEP * max(0.1, min(1.0, abs(at[name])))
-        slope = (phi(**{**at, name: at[name] + h}, **given) - phi(**{**at, name: at[name] - h}, **given)) / (2 * h)
+        slope = (phi(**{**at, name: at[name] + h}, **given) - phi(**{**at, name: at[name] - h}, **given)) / (
+            2 * h
+        )
         assert abs(slope) < SLOPE, name
     moved = {**at, "q": at["q"] * 0.9}
     h = STEP
-    slope = (phi(**{**moved, "q": moved["q"] + h}, **given) - phi(**{**moved, "q": moved["q"] - h}, **given)) / (2 * h)
+    slope = (
+        phi(**{**moved, "q": moved["q"] + h}, **given) - phi(**{**moved, "q": moved["q"] - h}, **given)
+    ) / (2 * h)
     assert abs(slope) > 1e3 * SLOPE  # not flat elsewhere: the check above can fail
 
 
-@pytest.mark.parametrize("model, alpha", [(BINARY, 0.5), (SPHERICAL, 1.5), (TERNARY, 0.7)], ids=["binary", "spherical", "ternary"])
+@pytest.mark.parametrize(
+    "model, alpha", [(BINARY, 0.5), (SPHERICAL, 1.5), (TERNARY, 0.7)], ids=["binary", "spherical", "ternary"]
+)
 def test_derivative_in_alpha_along_the_branch(model, alpha):
     """d phi/d alpha = E f, so that alpha E f = phi - (phi at fixed order parameters, alpha = 0): Legendre structure."""
     from replicas.symbolic.rs import functional
@@ -159,7 +178,9 @@ def test_derivative_in_alpha_along_the_branch(model, alpha):
     h = 1e-5
     low, mid, high = rp.solve(model, [alpha - h, alpha, alpha + h])
     phi = functional(model)
-    at = {x.name: {"q": mid.q, "qhat": mid.q_hat, "lambda": mid.lam, "Q": mid.Q}[x.name] for x in phi.unknowns}
+    at = {
+        x.name: {"q": mid.q, "qhat": mid.q_hat, "lambda": mid.lam, "Q": mid.Q}[x.name] for x in phi.unknowns
+    }
     given = {"kappa": 0.0} if "kappa" in {p.name for p in phi.parameters} else {}
     partial = (phi(**at, alpha=alpha + h, **given) - phi(**at, alpha=alpha - h, **given)) / (2 * h)
     total = (high.free_entropy - low.free_entropy) / (2 * h)
@@ -170,7 +191,9 @@ def test_derivative_in_alpha_along_the_branch(model, alpha):
 def test_energy_is_minus_the_derivative_of_the_free_entropy(alpha, beta):
     """phi = s - beta e: d phi/d beta = -e."""
     h = 1e-4
-    low, mid, high = rp.solve(rp.Perceptron("binary", kappa=0.1, beta=1.0), alpha, beta=[beta - h, beta, beta + h])
+    low, mid, high = rp.solve(
+        rp.Perceptron("binary", kappa=0.1, beta=1.0), alpha, beta=[beta - h, beta, beta + h]
+    )
     assert (high.free_entropy - low.free_entropy) / (2 * h) == pytest.approx(-mid.energy, abs=1e-7)
     assert mid.entropy == pytest.approx(mid.free_entropy + beta * mid.energy, abs=1e-12)
 
@@ -178,7 +201,11 @@ def test_energy_is_minus_the_derivative_of_the_free_entropy(alpha, beta):
 # --- limits ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model, count", [(BINARY, 2), (SPHERICAL, 1), (TERNARY, 3), (ZERO_ONE, 2), (FOUR, 4), (TEACHER, 2)], ids=lambda v: str(v) if isinstance(v, int) else names(v))
+@pytest.mark.parametrize(
+    "model, count",
+    [(BINARY, 2), (SPHERICAL, 1), (TERNARY, 3), (ZERO_ONE, 2), (FOUR, 4), (TEACHER, 2)],
+    ids=lambda v: str(v) if isinstance(v, int) else names(v),
+)
 def test_small_load(model, count):
     """alpha -> 0: phi = log(count) + alpha log P(satisfied by a typical configuration) + O(alpha^2)."""
     zero, small = rp.solve(model, 0.0), rp.solve(model, 1e-5)
@@ -199,7 +226,9 @@ def test_high_temperature(kappa):
     assert hot.entropy == pytest.approx(math.log(2), abs=1e-6)
 
 
-@pytest.mark.parametrize("weights, entropy", [("binary", math.log(2)), ("spherical", 0.0), ("discrete:0,1", math.log(2))])
+@pytest.mark.parametrize(
+    "weights, entropy", [("binary", math.log(2)), ("spherical", 0.0), ("discrete:0,1", math.log(2))]
+)
 def test_infinite_temperature(weights, entropy):
     """beta = 0 is accepted, so it is answered: patterns do not act."""
     point = rp.solve(rp.Perceptron(weights, 0.4, beta=0.0), 1.3)
@@ -212,7 +241,10 @@ def test_infinite_temperature(weights, entropy):
 
 @pytest.mark.parametrize("weights, alpha", [("binary", 0.7), ("spherical", 1.2), ("ternary", 0.8)])
 def test_zero_temperature_is_the_hard_constraint(weights, alpha):
-    cold, hard = rp.solve(rp.Perceptron(weights, 0.1, beta=COLD), alpha), rp.solve(rp.Perceptron(weights, 0.1), alpha)
+    cold, hard = (
+        rp.solve(rp.Perceptron(weights, 0.1, beta=COLD), alpha),
+        rp.solve(rp.Perceptron(weights, 0.1), alpha),
+    )
     for name in ("q", "q_hat", "free_entropy", "entropy", "replicon"):
         assert getattr(cold, name) == pytest.approx(getattr(hard, name), abs=COLD_AGREES, rel=COLD_AGREES)
     assert 0 <= cold.energy < 1e-20
@@ -231,7 +263,9 @@ def test_tiny_loads_are_answered(weights, alpha):
     model = rp.Perceptron(weights)
     point = rp.solve(model, alpha)
     assert point.status == "converged"
-    assert point.free_entropy == pytest.approx(math.log(len(model.weights.values)) - alpha * math.log(2), abs=ROUNDING + alpha**2)
+    assert point.free_entropy == pytest.approx(
+        math.log(len(model.weights.values)) - alpha * math.log(2), abs=ROUNDING + alpha**2
+    )
     assert abs(point.q) < alpha
 
 
@@ -266,7 +300,10 @@ def test_patterns_are_symmetric():
 
 def test_probabilities_shift_the_entropy_only():
     """Equal probabilities instead of counting: entropies relative to log 2, the saddle unchanged."""
-    given, counted = rp.solve(rp.Perceptron(rp.Discrete([0, 1], [0.5, 0.5]), 0.2), 0.2), rp.solve(rp.Perceptron("discrete:0,1", 0.2), 0.2)
+    given, counted = (
+        rp.solve(rp.Perceptron(rp.Discrete([0, 1], [0.5, 0.5]), 0.2), 0.2),
+        rp.solve(rp.Perceptron("discrete:0,1", 0.2), 0.2),
+    )
     assert given.entropy == pytest.approx(counted.entropy - math.log(2), abs=given.error + counted.error)
     assert given.q == pytest.approx(counted.q, abs=given.errors["q"] + counted.errors["q"])
 
@@ -276,7 +313,9 @@ def test_rare_values_do_not_matter():
     rare = rp.solve(rp.Perceptron(rp.Discrete([-1, 0, 1], [0.5 - 5e-15, 1e-14, 0.5 - 5e-15]), 0.1), 0.5)
     binary = rp.solve(BINARY, 0.5, kappa=0.1)
     assert rare.Q == pytest.approx(1.0, abs=1e-12)
-    assert rare.q == pytest.approx(binary.q, abs=1e-11) and rare.entropy == pytest.approx(binary.entropy - math.log(2), abs=1e-12)
+    assert rare.q == pytest.approx(binary.q, abs=1e-11) and rare.entropy == pytest.approx(
+        binary.entropy - math.log(2), abs=1e-12
+    )
 
 
 @pytest.mark.slow
@@ -289,15 +328,26 @@ def test_binary_scaled():
 # --- what a sweep looks like ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model, top", [(BINARY, 0.83), (SPHERICAL, 1.99), (TEACHER, 1.49), (SPHERICAL_TEACHER, 8.0), (rp.Perceptron("spherical", 1.0, "window"), 6.3)],
-                         ids=["binary", "spherical", "teacher", "spherical-teacher", "window"])
+@pytest.mark.parametrize(
+    "model, top",
+    [
+        (BINARY, 0.83),
+        (SPHERICAL, 1.99),
+        (TEACHER, 1.49),
+        (SPHERICAL_TEACHER, 8.0),
+        (rp.Perceptron("spherical", 1.0, "window"), 6.3),
+    ],
+    ids=["binary", "spherical", "teacher", "spherical-teacher", "window"],
+)
 def test_one_branch_across_a_sweep(model, top):
     """Third differences of the free entropy along a fine sweep stay at the size a smooth branch gives them."""
     alpha = np.linspace(0.02, 1.0, 241) * top
     branch = "typical" if model is TEACHER else None
     curve = rp.solve(model, alpha, branch=branch)
     assert set(curve.status) <= {"converged", "unphysical"}
-    slope = np.diff(curve.free_entropy) / np.diff(alpha)  # = E f between the points: continuous, also from q = 0 to q > 0
+    slope = np.diff(curve.free_entropy) / np.diff(
+        alpha
+    )  # = E f between the points: continuous, also from q = 0 to q > 0
     assert np.all(slope < 0)
     jump = np.abs(np.diff(slope))
     # on a smooth branch, or at its kink, a change of slope is at most three times that of its neighbours on one side

@@ -10,7 +10,10 @@ from scipy.integrate import quad
 
 import replicas as rp
 
-BINARY, SPHERICAL = rp.Perceptron("binary", task="teacher-student"), rp.Perceptron("spherical", task="teacher-student")
+BINARY, SPHERICAL = (
+    rp.Perceptron("binary", task="teacher-student"),
+    rp.Perceptron("spherical", task="teacher-student"),
+)
 TERNARY = rp.Perceptron("ternary", task="teacher-student")
 ROUNDING = 4e-15
 FOLD = 0.03  # relative, of the square-root law between distances 1e-4 and 1e-6 of the fold: corrections are O(sqrt distance)
@@ -107,7 +110,13 @@ def test_ternary_teacher_satisfies_its_equations():
         weights = [math.exp(h * w - c * w * w / 2) for w in values]
         return sum(p * w for p, w in zip(weights, values)) / sum(weights)
 
-    overlap = sum(quad(lambda z, w0=w0: G(z) * w0 * mean(math.sqrt(c) * z + c * w0), -9, 9, epsabs=1e-13)[0] for w0 in values) / 3
+    overlap = (
+        sum(
+            quad(lambda z, w0=w0: G(z) * w0 * mean(math.sqrt(c) * z + c * w0), -9, 9, epsabs=1e-13)[0]
+            for w0 in values
+        )
+        / 3
+    )
     gam = math.sqrt(q / (Q - q))
     field = quad(lambda t: G(t) * G(gam * t) ** 2 / H(gam * t), -9, 9, epsabs=1e-13, limit=200)[0]
     assert overlap == pytest.approx(q, abs=1e-10)
@@ -130,7 +139,9 @@ def test_spherical_saddle_in_its_other_form():
     """R/sqrt(1-R) = (alpha/pi) int Dt exp(-R t^2/2)/H(sqrt(R) t): the equivalent form of PHYSICS 2.2."""
     for alpha in (0.3, 2.0, 8.0):
         R = rp.solve(SPHERICAL, alpha).q
-        value = quad(lambda t, R=R: G(t) * math.exp(-R * t * t / 2) / H(math.sqrt(R) * t), -9, 9, epsabs=1e-13)[0]
+        value = quad(
+            lambda t, R=R: G(t) * math.exp(-R * t * t / 2) / H(math.sqrt(R) * t), -9, 9, epsabs=1e-13
+        )[0]
         assert R / math.sqrt(1 - R) == pytest.approx(alpha / math.pi * value, rel=1e-10)
 
 
@@ -155,11 +166,16 @@ def test_hebb_rule_from_its_definition():
     signal = math.sqrt(2 / math.pi)
     curve = rp.generalization(SPHERICAL, alpha, rule="hebb")
     expected = alpha * signal / np.sqrt(alpha + (alpha * signal) ** 2)
-    assert curve.R == pytest.approx(expected, rel=ROUNDING) and curve.eps_g == pytest.approx(np.arccos(expected) / math.pi, abs=1e-14)
+    assert curve.R == pytest.approx(expected, rel=ROUNDING) and curve.eps_g == pytest.approx(
+        np.arccos(expected) / math.pi, abs=1e-14
+    )
 
 
 def test_pseudo_inverse_rule():
-    below, above = rp.generalization(SPHERICAL, [0.2, 0.5, 1.0 - 1e-9], rule="pseudo-inverse"), rp.generalization(SPHERICAL, [1.0 + 1e-9, 3.0], rule="pseudo-inverse")
+    below, above = (
+        rp.generalization(SPHERICAL, [0.2, 0.5, 1.0 - 1e-9], rule="pseudo-inverse"),
+        rp.generalization(SPHERICAL, [1.0 + 1e-9, 3.0], rule="pseudo-inverse"),
+    )
     a = np.array([0.2, 0.5])
     assert below.R[:2] == pytest.approx(np.sqrt(2 * a * (1 - a) / (math.pi - 2 * a)), rel=1e-14)
     assert above.R[1] == pytest.approx(math.sqrt(4 / (2 + math.pi)), rel=1e-14)
@@ -173,7 +189,21 @@ def test_max_stability_rule(alpha):
 
     def kappa(R):
         s = math.sqrt(1 - R * R)
-        return brentq(lambda k: (1 - R * R) / 2 - alpha * quad(lambda t: G(t) * H(-R * t / s) * (k - t) ** 2, -9, k, epsabs=1e-13, points=[0.0] if k > 0 else None)[0], -1, 9)
+        return brentq(
+            lambda k: (
+                (1 - R * R) / 2
+                - alpha
+                * quad(
+                    lambda t: G(t) * H(-R * t / s) * (k - t) ** 2,
+                    -9,
+                    k,
+                    epsabs=1e-13,
+                    points=[0.0] if k > 0 else None,
+                )[0]
+            ),
+            -1,
+            9,
+        )
 
     R = rp.generalization(SPHERICAL, alpha, rule="max-stability").R
     h = 1e-3 * (1 - R)
@@ -185,6 +215,12 @@ def test_order_of_the_rules():
     """Bayes below maximum stability and Hebb; at large load maximum stability beats Hebb."""
     for alpha in (0.5, 2.0, 8.0):
         bayes = rp.generalization(SPHERICAL, alpha).eps_bayes
-        others = [rp.generalization(SPHERICAL, alpha, rule=r).eps_g for r in ("hebb", "pseudo-inverse", "max-stability")]
+        others = [
+            rp.generalization(SPHERICAL, alpha, rule=r).eps_g
+            for r in ("hebb", "pseudo-inverse", "max-stability")
+        ]
         assert all(bayes < o for o in others)
-    assert rp.generalization(SPHERICAL, 8.0, rule="max-stability").eps_g < rp.generalization(SPHERICAL, 8.0, rule="hebb").eps_g
+    assert (
+        rp.generalization(SPHERICAL, 8.0, rule="max-stability").eps_g
+        < rp.generalization(SPHERICAL, 8.0, rule="hebb").eps_g
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -15,9 +16,13 @@ import replicas as rp
 settings.register_profile("replicas", derandomize=True, deadline=None, max_examples=12, database=None)
 settings.load_profile("replicas")
 
-CLOSED_FORM = 1e-13  # relative; scipy's erfc and the cancellation of the closed form at kappa = -2 (factor 40)
+CLOSED_FORM = (
+    1e-13  # relative; scipy's erfc and the cancellation of the closed form at kappa = -2 (factor 40)
+)
 EXTRAPOLATED = 1e-5  # alpha(q -> 1) by Richardson from 1-q about 1e-4, remainder second order
-COLD_LIMIT = 1e-2  # relative, of the quadratic extrapolation in T from T = 1/100: the energy is not analytic in T
+COLD_LIMIT = (
+    1e-2  # relative, of the quadratic extrapolation in T from T = 1/100: the energy is not analytic in T
+)
 ROUNDING = 4e-15
 
 BINARY, SPHERICAL = rp.Perceptron("binary"), rp.Perceptron("spherical")
@@ -70,7 +75,9 @@ def test_naive_limit_of_binary_weights(kappa):
     curve = rp.solve(BINARY, naive.value * (1 - np.array([2e-4, 1e-4])), kappa=kappa)
     assert np.all(curve.one_minus_q < 0.02) and np.all(curve.entropy < 0)
     x, a = curve.one_minus_q, curve.alpha
-    assert a[1] + (a[1] - a[0]) * x[1] / (x[0] - x[1]) == pytest.approx(naive.value, rel=1e-3)  # the approach has logarithms
+    assert a[1] + (a[1] - a[0]) * x[1] / (x[0] - x[1]) == pytest.approx(
+        naive.value, rel=1e-3
+    )  # the approach has logarithms
 
 
 @pytest.mark.parametrize("weights", ["binary", "ternary", "discrete:0,1", "discrete:-2,-1,1,2"])
@@ -92,8 +99,16 @@ def test_capacity_order_and_bounds():
     for kappa in (-0.5, 0.0, 0.8):
         binary = rp.capacity(BINARY, kappa=kappa).value
         assert binary < math.log(2) / -math.log(H(kappa)) and binary < gardner(kappa)
-    assert rp.capacity(rp.Perceptron("discrete:0,1")).value < rp.capacity(BINARY).value < rp.capacity(rp.Perceptron("ternary")).value
-    assert rp.capacity(rp.Perceptron("ternary")).value < rp.capacity(rp.Perceptron("discrete:-2,-1,1,2")).value < 2
+    assert (
+        rp.capacity(rp.Perceptron("discrete:0,1")).value
+        < rp.capacity(BINARY).value
+        < rp.capacity(rp.Perceptron("ternary")).value
+    )
+    assert (
+        rp.capacity(rp.Perceptron("ternary")).value
+        < rp.capacity(rp.Perceptron("discrete:-2,-1,1,2")).value
+        < 2
+    )
 
 
 @given(kappa=st.floats(0.2, 2.5))
@@ -108,7 +123,9 @@ def test_window_of_the_sphere():
     """1/alpha = E d^2 = 2 int_kappa^inf Dt (t-kappa)^2."""
     for kappa in (0.5, 1.0):
         found = rp.capacity(rp.Perceptron("spherical", kappa, "window"))
-        assert 1 / found.value == pytest.approx(2 * quad(lambda t, k=kappa: G(t) * (t - k) ** 2, kappa, 14, epsabs=1e-15)[0], rel=1e-10)
+        assert 1 / found.value == pytest.approx(
+            2 * quad(lambda t, k=kappa: G(t) * (t - k) ** 2, kappa, 14, epsabs=1e-15)[0], rel=1e-10
+        )
 
 
 def test_questions_without_a_threshold():
@@ -129,7 +146,10 @@ def test_capacity_is_continuous_at_zero_margin():
 # --- margin ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weights, criterion", [("spherical", None), ("binary", None), ("binary", "q-to-1"), ("discrete:-2,-1,1,2", None)])
+@pytest.mark.parametrize(
+    "weights, criterion",
+    [("spherical", None), ("binary", None), ("binary", "q-to-1"), ("discrete:-2,-1,1,2", None)],
+)
 @pytest.mark.parametrize("kappa", [-0.8, 0.0, 1.3])
 def test_margin_inverts_capacity(weights, criterion, kappa):
     model = rp.Perceptron(weights)
@@ -148,8 +168,16 @@ def test_margin_of_arrays_and_windows():
 # --- AT line ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", [BINARY, rp.Perceptron("spherical", -1.0), rp.Perceptron("ternary", 0.2), rp.Perceptron("spherical", 0.0, beta=4.0)],
-                         ids=["binary", "spherical", "ternary", "spherical-beta"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        BINARY,
+        rp.Perceptron("spherical", -1.0),
+        rp.Perceptron("ternary", 0.2),
+        rp.Perceptron("spherical", 0.0, beta=4.0),
+    ],
+    ids=["binary", "spherical", "ternary", "spherical-beta"],
+)
 def test_at_line_is_where_the_replicon_vanishes(model):
     line = rp.at_line(model)
     around = rp.stability(model, line.value * (1 + np.array([-1e-6, 1e-6])))
@@ -167,7 +195,9 @@ def test_at_line_against_its_definition():
         return G(x) / H(x) if x < 25 else x + 1 / x
 
     u = lambda t: (kappa - math.sqrt(q) * t) / math.sqrt(1 - q)  # noqa: E731
-    curvature = quad(lambda t: G(t) * (mills(u(t)) * (mills(u(t)) - u(t))) ** 2, -9, 9, epsabs=1e-12, limit=200)[0]
+    curvature = quad(
+        lambda t: G(t) * (mills(u(t)) * (mills(u(t)) - u(t))) ** 2, -9, 9, epsabs=1e-12, limit=200
+    )[0]
     saddle = quad(lambda t: G(t) * mills(u(t)) ** 2, -9, 9, epsabs=1e-12, limit=200)[0]
     assert line.value * curvature == pytest.approx(1, abs=1e-9)
     assert q == pytest.approx(line.value * (1 - q) * saddle, abs=1e-9)
@@ -188,9 +218,13 @@ def test_spherical_ground_state():
     alpha = np.array([1.0, 2.0, 2.0 + 1e-6, 2.01, 2.5, 4.0, 8.0])
     found = rp.ground_state(SPHERICAL, alpha)
     assert list(found.energy[:2]) == [0, 0] and 0 <= found.energy[2] < 1e-6
-    assert np.all(np.diff(found.energy[1:]) > 0) and np.all(np.diff(np.diff(found.energy[2:]) / np.diff(alpha[2:])) > 0)
+    assert np.all(np.diff(found.energy[1:]) > 0) and np.all(
+        np.diff(np.diff(found.energy[2:]) / np.diff(alpha[2:])) > 0
+    )
     assert list(found.stable) == [True, True, False, False, False, False, False]
-    assert np.all(found.error_fraction < 0.5) and found.error_fraction[-1] == pytest.approx(found.energy[-1] / 8.0, rel=1e-14)
+    assert np.all(found.error_fraction < 0.5) and found.error_fraction[-1] == pytest.approx(
+        found.energy[-1] / 8.0, rel=1e-14
+    )
 
 
 def test_spherical_ground_state_is_the_cold_limit():
@@ -207,7 +241,12 @@ def test_very_cold_sphere_beyond_capacity():
     """Zeros of the leaf sit sqrt(2 beta) noise widths beyond the margin, at height pi/sqrt(2 beta): the rule must see them."""
     cold = rp.solve(rp.Perceptron("spherical", beta=1.0), 3.0, beta=[200.0, 1000.0])
     assert set(cold.status) == {"converged"}
-    assert rp.ground_state(SPHERICAL, 3.0).energy < cold.energy[1] < cold.energy[0] < rp.solve(rp.Perceptron("spherical", beta=100.0), 3.0).energy
+    assert (
+        rp.ground_state(SPHERICAL, 3.0).energy
+        < cold.energy[1]
+        < cold.energy[0]
+        < rp.solve(rp.Perceptron("spherical", beta=100.0), 3.0).energy
+    )
 
 
 def test_frozen_binary_ground_state():
@@ -220,7 +259,9 @@ def test_frozen_binary_ground_state():
     at = rp.solve(model, alpha[2:], beta=found.beta_c[2:])
     assert np.allclose(at.entropy, 0, atol=1e-13) and np.allclose(at.energy, found.energy[2:], atol=1e-13)
     h, a, b = 1e-3, 1.5, found.beta_c[3]
-    low, mid, high = (p.free_entropy / x for p, x in zip(rp.solve(model, a, beta=[b - h, b, b + h]), (b - h, b, b + h)))
+    low, mid, high = (
+        p.free_entropy / x for p, x in zip(rp.solve(model, a, beta=[b - h, b, b + h]), (b - h, b, b + h))
+    )
     assert mid <= min(low, high) and (high - low) / (2 * h) == pytest.approx(0, abs=1e-6)
     assert -mid == pytest.approx(found.energy[3], abs=1e-12)
 
@@ -237,15 +278,22 @@ def moments(point, low, high, kinks=()):
     edges = sorted({low, high, *kinks})
     x, w = np.polynomial.legendre.leggauss(120)
     total = np.zeros(3)
-    for a, b in zip(edges[:-1], edges[1:]):
+    for a, b in itertools.pairwise(edges):
         u = (a + b) / 2 + (b - a) / 2 * x
         p = rp.field_distribution(point, u).density * (b - a) / 2 * w
         total += [p.sum(), p @ u, p @ u**2]
     return total
 
 
-@pytest.mark.parametrize("model, alpha", [(rp.Perceptron("binary", 0.3), 0.5), (rp.Perceptron("spherical", -0.5), 2.0), (rp.Perceptron("ternary", 0.2), 0.6)],
-                         ids=["binary", "spherical", "ternary"])
+@pytest.mark.parametrize(
+    "model, alpha",
+    [
+        (rp.Perceptron("binary", 0.3), 0.5),
+        (rp.Perceptron("spherical", -0.5), 2.0),
+        (rp.Perceptron("ternary", 0.2), 0.6),
+    ],
+    ids=["binary", "spherical", "ternary"],
+)
 def test_field_distribution_of_storage(model, alpha):
     """Normalised; no weight below the margin; mean field = (Q-q) E f', here with E f' by scipy.integrate.quad."""
     point = rp.solve(model, alpha)
@@ -254,7 +302,14 @@ def test_field_distribution_of_storage(model, alpha):
     assert rp.field_distribution(point, model.kappa - 0.1).density == 0
     s, r = math.sqrt(point.one_minus_q), math.sqrt(point.q)
     u = lambda t: (model.kappa - r * t) / s  # noqa: E731
-    slope = quad(lambda t: G(t) * (G(u(t)) / H(u(t)) if u(t) < 25 else u(t)) / s, -9, 9, epsabs=1e-13, limit=300, points=[model.kappa / r])[0]
+    slope = quad(
+        lambda t: G(t) * (G(u(t)) / H(u(t)) if u(t) < 25 else u(t)) / s,
+        -9,
+        9,
+        epsabs=1e-13,
+        limit=300,
+        points=[model.kappa / r],
+    )[0]
     assert mean == pytest.approx(point.one_minus_q * slope, abs=1e-8)
 
 
@@ -273,7 +328,9 @@ def test_violated_fields_carry_the_energy():
     model = rp.Perceptron("binary", 0.2, beta=1.5)
     point = rp.solve(model, 1.2)
     below, above = moments(point, -10.0, 0.2, (-3.0, -1.0))[0], moments(point, 0.2, 12.0, (1.5, 4.0))[0]
-    assert below == pytest.approx(point.energy / 1.2, abs=1e-10) and below + above == pytest.approx(1, abs=1e-10)
+    assert below == pytest.approx(point.energy / 1.2, abs=1e-10) and below + above == pytest.approx(
+        1, abs=1e-10
+    )
 
 
 def test_window_fields_at_zero_overlap():
