@@ -147,9 +147,10 @@ class Result:
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Header and cells of a readable table; a value carries its error, short."""
         points = self.points()
-        names = [
-            n for n in (*self.inputs, *self.computed, *self.labels) if any(p.get(n) not in (None, "", {}) for p in points) and (n != "certified" or points[0].get(n))
-        ]
+        shown = (*self.inputs, *self.computed, *self.labels)
+        names = [n for n in shown if any(p.get(n) not in (None, "", {}) for p in points)]
+        if not points[0].get("certified"):
+            names = [n for n in names if n != "certified"]
         body = [
             [readable(p.get(n), p["errors"].get(n) if n != self.headline else p["error"]) for n in names] + [_status(p)]
             for p in points

@@ -25,6 +25,7 @@ ROUNDING = 2e-14  # ... or at rounding level (relative)
 RELATED = 4  # q_hat and lam follow V = Q - q at most quadratically, and add their own rounding
 ULP = 2.3e-16  # 1-q is a double of its own, its error is reported as that of q
 RECOMPUTED = 4  # every fourth group, so that the slow test stays below a minute
+CONDITION_AGREED = 1e-6
 AGREED = 1e-27  # a reference of 30 digits, recomputed
 SLOW_STRUCTURES = ("discrete:-2,-1,1,2",)  # of the teacher-student task: one more compilation
 
@@ -174,7 +175,8 @@ def test_recomputed_references():
     for point in list(kinds.values())[::RECOMPUTED]:
         for name, value in make_reference.compute(point).items():
             stored = mp().mpf(point["values"][name])
-            assert abs(mp().mpf(value) - stored) <= AGREED * max(1, abs(stored)), (point, name)
+            tolerance = AGREED if name != "condition" else CONDITION_AGREED  # whose Jacobian is taken where Newton started
+            assert abs(mp().mpf(value) - stored) <= tolerance * max(1, abs(stored)), (point, name)
 
 
 @pytest.mark.slow
