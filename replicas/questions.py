@@ -111,7 +111,7 @@ QUESTIONS = {
         "SAT/UNSAT threshold: the largest load with solutions",
         _capacity,
         ("kappa", "beta", "criterion", "digits", "certified"),
-        ("kappa",),
+        ("kappa", "beta"),
         examples=(
             "replicas capacity --weights binary --kappa 0 --json",
             "replicas capacity --weights spherical --kappa -1:1:0.25",

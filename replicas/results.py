@@ -60,6 +60,15 @@ def bound(value: Any) -> Any:
     return f"{math.ceil(number / 10.0**exponent * (1 - 1e-12)) * 10.0**exponent:.{ERROR_DIGITS - 1}e}"
 
 
+def verdict(answered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Verdicts as they are where every point was answered, else with None on the points without an answer."""
+    if np.all(answered):
+        return values
+    out = np.full(values.shape, None, dtype=object)
+    out[answered] = values[answered]
+    return out
+
+
 def _at(value: Any, index: Any) -> Any:
     if isinstance(value, np.ndarray):
         item = value[index]

@@ -17,6 +17,7 @@ from .codegen import load
 
 MAX_LEVEL = 3  # refinements of the quadrature before a point is given up
 RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
+SMALLEST = 1e-200  # floor of a self-overlap on its way to zero
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
 STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour
 RAMP = 0.7  # ratio of successive loads when a branch is followed from small alpha
@@ -387,7 +388,7 @@ def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
         solution = evaluate(batch.with_alpha(alpha), x)
         if free and step_number < 20:  # damped start: lam from its explicit equation, Q from d phi/d lam
             x[:, 2] -= solution.results[:, 2 + 3]
-            x[:, 3] = np.log(solution.norm - 2 * solution.results[:, 2 + 2])
+            x[:, 3] = np.log(np.maximum(solution.norm - 2 * solution.results[:, 2 + 2], SMALLEST))
             continue
         n = len(free) + zero
         matrix, rhs = np.zeros((batch.size, n, n)), np.zeros((batch.size, n))
@@ -401,6 +402,12 @@ def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
             rhs[:, -1] = -solution.phi
         if n == 0:
             break
+        lost = (
+            ~np.isfinite(matrix).all(axis=(1, 2))
+            | ~np.isfinite(rhs).all(axis=1)
+            | (np.linalg.cond(np.where(np.isfinite(matrix), matrix, 0.0)) > 1e14)
+        )
+        matrix[lost], rhs[lost] = np.eye(n), 0.0  # such a point stays where it is and fails its residual below
         step = np.linalg.solve(matrix, rhs[..., None])[..., 0]
         damp = np.minimum(1.0, 1.0 / np.maximum(np.abs(step[:, : len(free)]).max(axis=1, initial=0.0), 1e-300))
         x[:, free] += damp[:, None] * step[:, : len(free)]
@@ -425,6 +432,7 @@ def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
     return solution
 
 
+CHUNK = 10  # loads scanned at a time
 Observable = Callable[[Solution], np.ndarray]
 
 
@@ -441,6 +449,7 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
     """First load at which an observable of one point's branch turns negative: (alpha, error, saddle there), or None.
 
     The branch is the one that starts at alpha = 0 (q = 0 for an even problem): a scan of ``loads``, then a bracketed secant.
+    Raises ArithmeticError where the branch could not be followed.
     """
 
     def branch(at: Any) -> Solution:
@@ -448,21 +457,27 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
         many = point.take(np.zeros(at.size, dtype=int)).with_alpha(at)
         return zero_overlap(many) if has_zero_overlap(point.model) else follow(many)
 
-    scan = branch(loads)
-    value = np.where(scan.converged, observable(scan), np.nan)
+    value = np.empty(0)
+    best = None
+    for part in np.array_split(loads, max(1, loads.size // CHUNK)):
+        best = branch(part)
+        value = np.concatenate([value, np.where(best.converged, observable(best), np.nan)])
+        if (value < 0).any():
+            break
     negative = np.flatnonzero(value < 0)
-    if not negative.size or negative[0] == 0 or not np.isfinite(value[negative[0] - 1]):
+    if not negative.size:
         return None
     k = int(negative[0])
+    if k == 0 or not np.isfinite(value[k - 1]):
+        raise ArithmeticError(f"the branch was lost before its first crossing, near load {loads[k]:.6g}")
     lo, hi, f_lo, f_hi = float(loads[k - 1]), float(loads[k]), float(value[k - 1]), float(value[k])
-    best = scan
     for step in range(80):
         new = hi - f_hi * (hi - lo) / (f_hi - f_lo)
         if step % 3 == 2 or not lo < new < hi:
             new = 0.5 * (lo + hi)
         best = branch(new)
         if not best.converged[0]:
-            return None
+            raise ArithmeticError(f"the branch was lost near load {new:.6g}")
         f = float(observable(best)[0])
         if f > 0:
             lo, f_lo = new, f
@@ -470,6 +485,7 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
             hi, f_hi = new, f
         if hi - lo < 4e-16 * hi or abs(f) < 2e-16:
             break
+    assert best is not None
     alpha = float(best.alpha[0])
     pair = observable(branch([alpha * (1 - 1e-4), alpha * (1 + 1e-4)]))
     slope = (pair[1] - pair[0]) / (2e-4 * alpha)

@@ -77,9 +77,7 @@ def symbolic_gaps(likelihood: str) -> Stretches:
     return [(-inf, -S.kappa, -S.kappa), (S.kappa, inf, S.kappa)]
 
 
-def distance_square(
-    stretches: Stretches, Q: sp.Expr, within: sp.Expr | None = None
-) -> sp.Expr:
+def distance_square(stretches: Stretches, Q: sp.Expr, within: sp.Expr | None = None) -> sp.Expr:
     """E d(omega)^2, restricted to d < within if given."""
     total = sp.S.Zero
     for low, high, edge in stretches:
@@ -157,7 +155,9 @@ def _ground_state(functional: Functional, stretches: Stretches) -> Functional:
     energy = entropy - S.alpha * (within / X**2 + fraction)
     # d/dx of entropy - alpha E[d^2; d < X]/(2x) = 0: the boundary term cancels against that of P(d > X)
     condition = sp.simplify(sp.diff(entropy, X) * X**3 / 2) + S.alpha * within
-    return Functional(energy, (X,), functional.norm, 0, {}, {}, {"condition": condition, "error_fraction": fraction}, functional.model)
+    return Functional(
+        energy, (X,), functional.norm, 0, {}, {}, {"condition": condition, "error_fraction": fraction}, functional.model
+    )
 
 
 SCALINGS = {"q-to-1": _q_to_one, "ground-state": _ground_state}

@@ -29,7 +29,8 @@ CSS = """
 @media(prefers-color-scheme:dark){:root{--ink:#e6e6e2;--soft:#a5a5a0;--rule:#3a3a38;--paper:#161615;--mark:#8ab4e8}}
 body{margin:0 auto;max-width:52rem;padding:2rem 1.2rem 4rem;font:1.02rem/1.55 Georgia,'Times New Roman',serif;color:var(--ink);background:var(--paper)}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .6rem}h2{font-size:1.08rem;margin:2rem 0 .3rem}h2 .n{color:var(--mark);margin-right:.5em}
-p{margin:.35rem 0}.why{color:var(--soft)}.check{font-size:.88rem;color:var(--soft)}.eq{overflow-x:auto;overflow-y:hidden;margin:.7rem 0;padding:.2rem 0}
+p{margin:.35rem 0}.why{color:var(--soft)}.check{font-size:.88rem;color:var(--soft)}
+.eq math{margin:.55rem 0}.eq{overflow-x:auto;overflow-y:hidden;margin:.7rem 0;padding:.2rem 0}
 section{border-top:1px solid var(--rule);padding-top:.2rem}math{font-size:1.05em}dl{display:grid;grid-template-columns:auto 1fr;gap:.15rem 1rem}dd{margin:0}
 """
 

@@ -29,7 +29,7 @@ from ..numerics.saddle import (
     make_batch,
     zero_overlap,
 )
-from ..results import Estimate
+from ..results import Estimate, verdict
 from .saddle import check_ansatz
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
@@ -56,14 +56,16 @@ def capacity(
     certified: bool = False,
     *,
     kappa: Any = None,
+    beta: Any = None,
 ) -> Estimate:
     """Critical load alpha_c of a storage problem.
 
     Parameters
     ----------
-    model : storage model with hard constraints (beta None, likelihood 0 or 1).
+    model : storage model. With a soft likelihood (finite beta, or one that never forbids) on a finite weight set the
+        answer is the freezing load, at which the entropy of the Gibbs measure vanishes, and says so.
     criterion : None for the model's own, or "zero-entropy", "q-to-1", "first-moment".
-    kappa : margin(s) overriding the model's; an array gives arrays.
+    kappa, beta : override the model's own; arrays give arrays.
 
     Returns
     -------
@@ -81,13 +83,11 @@ def capacity(
         )
     if criterion not in (None, *CRITERIA):
         raise ValueError(f"criterion: got {criterion!r}; takes {', '.join(CRITERIA)}")
-    batch = make_batch(model, 1.0, kappa)
+    batch = make_batch(model, 1.0, kappa, beta)
     chosen = criterion or default_criterion(model)
     reason = _unsupported(model)
     if reason:
-        return Estimate(
-            model=model, criterion=chosen, status="unsupported", message=reason, kappa=batch.out(batch.kappa)
-        )
+        return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
     if not model.hard and chosen != "zero-entropy":
         if criterion is not None:
             raise ValueError(f"criterion: got {criterion!r} with a likelihood that never forbids; takes zero-entropy")
@@ -106,6 +106,16 @@ def capacity(
             "criterion: got 'first-moment' with spherical weights, whose volume is not a count; takes q-to-1"
         )
     return _estimate(batch, chosen, threshold(batch, chosen))
+
+
+def _refused(model: Perceptron, question: str, criterion: str, reason: str, batch: Batch, **inputs: Any) -> Estimate:
+    """A question without meaning for the model, in the shape it was asked in."""
+    full = np.full(batch.size, "unsupported", dtype=object), np.full(batch.size, reason, dtype=object)
+    status, message = (batch.out(v) for v in full)
+    nothing = batch.out(np.full(batch.size, np.nan)) if batch.shape else None
+    return Estimate(
+        model=model, question=question, value=nothing, criterion=criterion, status=status, message=message, **inputs
+    )
 
 
 def _unsupported(model: Perceptron) -> str:
@@ -142,7 +152,10 @@ def _freezing(batch: Batch) -> Flat:
     zero = has_zero_overlap(batch.model)
     columns: list[Flat] = []
     for i in range(batch.size):
-        found = first_crossing(batch.take(np.array([i])), FREEZING_LOADS, lambda s: s.entropy)
+        try:
+            found = first_crossing(batch.take(np.array([i])), FREEZING_LOADS, lambda s: s.entropy)
+        except ArithmeticError:
+            found = None
         if found is None:
             nan = np.full(1, np.nan)
             columns.append(
@@ -220,8 +233,11 @@ def _columns(solution: Solution, zero: bool = False) -> Flat:
         "q_hat": zeros if zero else s.extra("q_hat"),
         "replicon": s.extra("replicon"),
     }
-    if "Q" in s.module.UNKNOWNS:
-        out["Q"], out["lam"] = s.norm, s.extra("lam")
+    names = s.module.UNKNOWNS
+    out["d_q"] = zeros if zero else s.q_error()
+    out["d_q_hat"] = zeros if zero else s.extra("q_hat") * s.info[:, min(1, s.nu - 1)]
+    if "Q" in names:
+        out |= {"Q": s.norm, "lam": s.extra("lam"), "d_Q": s.norm * s.info[:, 3], "d_lam": s.info[:, 2]}
     return out
 
 
@@ -361,14 +377,20 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
         value=batch.out(value),
         error=batch.out(error),
         criterion=criterion,
-        errors={"value": batch.out(error)},
+        errors={"value": batch.out(error), **_order_errors(batch, flat, order)},
         order_parameters=order,
-        stable=batch.out(stable),
+        stable=batch.out(verdict(ok, stable)),
         statement=batch.out(statement),
         status=batch.out(status),
         message=batch.out(message),
-        kappa=batch.out(batch.kappa),
+        kappa=batch.out(batch.kappa) if isinstance(model.likelihood, str) else None,
+        beta=None if batch.beta is None else batch.out(batch.beta),
     )
+
+
+def _order_errors(batch: Batch, flat: Flat, order: dict[str, Any]) -> dict[str, Any]:
+    """Errors of the order parameters at the threshold, where they were estimated."""
+    return {k: batch.out(flat[f"d_{k}"]) for k in order if f"d_{k}" in flat}
 
 
 def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
@@ -451,20 +473,16 @@ def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str
         raise ValueError("likelihood: got a user-defined likelihood, which has no margin; takes threshold or window")
     chosen = criterion or default_criterion(model)
     reason = _unsupported(model)
+    base = _plain(model)
     loads = check_alpha(alpha)
     if np.any(loads <= 0):
         raise ValueError("alpha: got 0, at which any margin can be reached; takes loads > 0")
     flat = loads.reshape(-1)
-    if reason:
-        return Estimate(
-            model=model,
-            question="max-margin",
-            criterion=chosen,
-            status="unsupported",
-            message=reason,
-            alpha=float(flat[0]),
+    if reason or not model.hard:
+        reason = reason or "violated patterns keep a positive weight: any margin is reached at any load"
+        return _refused(
+            model, "max-margin", chosen, reason, make_batch(base, loads), alpha=loads if loads.shape else float(loads)
         )
-    base = _plain(model)
     low, high = (1e-6, MARGIN_RANGE) if model.likelihood == "window" else (-MARGIN_RANGE, MARGIN_RANGE)
     value, error = np.full(flat.size, np.nan), np.full(flat.size, np.nan)
     stable = np.zeros(flat.size, dtype=bool)

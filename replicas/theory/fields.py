@@ -45,7 +45,7 @@ def field_distribution(point: SaddlePoint, u: Any) -> FieldDistribution:
     def out(v: np.ndarray) -> Any:
         return v.reshape(fields.shape) if fields.shape else float(v[0])
 
-    status = np.full(fields.shape, "converged", dtype=object) if fields.shape else "converged"
+    status = np.full(fields.shape, point.status, dtype=object) if fields.shape else point.status
     return FieldDistribution(
         model=point.model,
         u=out(fields.reshape(-1)),
@@ -53,7 +53,7 @@ def field_distribution(point: SaddlePoint, u: Any) -> FieldDistribution:
         error=out(error),
         errors={"density": out(error)},
         status=status,
-        message=np.full(fields.shape, "", dtype=object) if fields.shape else "",
+        message=np.full(fields.shape, point.message, dtype=object) if fields.shape else point.message,
     )
 
 

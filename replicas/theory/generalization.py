@@ -110,7 +110,7 @@ def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> 
         dominant=point.dominant,
         stable=point.stable,
         status=_answered(point.status),
-        message=point.message,
+        message=_silent(point.message, point.status),
         error=out(dR),
         errors={
             "R": out(dR),
@@ -126,6 +126,13 @@ def _answered(status: Any) -> Any:
     if isinstance(status, np.ndarray):
         return np.where(status == "unphysical", "converged", status).astype(object)
     return "converged" if status == "unphysical" else status
+
+
+def _silent(message: Any, status: Any) -> Any:
+    """The verdict of `solve` on a metastable branch is not one on the learning curve."""
+    if isinstance(status, np.ndarray):
+        return np.where(status == "unphysical", "", message).astype(object)
+    return "" if status == "unphysical" else message
 
 
 def _hebb(alpha: float) -> tuple[float, float]:

@@ -152,7 +152,6 @@ def _limit(model: Perceptron) -> Any:
     from ..symbolic import symbols as S
     from ..symbolic.rs import functional
 
-
     found = functional(model).limit("ground-state").observables
     args = [limits.X, S.alpha, S.kappa]
     return tuple(sp.lambdify(args, found[k], [_special(), "numpy"]) for k in ("condition", "error_fraction"))

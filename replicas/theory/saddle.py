@@ -15,6 +15,7 @@ from ..models import Discrete, Likelihood, Perceptron, Spherical
 from ..numerics.saddle import (
     Batch,
     Solution,
+    evaluate,
     follow,
     has_zero_overlap,
     make_batch,
@@ -23,10 +24,11 @@ from ..numerics.saddle import (
     start,
     zero_overlap,
 )
-from ..results import Curve, SaddlePoint
+from ..results import Curve, SaddlePoint, verdict
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
-SCAN = np.linspace(-8.0, 16.0, 33)  # logit(q) from which all coexisting branches are sought
+SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
+AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
 SAME_BRANCH = 1e-6  # two solutions whose logits differ by less are one
 ANSATZES = ("rs",)
 
@@ -191,7 +193,7 @@ class Columns:
         if not np.any(self.number["condition"] > CONDITION_REPORTED):
             number["condition"] = None
         answered = np.isfinite(self.number["replicon"])
-        stable = np.where(answered, self.number["replicon"] > 0, False)
+        stable, dominant = (verdict(answered, v) for v in (self.number["replicon"] > 0, self.dominant))
         smooth = isinstance(batch.model.likelihood, Likelihood)
         errors = {k: out(v) for k, v in self.error.items()}
         if "Q" not in _unknowns(batch):
@@ -210,7 +212,7 @@ class Columns:
             beta=None if batch.beta is None else out(batch.beta),
             stable=out(stable) if answered.any() else None,
             branch=out(self.branch),
-            dominant=out(self.dominant),
+            dominant=out(dominant),
             **number,
             **extra,
         )
@@ -321,13 +323,22 @@ def _perfect(columns: Columns, index: np.ndarray) -> None:
 def _explain(columns: Columns) -> None:
     """Say why a point has no answer."""
     batch = columns.batch
-    for i in np.flatnonzero(columns.status == "no-solution"):
-        if batch.model.teacher:
-            columns.status[i] = "branch-ended"
-            columns.message[i] = "the R < 1 branch has ended below this load"
-        elif isinstance(batch.model.weights, Spherical) and batch.model.hard:
+    missing = np.flatnonzero(columns.status == "no-solution")
+    if not missing.size:
+        return
+    if batch.model.teacher:
+        columns.status[missing] = "branch-ended"
+        columns.message[missing] = "the R < 1 branch has ended below this load"
+        return
+    end = np.full(missing.size, np.inf)
+    if batch.model.hard and getattr(batch.model.weights, "probabilities", None) is None:
+        from .capacity import threshold
+
+        end = np.nan_to_num(threshold(batch.take(missing), "q-to-1")["value"], nan=np.inf)
+    for i, top in zip(missing, end):
+        if batch.alpha[i] >= top * (1 - AT_THE_END):
             columns.message[i] = (
-                "no replica-symmetric saddle: the load is at or above capacity (see capacity with criterion q-to-1)"
+                f"no replica-symmetric saddle: q reaches Q at the load {top:.6g} (capacity with criterion q-to-1)"
             )
         else:
             columns.status[i] = "not-converged"
@@ -336,6 +347,33 @@ def _explain(columns: Columns) -> None:
 
 def result(batch: Batch, columns: Columns) -> SaddlePoint | Curve:
     return columns.build(batch.shape)
+
+
+def _scan(batch: Batch) -> list[Columns]:
+    """Further solutions: along q with the conjugates from their explicit equations, Newton from every change of sign.
+
+    With a free self-overlap there is no single equation left to watch, and every point of the scan is tried.
+    """
+    out: list[Columns] = []
+    positive = np.flatnonzero(batch.alpha > 0)
+    if not positive.size:
+        return out
+    part = batch.take(positive)
+    starts = [start(part, float(logit)) for logit in SCAN]
+    if starts[0].shape[1] > 2:
+        tries = [(np.arange(positive.size), x) for x in starts]
+    else:
+        last = starts[0].shape[1] - 1  # the equation that the explicit conjugates do not already solve
+        sign = np.array([np.sign(evaluate(part, x, level=0).results[:, 2 + last]) for x in starts])
+        changes = [np.flatnonzero(sign[k] * sign[k + 1] < 0) for k in range(len(starts) - 1)]
+        tries = [(index, 0.5 * (starts[k] + starts[k + 1])[index]) for k, index in enumerate(changes) if index.size]
+    for index, x in tries:
+        solution = newton(part.take(index), x)
+        solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), -1] = 0.0
+        columns = Columns(batch)
+        columns.fill(positive[index], solution, "middle")
+        out.append(columns)
+    return out
 
 
 def _all_branches(batch: Batch) -> Curve:
@@ -349,14 +387,8 @@ def _all_branches(batch: Batch) -> Curve:
         extra_names += ["typical", "perfect"]
     for name in extra_names:
         found.append((name, _named(batch, name)))
-    positive = np.flatnonzero(batch.alpha > 0)
-    part = batch.take(positive)
-    for logit in SCAN if positive.size else ():
-        scan = Columns(batch)
-        solution = newton(part, start(part, float(logit)))
-        solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), -1] = 0.0
-        scan.fill(positive, solution, "middle")
-        found.append(("scan", scan))
+    for columns in _scan(batch):
+        found.append(("scan", columns))
     rows: list[tuple[int, Columns]] = []
     seen: list[list[float]] = [[] for _ in range(batch.size)]
     for _, columns in found:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..models import Perceptron, Spherical
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
-from ..results import Estimate, Result
+from ..results import Estimate, Result, verdict
 from .capacity import default_criterion, threshold
 from .saddle import check_ansatz, result, thermodynamic
 
@@ -87,11 +87,15 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
         np.full(size, np.nan),
         np.full(size, np.nan),
     )
-    message = np.full(size, "", dtype=object)
+    message, lost = np.full(size, "", dtype=object), np.zeros(size, dtype=bool)
     for i in range(size):
         point = batch.take(np.array([i]))
         limit = _limit(point)
-        found = first_crossing(point, _loads(point, limit), lambda s: s.extra("replicon"))
+        try:
+            found = first_crossing(point, _loads(point, limit), lambda s: s.extra("replicon"))
+        except ArithmeticError as reason:
+            lost[i], message[i] = True, str(reason)
+            continue
         if found is None:
             message[i] = "the replica-symmetric saddle is stable at every load where it exists"
             continue
@@ -102,8 +106,10 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
         positive_entropy = isinstance(model.weights, Spherical) or s.entropy[0] >= 0
         before = value[i] < limit
         physical[i] = before and positive_entropy and 0 <= x[i] < 1
-        if not before or not positive_entropy:
+        if not before:
             message[i] = "above the capacity: no typical solutions there"
+        elif not positive_entropy:
+            message[i] = "the entropy is negative there: the system freezes before"
         elif not 0 <= x[i] < 1:
             message[i] = f"breaking point x = {x[i]:.4g} outside (0, 1): a discontinuous transition comes first"
     ok = np.isfinite(value)
@@ -116,12 +122,12 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
         errors={"value": batch.out(error)},
         criterion="replicon = 0",
         order_parameters=order,
-        physical=batch.out(physical),
+        physical=batch.out(verdict(ok, physical)),
         stable=None,
         statement="Instability of the replica-symmetric saddle towards replica symmetry breaking.",
         kappa=batch.out(batch.kappa),
         beta=None if batch.beta is None else batch.out(batch.beta),
-        status=batch.out(np.where(ok, "converged", "no-solution").astype(object)),
+        status=batch.out(np.where(ok, "converged", np.where(lost, "not-converged", "no-solution")).astype(object)),
         message=batch.out(message),
     )
 
@@ -137,10 +143,13 @@ def _limit(point: Batch) -> float:
 
 
 def _loads(point: Batch, limit: float) -> np.ndarray:
-    """Loads scanned for the instability: up to capacity on the sphere, beyond it for a finite set, far out if there is none."""
-    if not np.isfinite(limit):
-        return np.geomspace(2e-2, HOTTEST, 2 * GRID)
-    if isinstance(point.model.weights, Spherical) and not has_zero_overlap(point.model):
-        top = limit * (1 - NEAREST)
+    """Loads scanned for the instability: up to where the RS branch ends (q -> 1), or far out if it does not."""
+    end = np.inf
+    if np.isfinite(limit) and not has_zero_overlap(point.model):
+        end = float(np.nan_to_num(threshold(point, "q-to-1")["value"][0], nan=np.inf))
+    if np.isfinite(end):
+        top = end * (1 - NEAREST)
         return np.unique(top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)]))
-    return SPAN * limit * np.linspace(0.02, 1.0, GRID)
+    if np.isfinite(limit):
+        return SPAN * limit * np.linspace(0.02, 1.0, GRID)
+    return np.geomspace(2e-2, HOTTEST, 2 * GRID)

@@ -126,7 +126,7 @@ def transitions(model: Perceptron, ansatz: str = "rs") -> Transitions:
             value=fold.alpha,
             error=fold.error,
             criterion="fold of the R < 1 branch",
-            stable=bool(s.extra("replicon")[0] > 0),
+            stable=None,  # the replicon of a Bayes-optimal saddle vanishes at its fold
             order_parameters={
                 "R": float(s.q[0] / s.norm[0]),
                 "q": float(s.q[0]),

@@ -175,7 +175,9 @@ def test_recomputed_references():
     for point in list(kinds.values())[::RECOMPUTED]:
         for name, value in make_reference.compute(point).items():
             stored = mp().mpf(point["values"][name])
-            tolerance = AGREED if name != "condition" else CONDITION_AGREED  # whose Jacobian is taken where Newton started
+            tolerance = (
+                AGREED if name != "condition" else CONDITION_AGREED
+            )  # whose Jacobian is taken where Newton started
             assert abs(mp().mpf(value) - stored) <= tolerance * max(1, abs(stored)), (point, name)
 
 

@@ -132,9 +132,18 @@ def test_questions_without_a_threshold():
     assert rp.capacity(rp.Perceptron("ternary", -0.1)).status == "diverges"
     assert rp.capacity(rp.Perceptron("ternary", -0.1)).value == math.inf
     assert rp.capacity(rp.Perceptron("binary", task="teacher-student")).status == "unsupported"
-    assert rp.capacity(rp.Perceptron("binary", beta=2.0)).status == "unsupported"
+    assert rp.capacity(rp.Perceptron("spherical", beta=2.0)).status == "unsupported"
     mixed = rp.capacity(rp.Perceptron("ternary"), kappa=[-0.5, 0.0, 0.5])
     assert list(mixed.status) == ["diverges", "converged", "converged"]
+
+
+def test_freezing_load():
+    """At finite temperature the zero of the entropy is a freezing load, and says so."""
+    hot = rp.Perceptron("binary", beta=2.0)
+    found = rp.capacity(hot)
+    assert "not a SAT/UNSAT" in found.statement and found.value > rp.capacity(BINARY).value
+    around = rp.solve(hot, found.value * (1 + np.array([-1e-7, 1e-7])))
+    assert around.entropy[0] > 0 > around.entropy[1]
 
 
 def test_capacity_is_continuous_at_zero_margin():
