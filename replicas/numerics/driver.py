@@ -307,4 +307,4 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
 SETTLED = 4e-15  # relative residual of a sum of some hundred rounded terms
 LAST_STEP = 3e-8  # its square is below rounding
 MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise
-ROUNDING = 4e-16  # relative error of one term of an equation: a few ulp from leaf and sum
+ROUNDING = 1.5e-15  # relative error of one term of an equation: leaf, node and sum, a few ulp each

@@ -13,9 +13,11 @@ import numpy as np
 from numba import njit
 
 SQRT_2PI = math.sqrt(2 * math.pi)
+SQRT_HALF = math.sqrt(0.5)
+SQRT_HALF_LOW = -4.833646656726457e-17  # sqrt(1/2) minus its double
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
-CONTINUED_FRACTION_FROM = 4.0  # above it 16 levels of Laplace's continued fraction reach 1e-17
-CONTINUED_FRACTION_DEPTH = 16
+SERIES_FROM = 40.0  # where six terms of the asymptotic series reach 1e-13
+CONTINUED_FRACTION_FROM = 4.0  # above it 11 + 800/x^2 levels of Laplace's continued fraction reach 1e-17
 GAUSS_NODES, GAUSS_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(16))
 FINE_NODES, FINE_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(32))
 RANGE = 9.0  # Gaussian mass beyond: 2e-19
@@ -37,12 +39,38 @@ def density(x):
 
 
 @njit(cache=True, error_model="numpy")
+def split_square(x):
+    """x^2 as a double and its rounding error (Dekker)."""
+    c = 134217729.0 * x
+    high = c - (c - x)
+    low = x - high
+    p = x * x
+    return p, ((high * high - p) + 2.0 * high * low) + low * low
+
+
+@njit(cache=True, error_model="numpy")
+def tail(x):
+    """H(x) for |x| < 27 or so: erfc(x/sqrt 2)/2, corrected for the rounding of its argument."""
+    y = x * SQRT_HALF
+    c = 134217729.0 * x
+    xh = c - (c - x)
+    xl = x - xh
+    c = 134217729.0 * SQRT_HALF
+    sh = c - (c - SQRT_HALF)
+    sl = SQRT_HALF - sh
+    err = ((xh * sh - y) + xh * sl + xl * sh) + xl * sl + x * SQRT_HALF_LOW
+    return 0.5 * math.erfc(y) - err * math.exp(-y * y) / math.sqrt(math.pi)
+
+
+@njit(cache=True, error_model="numpy")
 def mills_excess(x):
-    """A(x) - x = 1/(x + 2/(x + 3/(x + ...))) for x >= 4, without cancellation."""
-    c = 0.0
-    for k in range(CONTINUED_FRACTION_DEPTH, 0, -1):
-        c = k / (x + c)
-    return c
+    """A(x) - x = 1/(x + 2/(x + 3/(x + ...))) for x >= 4, without cancellation; numerator and denominator apart: one division."""
+    if x > 1e6:
+        return (1.0 - 2.0 / (x * x)) / x
+    num, den = 0.0, 1.0
+    for k in range(int(11.0 + 800.0 / (x * x)), 0, -1):
+        num, den = k * den, x * den + num
+    return num / den
 
 
 @njit(cache=True, error_model="numpy")
@@ -50,7 +78,7 @@ def mills(x):
     """Inverse Mills ratio A(x) = G(x)/H(x)."""
     if x >= CONTINUED_FRACTION_FROM:
         return x + mills_excess(x)
-    return density(x) / (0.5 * math.erfc(x / math.sqrt(2.0)))
+    return density(x) / tail(x)
 
 
 @njit(cache=True, error_model="numpy")
@@ -59,37 +87,38 @@ def log_tail(x):
     if x >= CONTINUED_FRACTION_FROM:
         return -0.5 * x * x - LOG_SQRT_2PI - math.log(x + mills_excess(x))
     if x > -1.0:
-        return math.log(0.5 * math.erfc(x / math.sqrt(2.0)))
-    return math.log1p(-0.5 * math.erfc(-x / math.sqrt(2.0)))
+        return math.log(tail(x))
+    if x > -CONTINUED_FRACTION_FROM:
+        return math.log1p(-tail(-x))
+    return math.log1p(-density(x) / (-x + mills_excess(-x)))
 
 
 @njit(cache=True, error_model="numpy")
 def one_sided(x, out):
     """log P(z > x) and cumulants 1-4 of z given z > x: A, 1 - A', A'', -A'''."""
+    if x >= SERIES_FROM:
+        # A = x + 1/x - 2/x^3 + 10/x^5 - 74/x^7 + 706/x^9 - 8162/x^11, term by term: nothing cancels
+        r = 1.0 / x
+        s = r * r
+        out[0] = -0.5 * x * x - LOG_SQRT_2PI - math.log(x + mills_excess(x))
+        out[1] = x + mills_excess(x)
+        out[2] = s * (1.0 - s * (6.0 - s * (50.0 - s * (518.0 - s * (6354.0 - s * 89782.0)))))
+        out[3] = s * r * (2.0 - s * (24.0 - s * (300.0 - s * (4144.0 - s * (63540.0 - s * 1077384.0)))))
+        out[4] = s * s * (6.0 - s * (120.0 - s * (2100.0 - s * (37296.0 - s * (698940.0 - s * 14005992.0)))))
+        return
     if x >= CONTINUED_FRACTION_FROM:
-        excess = 0.0
-        d_excess = 0.0
-        for k in range(CONTINUED_FRACTION_DEPTH, 0, -1):
-            new = k / (x + excess)
-            d_excess = -new * new / k * (1.0 + d_excess)
-            excess = new
+        excess = mills_excess(x)
         a = x + excess
-        b = a * excess  # A'
-        variance = -d_excess  # 1 - A' = -(A - x)'
-        lp = -0.5 * x * x - LOG_SQRT_2PI - math.log(a)
-        a2 = b * excess + a * d_excess
+        out[0] = -0.5 * x * x - LOG_SQRT_2PI - math.log(a)
     else:
-        tail = 0.5 * math.erfc(x / math.sqrt(2.0))
-        a = density(x) / tail
-        b = a * (a - x)
-        variance = 1.0 - b
-        lp = math.log(tail) if x > -1.0 else math.log1p(-0.5 * math.erfc(-x / math.sqrt(2.0)))
-        a2 = b * (2.0 * a - x) - a
-    out[0] = lp
+        a = mills(x)
+        excess = a - x
+        out[0] = log_tail(x)
+    b = a * excess
     out[1] = a
-    out[2] = variance
-    out[3] = a2
-    out[4] = -(a2 * (2.0 * a - x) - 2.0 * b * variance)
+    out[2] = 1.0 - b
+    out[3] = b * (a + excess) - a
+    out[4] = -(out[3] * (a + excess) - 2.0 * b * out[2])
 
 
 @njit(cache=True, error_model="numpy")
