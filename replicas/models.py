@@ -199,7 +199,7 @@ class Likelihood:
             raise ValueError(
                 f"likelihood: got an expression with free symbols {extra}; takes an expression in rp.field only"
             )
-        self.pieces, self.kinks, self.even = analyse(self.expr, u)
+        self.pieces, self.kinks, self.even, self.support = analyse(self.expr, u)
 
     name = "custom"
 
@@ -298,6 +298,13 @@ class Perceptron:
         return self.beta is None
 
     @property
+    def forbids(self) -> bool:
+        """Whether Theta vanishes on some fields, so that there is a SAT/UNSAT threshold."""
+        if isinstance(self.likelihood, Likelihood):
+            return self.likelihood.support != ((-math.inf, math.inf),)
+        return self.beta is None
+
+    @property
     def even(self) -> bool:
         """Whether Theta(u) = Theta(-u), so that q = 0 is a solution for symmetric weights."""
         return self.likelihood.even if isinstance(self.likelihood, Likelihood) else self.likelihood == "window"
@@ -364,6 +371,19 @@ class Perceptron:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def support_model(model: Perceptron) -> Perceptron:
+    """The model whose likelihood is 1 where the given one is positive."""
+    import sympy as sp
+
+    assert isinstance(model.likelihood, Likelihood)
+    u = sp.Symbol("u", real=True)
+    terms = [
+        (1 if low == -math.inf else sp.Heaviside(u - low)) * (1 if high == math.inf else sp.Heaviside(high - u))
+        for low, high in model.likelihood.support
+    ]
+    return Perceptron(model.weights, likelihood=Likelihood(sp.Add(*terms)))
 
 
 def _tex_parameter(value: Any, symbol: str) -> str:

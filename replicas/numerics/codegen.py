@@ -247,8 +247,8 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     lines += [f"    {name} = 0.0" for name in (*pattern.index.values(), *weights.index.values())]
     lines += [
         "    total = 0.0",
-        "    kinks = np.empty(2 * low.size + 2)",
-        "    nk = pattern_kinks(q, low, high, kinks)",
+        "    kinks = np.empty(6 * low.size + 2)",
+        "    nk = pattern_kinks(q, V, levels, low, high, kinks)",
     ]
     if is_smooth:
         lines += [
@@ -257,7 +257,7 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         ]
         call = "smooth_leaf(q_root * z[i], V, low, level, d, acc, work)"
     else:
-        lines.append("    n = gaussian_rule(POLE_H * math.sqrt(V / q), kinks[:nk], level, False, z, wt)")
+        lines.append("    n = gaussian_rule(pole_height(levels) * math.sqrt(V / q), kinks[:nk], level, False, z, wt)")
         call = "pieces_leaf(q_root * z[i], V, levels, low, high, d, acc, part)"
     lines += ["    q_root = math.sqrt(q)", "    for i in range(n):", f"        {call}"]
     lines.append(f"        wi = wt[i]{' * math.exp(d[0])' if at else ''}")
@@ -349,7 +349,6 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         f"EXTRAS = {tuple(extras)!r}",
         f"AT_ALPHA = {at_alpha}",
         f"NOUT = {at_alpha + 1 + len(extras)}",
-        "POLE_H = 2.816  # imaginary part of the nearest zero of H(x), in units of x",
     ]
     text = "\n".join(lines).replace("lambda_", "lam_").replace("lambda", "lam_")
     return "\n".join(header) + "\n\n\n" + text

@@ -7,6 +7,8 @@ from a second evaluation on a grid of half the step.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -271,9 +273,12 @@ def solve_batch(
         info[p, NU + 2] = residual
         info[p, NU + 3] = condition
         info[p, NU + 4] = level
-        good = residual < 1e-10
+        largest = 0.0
+        for i in range(NU):
+            largest = max(largest, abs(results[p, 2 + i]))
+        good = residual < 1e-10 or largest < NEGLIGIBLE
         for i in range(NU):  # an unknown that the equations do not determine is no answer
-            good = good and info[p, i] < MEANINGLESS
+            good = good and info[p, i] * math.exp(min(xs[p, i], 0.0)) < MEANINGLESS
         info[p, NU + 5] = 1.0 if good else 0.0
 
 
@@ -306,5 +311,6 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
 
 SETTLED = 4e-15  # relative residual of a sum of some hundred rounded terms
 LAST_STEP = 3e-8  # its square is below rounding
+NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved
 MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise
 ROUNDING = 1.5e-15  # relative error of one term of an equation: leaf, node and sum, a few ulp each

@@ -111,9 +111,15 @@ def one_sided(x, out):
         a = x + excess
         out[0] = -0.5 * x * x - LOG_SQRT_2PI - math.log(a)
     else:
-        a = mills(x)
+        if x > -1.0:
+            upper = tail(x)
+            out[0] = math.log(upper)
+        else:
+            lower = tail(-x) if x > -CONTINUED_FRACTION_FROM else density(x) / (-x + mills_excess(-x))
+            upper = 1.0 - lower
+            out[0] = math.log1p(-lower)
+        a = density(x) / upper
         excess = a - x
-        out[0] = log_tail(x)
     b = a * excess
     out[1] = a
     out[2] = 1.0 - b
@@ -132,7 +138,8 @@ def two_sided(a, b, out):
         if a > 0.0:
             one_sided(a, out)
         else:
-            out[0], out[1], out[2], out[3], out[4] = 0.0, 0.0, 1.0, 0.0, 0.0
+            outside = tail(-a) + tail(b)
+            out[0], out[1], out[2], out[3], out[4] = math.log1p(-outside), 0.0, 1.0, 0.0, 0.0
     elif width < 2.0 or a > 2.0:
         # density relative to its value at the point of the interval nearest to 0
         c = max(a, 0.0)
@@ -421,15 +428,29 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
 
 
 @njit(cache=True, error_model="numpy")
-def pattern_kinks(q, low, high, kinks):
-    """Ends of the pieces in units of sqrt(q) z, sorted; returns their number."""
+def pole_height(levels):
+    """Imaginary part of the nearest zero of the likelihood's average, in units of the noise.
+
+    2.816 is that of H; a piece of weight e^-b competes with it sqrt(2b) noise widths away, at height pi/sqrt(2b).
+    """
+    deepest = 0.0
+    for k in range(levels.size):
+        deepest = max(deepest, abs(levels[k]))
+    return min(2.816, math.pi / math.sqrt(2.0 * deepest)) if deepest > 0.0 else 2.816
+
+
+@njit(cache=True, error_model="numpy")
+def pattern_kinks(q, V, levels, low, high, kinks):
+    """Ends of the pieces, and where a cheaper piece takes over, in units of sqrt(q) z, sorted; returns their number."""
     n = 0
     s = math.sqrt(q)
     for k in range(low.size):
+        reach = math.sqrt(2.0 * V * abs(levels[k])) if k < levels.size else 0.0
         for x in (low[k], high[k]):
-            if abs(x) < RANGE * s:
-                kinks[n] = x / s
-                n += 1
+            for side in (-1.0, 0.0, 1.0):
+                if (side == 0.0 or reach > 0.0) and abs(x + side * reach) < RANGE * s:
+                    kinks[n] = (x + side * reach) / s
+                    n += 1
     kinks[:n].sort()
     return n
 

@@ -20,6 +20,7 @@ RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
 SMALLEST = 1e-200  # floor of a self-overlap on its way to zero
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
 STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour
+FOLDING_MARGIN, LOW_START = -2.5, -5.0  # below about -2.85 several q > 0 coexist on the sphere
 RAMP = 0.7  # ratio of successive loads when a branch is followed from small alpha
 RAMP_FROM = 0.05
 
@@ -97,10 +98,15 @@ def check_alpha(alpha: Any) -> np.ndarray:
     return numbers("alpha", alpha, "a finite load >= 0", 0.0)
 
 
-def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
-    """Broadcast alpha, kappa and beta (the model's own where None) against each other."""
+def check_model(model: Any) -> None:
+    """Anything but a model is refused by name."""
     if not isinstance(model, Perceptron):
         raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
+
+
+def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
+    """Broadcast alpha, kappa and beta (the model's own where None) against each other."""
+    check_model(model)
     a = check_alpha(alpha)
     if (kappa is not None or beta is not None) and isinstance(model.likelihood, Likelihood):
         raise ValueError("kappa, beta: a user-defined likelihood takes neither")
@@ -163,6 +169,7 @@ class Solution:
     alpha: np.ndarray
     results: np.ndarray
     info: np.ndarray
+    last_phi: np.ndarray | None = None  # of the last point before a followed branch was lost
 
     @property
     def converged(self) -> np.ndarray:
@@ -209,12 +216,14 @@ class Solution:
 
     @property
     def q(self) -> np.ndarray:
-        return self.norm / (1 + np.exp(-self.x[:, 0]))
+        with np.errstate(over="ignore"):
+            return self.norm / (1 + np.exp(-self.x[:, 0]))
 
     @property
     def gap(self) -> np.ndarray:
         """Q - q, without subtracting."""
-        return self.norm / (1 + np.exp(self.x[:, 0]))
+        with np.errstate(over="ignore"):
+            return self.norm / (1 + np.exp(self.x[:, 0]))
 
     def q_error(self) -> np.ndarray:
         """Error of q (and of Q - q) from that of its logit."""
@@ -323,7 +332,11 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
             cold[1:] |= np.diff(sorted_batch.beta) != 0
         if zero:
             cold[1:] = False
-        solution = newton(sorted_batch, start(sorted_batch, STARTS[0]), zero, cold)
+        first = start(sorted_batch, STARTS[0])
+        low = sorted_batch.kappa < FOLDING_MARGIN  # alpha(q) may fold: begin on the side of alpha = 0
+        if low.any():
+            first[low] = start(sorted_batch.take(np.flatnonzero(low)), LOW_START)
+        solution = newton(sorted_batch, first, zero, cold)
     for logit in STARTS[1:] if not batch.model.teacher or zero else ():
         bad = np.flatnonzero(~solution.converged)
         if bad.size == 0:
@@ -338,12 +351,13 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
         solution.alpha[inverse],
         solution.results[inverse],
         solution.info[inverse],
+        solution.last_phi,
     )
 
 
 def _ramped(batch: Batch) -> Solution:
     """Follow the branch from small load up to every point (one group: teacher-student has no other parameter)."""
-    top, ramp = float(batch.alpha.max()), [RAMP_FROM]
+    top, ramp = float(batch.alpha.max()), [min(RAMP_FROM, float(batch.alpha.min()))]
     while ramp[-1] < top:
         ramp.append(min(ramp[-1] / RAMP, ramp[-1] + 0.25 * max(1.0, ramp[-1] / 4)))
     loads = np.unique(np.concatenate([np.array(ramp), batch.alpha]))
@@ -353,9 +367,13 @@ def _ramped(batch: Batch) -> Solution:
     cold[0] = True
     logit = float(np.log(max(loads[0], 1e-12)))
     solution = newton(path, start(path, logit), cold=cold)
-    good = solution.converged & (np.abs(np.diff(solution.x[:, 0], prepend=solution.x[0, 0])) < 3.0)
+    # at small load q is proportional to alpha: a jump is one of logit(q) beyond that
+    jump = np.diff(solution.x[:, 0] - np.log(loads), prepend=solution.x[0, 0] - np.log(loads[0]))
+    good = solution.converged & (np.abs(jump) < 3.0)
     ended = np.maximum.accumulate(~good)  # once the branch has ended nothing beyond is on it
     solution.info[ended, -1] = 0.0
+    last = max(int(np.argmax(ended)) - 1, 0) if ended.any() else loads.size - 1
+    last_phi = np.full(batch.size, solution.phi[last] if good[last] else np.nan)
     index = np.searchsorted(loads, batch.alpha)
     return Solution(
         batch,
@@ -364,6 +382,7 @@ def _ramped(batch: Batch) -> Solution:
         solution.alpha[index],
         solution.results[index],
         solution.info[index],
+        last_phi,
     )
 
 

@@ -133,9 +133,7 @@ def mismatch_budget(N: int, kappa: float, likelihood: str = "threshold") -> tupl
 class _Engine:
     """A perceptron problem in the form that the bit-parallel kernels take."""
 
-    def __init__(
-        self, patterns: ArrayLike, kappa: float, likelihood: str, labels: ArrayLike | None
-    ) -> None:
+    def __init__(self, patterns: ArrayLike, kappa: float, likelihood: str, labels: ArrayLike | None) -> None:
         signs = check_signs("patterns", patterns, (-1, -1))
         P, N = signs.shape
         if not 1 <= N <= MAX_SITES:

@@ -14,9 +14,7 @@ from ._checks import check_integer, check_patterns, check_signs
 from .enumeration import MAX_SITES, encode_weights
 
 
-def local_fields(
-    patterns: ArrayLike, weights: ArrayLike, labels: ArrayLike | None = None
-) -> NDArray[np.float64]:
+def local_fields(patterns: ArrayLike, weights: ArrayLike, labels: ArrayLike | None = None) -> NDArray[np.float64]:
     """Fields of every weight vector on every pattern, shape (n, P).
 
     Parameters

@@ -54,8 +54,10 @@ def numpy_function(expr: sp.Expr, u: sp.Symbol) -> Callable[[np.ndarray], np.nda
     return lambda x: np.array(np.broadcast_to(np.asarray(function(x), dtype=float), np.shape(x)))
 
 
-def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tuple[float, ...], bool]:
-    """Pieces (None if not piecewise constant), kinks, and whether the likelihood is even.
+def analyse(
+    expr: sp.Expr, u: sp.Symbol
+) -> tuple[tuple[Piece, ...] | None, tuple[float, ...], bool, tuple[tuple[float, float], ...]]:
+    """Pieces (None if not piecewise constant), kinks, whether the likelihood is even, and the intervals of its support.
 
     Raises ValueError when the likelihood is negative, not finite, or zero everywhere on |u| <= 40.
     """
@@ -63,6 +65,7 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
     function = numpy_function(expr, u)
     edges = [-FIELD_RANGE, *[k for k in kinks if abs(k) < FIELD_RANGE], FIELD_RANGE]
     pieces: list[Piece] = []
+    support: list[tuple[float, float]] = []
     constant, anywhere = True, False
     for low, high in itertools.pairwise(edges):
         margin = 1e-9 * (high - low)
@@ -76,6 +79,10 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
                 f"likelihood: got {values[i]:.6g} at u = {points[i]:.6g}; takes a finite function >= 0 of the field"
             )
         anywhere |= bool(values.max() > 0)
+        if values[1:-1].max() > 0:
+            ends = (-math.inf if low == -FIELD_RANGE else low, math.inf if high == FIELD_RANGE else high)
+            joined = support and support[-1][1] == ends[0]
+            support[-1:] = [(support[-1][0], ends[1])] if joined else [*support[-1:], ends]
         if np.ptp(values) > CONSTANT_TOLERANCE * values.max():
             constant = False
         elif values[0] > 0:
@@ -94,4 +101,4 @@ def analyse(expr: sp.Expr, u: sp.Symbol) -> tuple[tuple[Piece, ...] | None, tupl
     with np.errstate(all="ignore"):
         right, left = (function(s * grid) for s in (1, -1))
     even = bool(np.all(np.abs(right - left) <= CONSTANT_TOLERANCE * np.maximum(right, left)))
-    return (tuple(pieces) if constant else None), kinks, even
+    return (tuple(pieces) if constant else None), kinks, even, tuple(support)

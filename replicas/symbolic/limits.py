@@ -40,6 +40,8 @@ def truncated_square(low: sp.Expr, high: sp.Expr, centre: sp.Expr, Q: sp.Expr) -
             return Q + centre**2
         return (Q + centre**2) * H(x / s) + s * (x - 2 * centre) * G(x / s)
 
+    if low is sp.S.NegativeInfinity and high is not sp.S.Infinity:  # the lower tail by itself, not as a difference
+        return (Q + centre**2) * H(-high / s) - s * (high - 2 * centre) * G(high / s)
     return edge(low) - edge(high)
 
 

@@ -201,7 +201,7 @@ class Leaf(sp.Expr):
         return rhs.subs({**dict(zip(w, self.w)), V: self.V})
 
     def _sympystr(self, printer: Any) -> str:
-        return "d_V " * int(self.j) + self.name + "'" * int(sum(self.k))
+        return ("d_lambda " if self.sign < 0 else "d_V ") * int(self.j) + self.name + "'" * int(sum(self.k))
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = self.name

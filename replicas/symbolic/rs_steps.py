@@ -341,7 +341,8 @@ def _decouple(w: Workshop) -> sp.Expr:
             "On the sphere g = h^2/(2 lambda) - (log lambda + 1)/2, and the average over h is Gaussian.",
             rf"\frac1N\log\overline{{Z^{{{latex(w.size)}}}}}",
             after,
-            "Gaussian integral of exp(s g(h)).",
+            "Gaussian integral of exp(s g(h)); the flat measure"
+            "  dw/sqrt(2 pi e) is that of the sphere, whose norm lambda fixes (volume relative to the sphere W.W = N).",
             against(previous, TILTED),
             "quadrature over h with g integrated numerically, s = 1, 2, 3",
         )
@@ -425,7 +426,8 @@ def _order_zero(w: Workshop) -> None:
             "At order n^0 only the norm of the teacher is fixed.",
             r"\lambda - \hat q",
             expr,
-            "Stationarity of log Xi(1) = x/2 + g(0, x) in x = lambda - q_hat.",
+            "One replica alone labels every pattern with probability 1/2, so patterns drop out. "
+            "Stationarity of log Xi(1) = x/2 + g(0, x) + const in x = lambda - q_hat.",
             check,
             "finite difference of the single-replica free entropy",
         )
@@ -444,7 +446,9 @@ def _order_zero(w: Workshop) -> None:
         "At order n^0 the teacher is free: lambda = q_hat, and the self-overlap is that of the weight set.",
         "Q",
         expr,
-        "Stationarity of log Xi(1) = x Q/2 + log sum_w exp(-x w^2/2) in Q gives x = lambda - q_hat = 0, in x gives Q = E w^2.",
+        "One replica alone labels every pattern with probability 1/2, whatever Q (kappa = 0), so patterns drop out. "
+        "Stationarity of log Xi(1) = x Q/2 + log sum_w exp(-x w^2/2) + const "
+        "in Q gives x = lambda - q_hat = 0, in x gives Q = E w^2.",
         check_norm,
         "finite difference of the single-replica free entropy",
     )
@@ -522,21 +526,21 @@ def _eliminate(w: Workshop, free: sp.Expr) -> sp.Expr:
             worst = max(worst, abs(w.value(expr, Q=at["Q"]) - w.value(free, **{**at, "lambda": 0.9})))
         return worst, EXACT
 
-    if changes:
-        text = (
-            "w^2 is the same for all values, so lambda shifts g by -lambda Q/2 and drops out."
-            if names == ["lambda"] and not w.teacher
-            else "The conjugates found above are inserted."
-        )
-        w.add(
-            "Reduced free entropy",
-            "What is left to extremise.",
-            r"\phi",
-            reduced,
-            text,
-            same,
-            "the unreduced free entropy at the same point",
-        )
+    if not changes:
+        text = "Nothing can be eliminated: the same free entropy, its algebra collected. This is the functional that is solved."
+    elif names == ["lambda"] and not w.teacher:
+        text = "w^2 is the same for all values, so lambda shifts g by -lambda Q/2 and drops out. This is the functional that is solved."
+    else:
+        text = "The conjugates found above are inserted. This is the functional that is solved."
+    w.add(
+        "Reduced free entropy",
+        "What is left to extremise.",
+        r"\phi",
+        reduced,
+        text,
+        same,
+        "the unreduced free entropy at the same point",
+    )
     return reduced
 
 
@@ -558,7 +562,12 @@ def _saddle_point(w: Workshop) -> None:
             f"Differentiate at fixed Gaussian variables; the fields depend on {_plain(x)} through their factor.",
             lhs,
             raw,
-            "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q.",
+            "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q."
+            + (
+                " The normalisations E e^f and E e^g of the teacher's tilt do not depend on q or q_hat: their derivatives vanish."
+                if w.teacher
+                else ""
+            ),
             against,
             by,
         )
@@ -608,7 +617,7 @@ def textbook_equations(
         if target not in f.unknowns:  # sphere: the conjugate is gone, q itself stands in the algebra
             target = S.q
             coefficient = tidy_algebra(sp.cancel(algebra / S.q), f.norm)
-            rhs = sp.expand(-towers / coefficient)
+            rhs = sp.Add(*(sp.factor(-1 / coefficient) * t for t in sp.Add.make_args(towers)))
         else:
             coefficient = algebra.diff(target)
             rhs = sp.expand(target - (algebra + towers) / coefficient)
@@ -823,7 +832,8 @@ def _replicon(w: Workshop) -> None:
         "The replica-symmetric saddle is stable where the replicon eigenvalue is positive (de Almeida-Thouless).",
         r"\lambda_R",
         replicon,
-        "Overlaps and conjugates form the block [[alpha Lambda_f, -1], [-1, Lambda_g]] in the replicon sector.",
+        "Overlaps and conjugates form the block [[alpha Lambda_f, -1], [-1, Lambda_g]] in the replicon sector; conjugates run along "
+        "the imaginary axis, so the saddle is stable while minus the determinant is positive, as it is at alpha = 0.",
         product,
         "determinant of the block evaluated from its two entries",
     )

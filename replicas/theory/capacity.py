@@ -11,17 +11,19 @@ Criteria, each labelled in the result:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Perceptron, Spherical, check_kappa
+from ..models import Discrete, Perceptron, Spherical, check_kappa, support_model
 from ..numerics.saddle import (
     Batch,
     Solution,
     check_alpha,
+    check_model,
     evaluate,
     first_crossing,
     follow,
@@ -88,6 +90,10 @@ def capacity(
     reason = _unsupported(model)
     if reason:
         return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
+    if model.forbids and not model.hard:
+        base = make_batch(support_model(model), 1.0)
+        chosen = criterion or default_criterion(base.model)
+        return dataclasses.replace(_estimate(base, chosen, threshold(base, chosen)), model=model)
     if not model.hard and chosen != "zero-entropy":
         if criterion is not None:
             raise ValueError(f"criterion: got {criterion!r} with a likelihood that never forbids; takes zero-entropy")
@@ -121,7 +127,7 @@ def _refused(model: Perceptron, question: str, criterion: str, reason: str, batc
 def _unsupported(model: Perceptron) -> str:
     if model.teacher:
         return "a teacher-student problem always has a solution: see transitions"
-    if not model.hard and isinstance(model.weights, Spherical):
+    if not model.hard and not model.forbids and isinstance(model.weights, Spherical):
         return "no SAT/UNSAT threshold: violated patterns keep a positive weight (see ground_state)"
     return ""
 
@@ -142,7 +148,18 @@ def threshold(batch: Batch, criterion: str) -> Flat:
         return _q_to_one(batch)
     if criterion == "first-moment" or (criterion == "zero-entropy" and has_zero_overlap(batch.model)):
         solution = zero_overlap(batch.with_alpha(_annealed(batch)), zero=True)
-        return _columns(solution, zero=True)
+        flat = _columns(solution, zero=True)
+        broken = np.flatnonzero(flat["replicon"] < 0)
+        if (
+            criterion == "zero-entropy" and broken.size
+        ):  # q = 0 is unstable there: the saddle with q > 0, if there is one
+            part = batch.take(broken)
+            other = follow(part.with_alpha(FIRST_MOMENT_SHARE * solution.alpha[broken]), zero=True)
+            found = _columns(other)
+            use = other.converged & (other.q > 1e-6)
+            for name, column in flat.items():
+                column[broken[use]] = found[name][use]
+        return flat
     solution = follow(batch.with_alpha(FIRST_MOMENT_SHARE * _annealed(batch)), zero=True)
     return _columns(solution)
 
@@ -229,13 +246,13 @@ def _columns(solution: Solution, zero: bool = False) -> Flat:
         "value": s.alpha.copy(),
         "error": s.info[:, s.nu] + 2e-16 * np.abs(s.alpha),
         "ok": s.converged & (s.alpha > 0),
-        "q": zeros if zero else s.q,
-        "q_hat": zeros if zero else s.extra("q_hat"),
+        "q": zeros.copy() if zero else s.q,
+        "q_hat": zeros.copy() if zero else s.extra("q_hat"),
         "replicon": s.extra("replicon"),
     }
     names = s.module.UNKNOWNS
-    out["d_q"] = zeros if zero else s.q_error()
-    out["d_q_hat"] = zeros if zero else s.extra("q_hat") * s.info[:, min(1, s.nu - 1)]
+    out["d_q"] = zeros.copy() if zero else s.q_error()
+    out["d_q_hat"] = zeros.copy() if zero else s.extra("q_hat") * s.info[:, min(1, s.nu - 1)]
     if "Q" in names:
         out |= {"Q": s.norm, "lam": s.extra("lam"), "d_Q": s.norm * s.info[:, 3], "d_lam": s.info[:, 2]}
     return out
@@ -264,6 +281,7 @@ def _limit_functions(model: Perceptron) -> dict[str, Any]:
         "unknowns": [u.name for u in f.unknowns],
         "C": make(f.expr),
         "dC": make(slope),
+        "terms": make(sp.Add(*(sp.Abs(t) for t in sp.Add.make_args(sp.expand(slope))))),
         "grad": [make(f.expr.diff(u)) for u in f.unknowns],
         "hess": [[make(f.expr.diff(u, v)) for v in (*f.unknowns, S.alpha)] for u in f.unknowns],
         "outside": make(f.observables["outside"]),
@@ -301,7 +319,9 @@ def _q_to_one(batch: Batch) -> Flat:
             if n == 0:
                 slope = float(fn["dC"](*args))
                 alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope
-                ok[i], value[i], error[i] = np.isfinite(alpha), alpha, 8e-16 * alpha
+                ok[i], value[i] = np.isfinite(alpha) and slope < 0, alpha
+                # for kappa < 0 the closed form cancels: its terms, not its value, set the rounding
+                error[i] = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope))
                 break
             J = np.array(
                 [[float(h(*args)) for h in row] for row in fn["hess"]]
@@ -467,6 +487,7 @@ def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str
     alpha : load(s) > 0.
     """
     check_ansatz(ansatz)
+    check_model(model)
     from scipy.optimize import brentq
 
     if not isinstance(model.likelihood, str):

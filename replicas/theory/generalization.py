@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..models import Discrete, Perceptron
-from ..numerics.saddle import check_alpha
+from ..numerics.saddle import check_alpha, check_model
 from ..results import Result
 from .saddle import solve
 
@@ -65,6 +65,7 @@ def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> 
     ------
     ValueError : a storage model, an unknown rule, or a rule that needs spherical weights.
     """
+    check_model(model)
     if not model.teacher:
         raise ValueError("model: got task storage; takes task teacher-student")
     if rule not in RULES:

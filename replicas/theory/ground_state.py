@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..models import Likelihood, Perceptron, Spherical
-from ..numerics.saddle import Batch, make_batch
+from ..numerics.saddle import Batch, check_model, make_batch
 from ..results import Result
 from .capacity import _plain, _special, default_criterion, threshold
 from .saddle import Columns, check_ansatz, thermodynamic
@@ -58,6 +58,7 @@ def ground_state(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: An
     the state it comes from; False for spherical weights beyond capacity, where the RS value is a lower bound).
     """
     check_ansatz(ansatz)
+    check_model(model)
     if model.teacher or model.beta is not None or isinstance(model.likelihood, Likelihood):
         what = (
             "task teacher-student"
@@ -79,7 +80,10 @@ def ground_state(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: An
     beta_c, d_beta = np.full(size, np.nan), np.full(size, np.nan)
     stable = np.asarray(limits["replicon"] >= -1e-12)
     ok = np.ones(size, dtype=bool)
-    message = np.full(size, "below capacity: no errors", dtype=object)
+    below = np.where(
+        stable, "below capacity: no errors", "below the RS capacity, which replica symmetry breaking lowers"
+    )
+    message = below.astype(object)
     for i in range(size):
         if batch.alpha[i] <= limits["value"][i]:
             continue

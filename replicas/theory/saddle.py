@@ -112,6 +112,13 @@ class Columns:
         self.message = np.full(size, "", dtype=object)
         self.branch = np.full(size, "", dtype=object)
         self.dominant = np.zeros(size, dtype=bool)
+        self.ended = np.zeros(size, dtype=bool)  # the branch was followed to its end, its entropy negative there
+
+    def clear(self, index: np.ndarray) -> None:
+        """Withdraw the answer at these points."""
+        for column in (*self.number.values(), *self.error.values()):
+            column[index] = np.nan
+        self.status[index], self.message[index], self.branch[index] = "no-solution", "", ""
 
     def fill(self, index: np.ndarray, solution: Solution, branch: str) -> None:
         """Write the converged points of a solution of the sub-batch ``index``."""
@@ -150,7 +157,6 @@ class Columns:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     n["energy"][at] = np.where(b > 0, -loglik / b, np.nan)
                     e["energy"][at] = np.where(b > 0, (_slope(s, "loglik")[ok] + 4e-16 * np.abs(loglik)) / b, np.nan)
-                self._infinite_temperature(at, s, ok, b)
         n["replicon"][at] = s.extra("replicon")[ok]
         e["replicon"][at] = _slope(s, "replicon")[ok] + 1e-15 * (1 + np.abs(s.extra("replicon")[ok]))
         n["residual"][at] = info[:, nu + 2]
@@ -164,17 +170,6 @@ class Columns:
                 self.message[negative] = (
                     "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
                 )
-
-    def _infinite_temperature(self, at: np.ndarray, s: Solution, ok: np.ndarray, b: np.ndarray) -> None:
-        """beta = 0: patterns do not act; the energy is alpha times the probability of a violation."""
-        from scipy.special import ndtr
-
-        hot = b == 0
-        if hot.any():
-            k, norm = self.batch.kappa[at][hot], np.sqrt(s.norm[ok][hot])
-            inside = ndtr(-k / norm) if self.batch.model.likelihood == "threshold" else 1 - 2 * ndtr(-k / norm)
-            self.number["energy"][at[hot]] = self.batch.alpha[at][hot] * (1 - inside)
-            self.error["energy"][at[hot]] = 4e-16 * self.batch.alpha[at][hot]
 
     def build(self, shape: tuple[int, ...], **extra: Any) -> SaddlePoint | Curve:
         """The result in the shape asked for."""
@@ -234,11 +229,15 @@ def _named(batch: Batch, branch: str) -> Columns:
     if branch == "perfect":
         _perfect(columns, index)
         return columns
-    positive = index[batch.alpha > 0]
+    acting = batch.alpha > 0 if batch.beta is None else (batch.alpha > 0) & (batch.beta > 0)
+    positive = index[acting]
     if positive.size:
         part = batch.take(positive)
-        columns.fill(positive, zero_overlap(part) if branch == "q=0" else follow(part), branch)
-    _empty(columns, index[batch.alpha == 0])
+        solution = zero_overlap(part) if branch == "q=0" else follow(part)
+        columns.fill(positive, solution, branch)
+        if solution.last_phi is not None:
+            columns.ended[positive] = ~solution.converged & (solution.last_phi < 0)
+    _empty(columns, index[~acting])
     _explain(columns)
     return columns
 
@@ -248,24 +247,27 @@ def thermodynamic(batch: Batch) -> Columns:
     model = batch.model
     if has_zero_overlap(model):
         columns = _named(batch, "q=0")
-        broken = np.flatnonzero(~(columns.number["replicon"] > 0))
-        if broken.size and isinstance(model.weights, Spherical):
-            # below the instability of q = 0 a solution with q > 0 takes over where there is one
+        broken = np.flatnonzero(columns.number["replicon"] < 0)
+        if broken.size:
+            # beyond the instability of q = 0 a solution with q > 0 takes over where there is one
             other = follow(batch.take(broken))
             other.info[other.q < 1e-8, -1] = 0.0
             columns.fill(broken, other, "typical")
+            if isinstance(model.weights, Spherical) and model.hard:
+                columns.clear(broken[~other.converged])
+                _explain(columns)
         columns.dominant[:] = True
         return columns
     columns = _named(batch, "typical")
     if model.teacher and isinstance(model.weights, Discrete):
-        gone = (columns.status != "converged") & (batch.alpha > 0)
-        _perfect(columns, np.flatnonzero(gone))
+        # negative entropy, or a branch that ended with one: perfect learning has taken over
+        _perfect(columns, np.flatnonzero(np.isin(columns.status, ("unphysical", "branch-ended"))))
     columns.dominant[:] = True
     return columns
 
 
 def _empty(columns: Columns, index: np.ndarray) -> None:
-    """alpha = 0: the measure itself."""
+    """alpha = 0 or beta = 0: patterns do not act, what is left is the measure itself."""
     if not index.size:
         return
     w = columns.batch.model.weights
@@ -290,10 +292,18 @@ def _empty(columns: Columns, index: np.ndarray) -> None:
         if name in e:
             e[name][index] = 2e-16 * abs(value)
     if columns.batch.beta is not None:
-        n["energy"][index] = 0.0
-        e["energy"][index] = 0.0
+        n["energy"][index] = columns.batch.alpha[index] * _violated(columns.batch.take(index), square)
+        e["energy"][index] = 1e-15 * columns.batch.alpha[index]
     columns.status[index] = "converged"
     columns.branch[index] = "q=0" if has_zero_overlap(columns.batch.model) else "typical"
+
+
+def _violated(batch: Batch, norm: float) -> np.ndarray:
+    """Probability that a Gaussian field of variance Q violates its constraint."""
+    from scipy.special import ndtr
+
+    k = batch.kappa / np.sqrt(norm)
+    return ndtr(k) if batch.model.likelihood == "threshold" else 2 * ndtr(-k)
 
 
 def _perfect(columns: Columns, index: np.ndarray) -> None:
@@ -327,8 +337,14 @@ def _explain(columns: Columns) -> None:
     if not missing.size:
         return
     if batch.model.teacher:
-        columns.status[missing] = "branch-ended"
-        columns.message[missing] = "the R < 1 branch has ended below this load"
+        for i in missing:
+            ended = columns.ended[i]
+            columns.status[i] = "branch-ended" if ended else "not-converged"
+            columns.message[i] = (
+                "the R < 1 branch has ended below this load"
+                if ended
+                else "the R < 1 branch could not be followed to this load"
+            )
         return
     end = np.full(missing.size, np.inf)
     if batch.model.hard and getattr(batch.model.weights, "probabilities", None) is None:
