@@ -296,7 +296,7 @@ def test_no_answer_is_exit_code_one_with_the_reason(run, line, status):
         ("capacity --certified", r"certified: got True; double precision only so far"),
         ("generalization --weights spherical --alpha 1 --task teacher-student --rule delta", r"rule: got 'delta'; takes"),
         ("generalization --weights binary --alpha 1 --task teacher-student --rule hebb", r"rule: got 'hebb' with binary weights; takes spherical"),
-        ("max-margin --alpha 1 --beta 1 2", r"beta: got 2 values; takes one value in max-margin"),
+        ("field-distribution --alpha 0.5 0.6 --u 0", r"alpha: got 2 values; takes one value in field-distribution"),
         ("derive --format pdf", r"format: got 'pdf'; takes text, markdown, latex, html"),
         ("derive --kappa 0 1", r"kappa: got 2 values; takes one value in derive"),
         ("figure volcano", r"figure: got 'volcano'; takes capacity-vs-kappa"),

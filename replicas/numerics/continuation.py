@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .saddle import Batch, Solution, evaluate
+from .saddle import ROUNDING, Batch, Solution, evaluate
 
 CORRECTIONS = 12  # Newton corrections of one step before it is halved
 TOLERANCE = 1e-12  # relative residual of a point on the branch
@@ -89,8 +89,10 @@ def first_fold(point: Batch, x: np.ndarray, alpha: float, step: float = 0.05, ma
         folds.append(found)
     (u0, _), (u1, s) = folds
     alpha0, alpha1 = np.exp(u0[-1]), np.exp(u1[-1])
-    # alpha is stationary in the unknowns at the fold: only the equations' own rounding moves it
-    scale = 8 * np.finfo(float).eps * alpha1
+    # alpha is stationary in the unknowns at the fold: what is left is the rounding of the equations, seen by the left null vector
+    J = _system(point, u1, 2)[1]
+    left = np.linalg.svd(J[:, :-1])[0][:, -1]
+    scale = alpha1 * 2 * ROUNDING * np.abs(left).sum() / abs(left @ J[:, -1]) + np.finfo(float).eps * alpha1
     return Fold(float(alpha1), u1[:-1], float(abs(alpha1 - alpha0) + scale), s)
 
 

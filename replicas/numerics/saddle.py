@@ -16,6 +16,8 @@ from ..models import Discrete, Likelihood, Perceptron, check_beta, check_kappa
 from .codegen import load
 
 MAX_LEVEL = 3  # refinements of the quadrature before a point is given up
+ROUNDING = 1.5e-15  # relative error of a term, as in the driver
+NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved, as in the driver
 RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
 SMALLEST = 1e-200  # floor of a self-overlap on its way to zero
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
@@ -229,6 +231,12 @@ class Solution:
         """Error of q (and of Q - q) from that of its logit."""
         return self.q * self.gap / self.norm * self.info[:, 0] + 2e-16 * self.q
 
+    def pick(self, index: Any) -> Solution:
+        """The points at ``index``."""
+        return Solution(
+            self.batch.take(index), self.module, self.x[index], self.alpha[index], self.results[index], self.info[index]
+        )
+
     def put(self, index: Any, other: Solution) -> None:
         """Overwrite the points at ``index``."""
         self.x[index], self.alpha[index], self.results[index], self.info[index] = (
@@ -343,6 +351,13 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
             break
         part = sorted_batch.take(bad)
         solution.put(bad, newton(part, start(part, logit), zero))
+    bad = np.flatnonzero(~solution.converged)
+    if bad.size and symmetric(batch.model) and not zero:
+        # constraints so loose that q is below rounding: the q = 0 point solves every equation
+        loose = zero_overlap(sorted_batch.take(bad))
+        solved = loose.converged & (np.abs(loose.results[:, 2]) < NEGLIGIBLE)
+        loose.info[:, 0] = NEGLIGIBLE / np.maximum(loose.q, SMALLEST)
+        solution.put(bad[solved], loose.pick(solved))
     inverse = np.argsort(order)
     return Solution(
         batch,
@@ -386,9 +401,14 @@ def _ramped(batch: Batch) -> Solution:
     )
 
 
+def symmetric(model: Perceptron) -> bool:
+    """Whether the weight measure is invariant under w -> -w."""
+    return not isinstance(model.weights, Discrete) or model.weights.symmetric
+
+
 def has_zero_overlap(model: Perceptron) -> bool:
     """Whether q = 0 solves the saddle-point equations: even likelihood and symmetric weights."""
-    return model.even and (not isinstance(model.weights, Discrete) or model.weights.symmetric)
+    return model.even and symmetric(model)
 
 
 def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
@@ -440,8 +460,8 @@ def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
     solution = evaluate(batch.with_alpha(alpha), x)
     nu = module.NU
     solution.info[:] = 0.0
-    solution.info[:, :nu] = 4e-16
-    rounding = np.abs(solution.phi - coarse.phi) + 4e-16 * np.maximum(1.0, solution.results[:, 1])
+    solution.info[:, :nu] = ROUNDING
+    rounding = np.abs(solution.phi - coarse.phi) + ROUNDING * np.maximum(1.0, solution.results[:, 1])
     solution.info[:, nu + 1] = rounding
     solution.info[:, nu] = rounding / np.abs(solution.dphi_dalpha) if zero else 0.0
     gradient = np.abs(solution.results[:, 2 : 2 + nu][:, free]).max(axis=1, initial=0.0)

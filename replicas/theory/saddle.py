@@ -29,6 +29,7 @@ from ..results import Curve, SaddlePoint, verdict
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
+NEAR_A_FOLD = 0.05  # imbalance of a saddle-point equation under which a pair of roots may hide between two scan points
 SAME_BRANCH = 1e-6  # two solutions whose logits differ by less are one
 ANSATZES = ("rs",)
 
@@ -365,6 +366,11 @@ def result(batch: Batch, columns: Columns) -> SaddlePoint | Curve:
     return columns.build(batch.shape)
 
 
+def _imbalance(solution: Solution, equation: int) -> np.ndarray:
+    """log(positive terms/negative terms) of one saddle-point equation."""
+    return solution.results[:, solution.module.AT_ALPHA - solution.nu + equation]
+
+
 def _scan(batch: Batch) -> list[Columns]:
     """Further solutions: along q with the conjugates from their explicit equations, Newton from every change of sign.
 
@@ -380,10 +386,18 @@ def _scan(batch: Batch) -> list[Columns]:
         tries = [(np.arange(positive.size), x) for x in starts]
     else:
         last = starts[0].shape[1] - 1  # the equation that the explicit conjugates do not already solve
-        sign = np.array([np.sign(evaluate(part, x, level=0).results[:, 2 + last]) for x in starts])
-        changes = [np.flatnonzero(sign[k] * sign[k + 1] < 0) for k in range(len(starts) - 1)]
-        tries = [(index, 0.5 * (starts[k] + starts[k + 1])[index]) for k, index in enumerate(changes) if index.size]
+        value = np.array([_imbalance(evaluate(part, x, level=0), last) for x in starts])
+        tries = []
+        for k in range(1, len(starts)):
+            index = np.flatnonzero(value[k - 1] * value[k] < 0)
+            tries.append((index, 0.5 * (starts[k - 1] + starts[k])[index]))
+        for k in range(1, len(starts) - 1):  # close to a fold both roots hide where the imbalance is smallest
+            size = np.abs(value[k - 1 : k + 2])
+            index = np.flatnonzero((size[1] < size[0]) & (size[1] < size[2]) & (size[1] < NEAR_A_FOLD))
+            tries += [(index, starts[j][index]) for j in (k - 1, k, k + 1)]
     for index, x in tries:
+        if not index.size:
+            continue
         solution = newton(part.take(index), x)
         solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), -1] = 0.0
         columns = Columns(batch)
