@@ -113,19 +113,19 @@ class Discrete:
             return "ternary"
         return "discrete:" + ",".join(f"{v:g}" for v in self.values)
 
-    @property
+    @cached_property
     def fixed_norm(self) -> float | None:
         """w^2 when it is the same for every value (then the self-overlap is not free), else None."""
         squares = {v * v for v in self.values}
         return squares.pop() if len(squares) == 1 else None
 
-    @property
+    @cached_property
     def symmetric(self) -> bool:
         """Whether the measure is invariant under w -> -w."""
         p = self.probabilities or (1.0,) * len(self.values)
         return self.values == tuple(-v for v in reversed(self.values)) and p == tuple(reversed(p))
 
-    @property
+    @cached_property
     def log_measure(self) -> tuple[float, ...]:
         """log of the weight of each value: 0 for counting measure."""
         return tuple(math.log(p) for p in self.probabilities) if self.probabilities else (0.0,) * len(self.values)

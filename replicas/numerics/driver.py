@@ -88,8 +88,11 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
     The point reached is not evaluated again here: the caller does that on the finer grid.
     """
     residual = np.inf
+    near = False
     for step in range(max_steps):
-        evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part)
+        # far from the solution a rule of twice the step is good enough
+        rule = level if near else level - 1
+        evaluate(x, alpha, levels, low, high, values, log_measure, rule, out, z, wt, d, acc, part)
         residual, ok = newton_step(out, zero, a, b)
         if not ok:
             return alpha, np.inf, step
@@ -107,8 +110,9 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
             alpha += damp * b[NU]
             if not (alpha > 0.0 and alpha < 1e9):
                 return alpha, np.inf, step
-        if size < LAST_STEP or residual < 1e-14:
+        if near and (size < LAST_STEP or residual < 1e-14):
             return alpha, residual, step
+        near = near or size < NEAR
     return alpha, residual, max_steps
 
 
@@ -119,8 +123,8 @@ def solve_batch(
     """Solve every point of a batch.
 
     x0 (B, NU) starts; alphas (B,); levels, low, high (B, pieces); ``zero``: alpha is unknown and phi = 0.
-    Fills xs (B, NU), found (B,) alpha, results (B, NOUT) on the fine grid, info (B, 2 NU + 6):
-    errors of x, error of alpha, error of phi, residual, condition, steps, level, converged.
+    Fills xs (B, NU), found (B,) alpha, results (B, NOUT) on the fine grid, info (B, NU + 8):
+    errors of x, error of alpha, error of phi, residual, condition, level, converged, errors of the replicon and of <log Theta>.
     ``cold``: whether each point starts from x0 (True) or, if ``warm``, from the last converged point.
     """
     size = alphas.size
@@ -280,6 +284,15 @@ def solve_batch(
         for i in range(NU):  # an unknown that the equations do not determine is no answer
             good = good and info[p, i] * math.exp(min(xs[p, i], 0.0)) < MEANINGLESS
         info[p, NU + 5] = 1.0 if good else 0.0
+        # what the errors of the unknowns make of the observables: a step of 1e-6 along them
+        biggest = 1e-300
+        for i in range(NU):
+            biggest = max(biggest, info[p, i])
+        for i in range(NU):
+            x[i] = xs[p, i] + SHIFT * info[p, i] / biggest
+        evaluate(x, found[p], levels[p], low[p], high[p], values, log_measure, level + 1, fine, z, wt, d, acc, part)
+        info[p, NU + 6] = abs(fine[AT_ALPHA + 1] - results[p, AT_ALPHA + 1]) / SHIFT * biggest
+        info[p, NU + 7] = abs(fine[NOUT - 1] - results[p, NOUT - 1]) / SHIFT * biggest
 
 
 @njit(cache=True, error_model="numpy")
@@ -310,7 +323,9 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
 
 
 SETTLED = 4e-15  # relative residual of a sum of some hundred rounded terms
+NEAR = 1e-3  # step under which the full rule takes over
 LAST_STEP = 3e-8  # its square is below rounding
+SHIFT = 1e-6
 NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved
 MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise
 ROUNDING = 1.5e-15  # relative error of one term of an equation: leaf, node and sum, a few ulp each

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from ..models import Discrete, Likelihood, Perceptron, check_beta, check_kappa
 from .codegen import load
 
+CONVERGED = -3  # column of Solution.info; the last two are errors of the replicon and of the mean log-likelihood
 MAX_LEVEL = 3  # refinements of the quadrature before a point is given up
 ROUNDING = 1.5e-15  # relative error of a term, as in the driver
 NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved, as in the driver
@@ -109,6 +111,10 @@ def check_model(model: Any) -> None:
 def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
     """Broadcast alpha, kappa and beta (the model's own where None) against each other."""
     check_model(model)
+    if kappa is None and beta is None and model.beta is None and isinstance(alpha, float) and 0.0 <= alpha < np.inf:
+        single = _constant_pieces(model)
+        if single is not None:  # one point: nothing to broadcast
+            return Batch(model, (), np.array([alpha]), *single)
     a = check_alpha(alpha)
     if (kappa is not None or beta is not None) and isinstance(model.likelihood, Likelihood):
         raise ValueError("kappa, beta: a user-defined likelihood takes neither")
@@ -132,6 +138,15 @@ def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any
     fb = None if b is None else np.broadcast_to(b, shape).reshape(-1).copy()
     levels, low, high = _pieces(model, flat[1], fb)
     return Batch(model, shape, flat[0], flat[1], fb, levels, low, high)
+
+
+@lru_cache(maxsize=256)
+def _constant_pieces(model: Perceptron) -> tuple[Any, ...] | None:
+    """kappa, beta, levels, low, high of a model with one margin and hard constraints."""
+    if isinstance(model.kappa, tuple):
+        return None
+    kappa = np.array([model.kappa])
+    return kappa, None, *_pieces(model, kappa, None)
 
 
 def _array(check: Any, value: Any, *args: Any) -> np.ndarray:
@@ -175,7 +190,7 @@ class Solution:
 
     @property
     def converged(self) -> np.ndarray:
-        return self.info[:, -1] == 1.0
+        return self.info[:, CONVERGED] == 1.0
 
     @property
     def nu(self) -> int:
@@ -216,20 +231,22 @@ class Solution:
             return np.exp(self.x[:, names.index("Q")])
         return np.full(self.alpha.size, fixed_norm(self.batch.model))
 
+    def overlaps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """q, Q - q without subtracting, and the error of both from that of the logit."""
+        norm = self.norm
+        with np.errstate(over="ignore", divide="ignore"):
+            growth = np.exp(-self.x[:, 0])
+            q = norm / (1 + growth)
+            gap = norm / (1 + 1 / growth)
+        return q, gap, q * gap / norm * self.info[:, 0] + 2e-16 * q
+
     @property
     def q(self) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            return self.norm / (1 + np.exp(-self.x[:, 0]))
+        return self.overlaps()[0]
 
     @property
     def gap(self) -> np.ndarray:
-        """Q - q, without subtracting."""
-        with np.errstate(over="ignore"):
-            return self.norm / (1 + np.exp(self.x[:, 0]))
-
-    def q_error(self) -> np.ndarray:
-        """Error of q (and of Q - q) from that of its logit."""
-        return self.q * self.gap / self.norm * self.info[:, 0] + 2e-16 * self.q
+        return self.overlaps()[1]
 
     def pick(self, index: Any) -> Solution:
         """The points at ``index``."""
@@ -260,7 +277,7 @@ def newton(batch: Batch, x0: np.ndarray, zero: bool = False, cold: np.ndarray | 
     module = load(batch.model)
     size = batch.size
     xs, found = np.empty((size, module.NU)), np.empty(size)
-    results, info = np.empty((size, module.NOUT)), np.empty((size, module.NU + 6))
+    results, info = np.empty((size, module.NOUT)), np.empty((size, module.NU + 8))
     cold = np.ones(size, dtype=bool) if cold is None else cold
     module.solve_batch(
         np.ascontiguousarray(x0),
@@ -297,7 +314,7 @@ def evaluate(batch: Batch, x: np.ndarray, level: int = 1) -> Solution:
         level,
         results,
     )
-    info = np.full((batch.size, module.NU + 6), np.nan)
+    info = np.full((batch.size, module.NU + 8), np.nan)
     return Solution(batch, module, np.array(x), batch.alpha.copy(), results, info)
 
 
@@ -328,6 +345,10 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
     Points are ordered by (kappa, beta, alpha); those without a neighbour try several starts, and a teacher-student
     branch, which coexists with others, is followed from small load.
     """
+    if batch.size == 1 and not (batch.model.teacher and not zero) and batch.kappa[0] >= FOLDING_MARGIN:
+        single = newton(batch, start(batch, STARTS[0]), zero)
+        if single.converged[0]:
+            return single
     keys = (batch.alpha, batch.kappa) if batch.beta is None else (batch.alpha, batch.beta, batch.kappa)
     order = np.lexsort(keys)
     sorted_batch = batch.take(order)
@@ -386,7 +407,7 @@ def _ramped(batch: Batch) -> Solution:
     jump = np.diff(solution.x[:, 0] - np.log(loads), prepend=solution.x[0, 0] - np.log(loads[0]))
     good = solution.converged & (np.abs(jump) < 3.0)
     ended = np.maximum.accumulate(~good)  # once the branch has ended nothing beyond is on it
-    solution.info[ended, -1] = 0.0
+    solution.info[ended, CONVERGED] = 0.0
     last = max(int(np.argmax(ended)) - 1, 0) if ended.any() else loads.size - 1
     last_phi = np.full(batch.size, solution.phi[last] if good[last] else np.nan)
     index = np.searchsorted(loads, batch.alpha)
@@ -467,7 +488,7 @@ def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
     gradient = np.abs(solution.results[:, 2 : 2 + nu][:, free]).max(axis=1, initial=0.0)
     residual = np.maximum(gradient, np.abs(solution.phi) / np.maximum(1.0, solution.results[:, 1]) if zero else 0.0)
     solution.info[:, nu + 2] = residual
-    solution.info[:, -1] = residual < RESIDUAL_LIMIT
+    solution.info[:, CONVERGED] = residual < RESIDUAL_LIMIT
     return solution
 
 

@@ -251,7 +251,7 @@ def _columns(solution: Solution, zero: bool = False) -> Flat:
         "replicon": s.extra("replicon"),
     }
     names = s.module.UNKNOWNS
-    out["d_q"] = zeros.copy() if zero else s.q_error()
+    out["d_q"] = zeros.copy() if zero else s.overlaps()[2]
     out["d_q_hat"] = zeros.copy() if zero else s.extra("q_hat") * s.info[:, min(1, s.nu - 1)]
     if "Q" in names:
         out |= {"Q": s.norm, "lam": s.extra("lam"), "d_Q": s.norm * s.info[:, 3], "d_lam": s.info[:, 2]}

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..models import Discrete, Likelihood, Perceptron, Spherical
 from ..numerics.saddle import (
+    CONVERGED,
+    ROUNDING,
     Batch,
     Solution,
     evaluate,
@@ -20,7 +22,6 @@ from ..numerics.saddle import (
     has_zero_overlap,
     make_batch,
     newton,
-    sensitivity,
     start,
     zero_overlap,
 )
@@ -80,7 +81,60 @@ def solve(
         raise ValueError("branch: got 'perfect'; takes it only for a discrete teacher-student model")
     if branch == "all":
         return _all_branches(batch)
+    if branch is None and not batch.shape:
+        point = _plain_point(batch)
+        if point is not None:
+            return point
     return result(batch, thermodynamic(batch) if branch is None else _named(batch, branch))
+
+
+NEGATIVE = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
+Values = dict[str, Any]
+
+
+def counted(model: Perceptron) -> bool:
+    """Whether entropies count configurations, so that a negative one means that there are none."""
+    return isinstance(model.weights, Discrete) and model.weights.probabilities is None
+
+
+def quantities(s: Solution, branch: str) -> tuple[Values, Values]:
+    """Numbers and their errors at every point of a solution, converged or not."""
+    model, batch, nu = s.batch.model, s.batch, s.nu
+    info, names, zero = s.info, s.module.UNKNOWNS, branch == "q=0"
+    replicon, phi, norm = s.extra("replicon"), s.phi, s.norm
+    q_hat = s.extra("q_hat")
+    q, gap, d_q = s.overlaps()
+    numbers: Values = {
+        "q": 0.0 if zero else q,
+        "one_minus_q": gap,
+        "q_hat": 0.0 if zero else q_hat,
+        "Q": norm,
+        "free_entropy": phi,
+        "entropy": phi,
+        "replicon": replicon,
+        "residual": info[:, nu + 2],
+        "condition": info[:, nu + 3],
+    }
+    errors: Values = {
+        "q": 0.0 if zero else d_q,
+        "q_hat": 0.0 if zero else q_hat * (info[:, 1] if "qhat" in names else 2 * info[:, 0]),
+        "Q": norm * info[:, names.index("Q")] if "Q" in names else 0.0,
+        "free_entropy": info[:, nu + 1],
+        "entropy": info[:, nu + 1],
+        "replicon": info[:, -2] + 1e-15 * (1 + np.abs(replicon)),
+    }
+    if "lambda" in names or isinstance(model.weights, Spherical):
+        lam = s.extra("lam")
+        numbers["lam"] = lam
+        errors["lam"] = info[:, names.index("lambda")] if "lambda" in names else lam * info[:, 0]
+    if not model.hard:
+        loglik = s.extra("loglik")
+        noise = info[:, -1] + ROUNDING * np.abs(loglik)
+        numbers["entropy"], errors["entropy"] = phi - loglik, info[:, nu + 1] + noise
+        if batch.beta is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                numbers["energy"], errors["energy"] = -loglik / batch.beta, noise / batch.beta
+    return numbers, errors
 
 
 class Columns:
@@ -125,52 +179,14 @@ class Columns:
         """Write the converged points of a solution of the sub-batch ``index``."""
         ok = solution.converged
         at = index[ok]
-        n, e, s = self.number, self.error, solution
-        info = s.info[ok]
-        nu = s.nu
-        zero = branch == "q=0"
-        n["q"][at] = 0.0 if zero else s.q[ok]
-        n["one_minus_q"][at] = s.gap[ok]
-        n["q_hat"][at] = 0.0 if zero else s.extra("q_hat")[ok]
-        e["q"][at] = 0.0 if zero else s.q_error()[ok]
-        names = s.module.UNKNOWNS
-        if "qhat" in names:
-            e["q_hat"][at] = 0.0 if zero else s.extra("q_hat")[ok] * info[:, 1]
-        else:
-            e["q_hat"][at] = 0.0 if zero else s.extra("q_hat")[ok] * info[:, 0] * 2
-        n["Q"][at] = s.norm[ok]
-        e["Q"][at] = s.norm[ok] * info[:, names.index("Q")] if "Q" in names else 0.0
-        if "lambda" in names or isinstance(self.batch.model.weights, Spherical):
-            n["lam"][at] = s.extra("lam")[ok]
-            e["lam"][at] = info[:, names.index("lambda")] if "lambda" in names else s.extra("lam")[ok] * info[:, 0]
-        n["free_entropy"][at] = s.phi[ok]
-        e["free_entropy"][at] = info[:, nu + 1]
-        model = self.batch.model
-        loglik = s.extra("loglik")[ok]
-        if model.hard:
-            n["entropy"][at] = s.phi[ok]
-            e["entropy"][at] = info[:, nu + 1]
-        else:
-            n["entropy"][at] = s.entropy[ok]
-            e["entropy"][at] = info[:, nu + 1] + _slope(s, "loglik")[ok] + 4e-16 * np.abs(loglik)
-            if self.batch.beta is not None:
-                b = self.batch.beta[at]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    n["energy"][at] = np.where(b > 0, -loglik / b, np.nan)
-                    e["energy"][at] = np.where(b > 0, (_slope(s, "loglik")[ok] + 4e-16 * np.abs(loglik)) / b, np.nan)
-        n["replicon"][at] = s.extra("replicon")[ok]
-        e["replicon"][at] = _slope(s, "replicon")[ok] + 1e-15 * (1 + np.abs(s.extra("replicon")[ok]))
-        n["residual"][at] = info[:, nu + 2]
-        n["condition"][at] = info[:, nu + 3]
-        self.status[at] = "converged"
-        self.branch[at] = branch
-        if isinstance(model.weights, Discrete) and model.weights.probabilities is None:
-            negative = at[n["entropy"][at] < -e["entropy"][at] - 1e-15]
-            if branch != "perfect":
-                self.status[negative] = "unphysical"
-                self.message[negative] = (
-                    "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
-                )
+        numbers, errors = quantities(solution, branch)
+        for columns, values in ((self.number, numbers), (self.error, errors)):
+            for name, value in values.items():
+                columns[name][at] = value[ok] if isinstance(value, np.ndarray) else value
+        self.status[at], self.branch[at] = "converged", branch
+        if counted(self.batch.model):
+            negative = at[numbers["entropy"][ok] < -errors["entropy"][ok] - 1e-15]
+            self.status[negative], self.message[negative] = "unphysical", NEGATIVE
 
     def build(self, shape: tuple[int, ...], **extra: Any) -> SaddlePoint | Curve:
         """The result in the shape asked for."""
@@ -220,10 +236,6 @@ def _unknowns(batch: Batch) -> tuple[str, ...]:
     return tuple(load(batch.model).UNKNOWNS)
 
 
-def _slope(solution: Solution, name: str) -> np.ndarray:
-    return sensitivity(solution, lambda s: s.extra(name))
-
-
 def _named(batch: Batch, branch: str) -> Columns:
     columns = Columns(batch)
     index = np.arange(batch.size)
@@ -252,7 +264,7 @@ def thermodynamic(batch: Batch) -> Columns:
         if broken.size:
             # beyond the instability of q = 0 a solution with q > 0 takes over where there is one
             other = follow(batch.take(broken))
-            other.info[other.q < 1e-8, -1] = 0.0
+            other.info[other.q < 1e-8, CONVERGED] = 0.0
             columns.fill(broken, other, "typical")
             if isinstance(model.weights, Spherical) and model.hard:
                 columns.clear(broken[~other.converged])
@@ -371,6 +383,49 @@ def _imbalance(solution: Solution, equation: int) -> np.ndarray:
     return solution.results[:, solution.module.AT_ALPHA - solution.nu + equation]
 
 
+def _plain_point(batch: Batch) -> SaddlePoint | None:
+    """The common case without the machinery of columns: one point of a storage model whose branch needs no choice."""
+    model = batch.model
+    if (
+        model.teacher
+        or has_zero_overlap(model)
+        or batch.alpha[0] == 0
+        or (batch.beta is not None and batch.beta[0] == 0)
+    ):
+        return None
+    solution = follow(batch)
+    if not solution.converged[0]:
+        return None
+    found = quantities(solution, "typical")
+    numbers: Values
+    errors: Values
+    numbers, errors = ({k: v if isinstance(v, float) else v.item() for k, v in d.items()} for d in found)
+    negative = counted(model) and numbers["entropy"] < -errors["entropy"] - 1e-15
+    if "Q" not in solution.module.UNKNOWNS:
+        errors["Q"] = None
+        numbers["Q"] = None if numbers["Q"] == 1.0 else numbers["Q"]
+    if numbers["condition"] <= CONDITION_REPORTED:
+        numbers["condition"] = None
+    smooth = isinstance(model.likelihood, Likelihood)
+    return SaddlePoint(
+        model=model,
+        alpha=batch.alpha.item(),
+        kappa=None if smooth else batch.kappa.item(),
+        beta=None if batch.beta is None else batch.beta.item(),
+        status="unphysical" if negative else "converged",
+        message=NEGATIVE if negative else "",
+        branch="typical",
+        dominant=True,
+        stable=numbers["replicon"] > 0,
+        error=errors["free_entropy"],
+        errors={k: errors.get(k) for k in ERRORS},
+        **numbers,
+    )
+
+
+ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
+
+
 def _scan(batch: Batch) -> list[Columns]:
     """Further solutions: along q with the conjugates from their explicit equations, Newton from every change of sign.
 
@@ -399,7 +454,7 @@ def _scan(batch: Batch) -> list[Columns]:
         if not index.size:
             continue
         solution = newton(part.take(index), x)
-        solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), -1] = 0.0
+        solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), CONVERGED] = 0.0
         columns = Columns(batch)
         columns.fill(positive[index], solution, "middle")
         out.append(columns)
