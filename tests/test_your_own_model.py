@@ -87,6 +87,15 @@ def test_a_step_seen_through_noise_is_a_step_with_more_variance():
     assert point.q == pytest.approx(w @ np.tanh(np.sqrt(point.q_hat) * x) ** 2, abs=VALUE)
 
 
+def test_a_likelihood_with_a_zero_inside():
+    """Theta = u^2: E Theta(sqrt(V) z) = V, so at q = 0 phi = log 2, f'' = 2 and the instability is at alpha = 1/4."""
+    model = rp.Perceptron(weights="binary", likelihood=rp.Likelihood(rp.field**2))
+    point = rp.solve(model, 0.1)
+    assert point.branch == "q=0" and point.free_entropy == pytest.approx(np.log(2), abs=VALUE)
+    assert point.replicon == pytest.approx(1 - 4 * 0.1, abs=1e-8)
+    assert rp.at_line(model).value == pytest.approx(0.25, abs=1e-8)
+
+
 @pytest.mark.parametrize(
     ("expr", "message"),
     [

@@ -137,7 +137,7 @@ def _log_theta(model: Perceptron) -> str:
 
     assert isinstance(model.likelihood, Likelihood)
     expr = model.likelihood.expr
-    logarithm = sp.expand_log(sp.log(expr), force=True)
+    logarithm = sp.expand_log(sp.log(expr))  # not forced: log u^2 is not 2 log u for u < 0
     if not isinstance(logarithm, sp.log):
         code = sp.pycode(piecewise(logarithm), fully_qualified_modules=True)
         body = f"    return {code}"

@@ -522,6 +522,8 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
     for part in np.array_split(loads, max(1, loads.size // CHUNK)):
         best = branch(part)
         value = np.concatenate([value, np.where(best.converged, observable(best), np.nan)])
+        if np.isnan(observable(best)[best.converged]).any():
+            raise ArithmeticError("the observable could not be evaluated on the branch")
         if (value < 0).any():
             break
     negative = np.flatnonzero(value < 0)
