@@ -318,8 +318,8 @@ def evaluate(batch: Batch, x: np.ndarray, level: int = 1) -> Solution:
     return Solution(batch, module, np.array(x), batch.alpha.copy(), results, info)
 
 
-def start(batch: Batch, logit: float) -> np.ndarray:
-    """Unknowns with q/Q given by its logit and the conjugates from their explicit equations at that q."""
+def start(batch: Batch, logit: float, shrink: float = 1.0) -> np.ndarray:
+    """Unknowns with q/Q given by its logit, Q a share of its free value, conjugates from their explicit equations."""
     module = load(batch.model)
     names = module.UNKNOWNS
     x = np.zeros((batch.size, module.NU))
@@ -327,7 +327,7 @@ def start(batch: Batch, logit: float) -> np.ndarray:
     if "Q" in names:
         w = batch.model.weights
         assert isinstance(w, Discrete)
-        x[:, names.index("Q")] = np.log(np.mean(np.square(w.values)))
+        x[:, names.index("Q")] = np.log(shrink * np.mean(np.square(w.values)))
     if module.NU == 1:
         return x
     out = evaluate(batch, x, level=0).results

@@ -136,7 +136,7 @@ def threshold(batch: Batch, criterion: str) -> Flat:
     """Flat columns value, error, status, replicon and order parameters of one criterion."""
     if not batch.model.hard:
         return _freezing(batch)
-    trivial = _zero_vector_solves(batch)
+    trivial = zero_vector_solves(batch)
     if trivial.any():
         out = _allocate(batch, trivial)
         if (~trivial).any():
@@ -167,38 +167,25 @@ def threshold(batch: Batch, criterion: str) -> Flat:
 def _freezing(batch: Batch) -> Flat:
     """Soft likelihood on a finite set: the load at which the entropy phi - alpha <log Theta> of the Gibbs measure vanishes."""
     zero = has_zero_overlap(batch.model)
-    columns: list[Flat] = []
+    out = _allocate(batch, np.zeros(batch.size, dtype=bool))
+    out["positive"] = np.zeros(batch.size, dtype=bool)
     for i in range(batch.size):
         try:
             found = first_crossing(batch.take(np.array([i])), FREEZING_LOADS, lambda s: s.entropy)
         except ArithmeticError:
-            found = None
-        if found is None:
-            nan = np.full(1, np.nan)
-            columns.append(
-                {
-                    "value": nan,
-                    "error": nan,
-                    "ok": np.zeros(1, dtype=bool),
-                    "q": nan,
-                    "q_hat": nan,
-                    "replicon": nan,
-                }
-            )
             continue
-        alpha, error, s = found
-        columns.append(
-            {
-                **_columns(s, zero),
-                "value": np.array([alpha]),
-                "error": np.array([error]),
-                "ok": np.ones(1, dtype=bool),
-            }
-        )
-    return {k: np.concatenate([c.get(k, np.full(1, np.nan)) for c in columns]) for k in columns[0]}
+        if found is None:
+            out["positive"][i] = True
+            continue
+        out["value"][i], out["error"][i], s = found
+        out["ok"][i] = True
+        for name, column in _columns(s, zero).items():
+            if name not in ("value", "error", "ok"):
+                out.setdefault(name, np.full(batch.size, np.nan))[i] = column[0]
+    return out
 
 
-def _zero_vector_solves(batch: Batch) -> np.ndarray:
+def zero_vector_solves(batch: Batch) -> np.ndarray:
     """Whether W = 0 is allowed and satisfies every pattern with room to spare: then no load is too large."""
     w = batch.model.weights
     if not (isinstance(w, Discrete) and 0.0 in w.values):
@@ -370,6 +357,9 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     ok = flat["ok"]
     status = np.where(ok, "converged", "not-converged").astype(object)
     message = np.where(ok, "", "no start reached a residual below 1e-10").astype(object)
+    positive = np.asarray(flat.get("positive", np.zeros(batch.size)), dtype=bool)
+    status[positive] = "no-solution"
+    message[positive] = f"the entropy stays positive up to load {FREEZING_LOADS[-1]:g}: no freezing found"
     diverges = np.asarray(flat.get("diverges", np.zeros(batch.size)), dtype=bool)
     status[diverges] = "diverges"
     message[diverges] = "no finite capacity: every field, or the zero weight vector, satisfies all patterns"

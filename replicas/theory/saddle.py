@@ -30,6 +30,8 @@ from ..results import Curve, SaddlePoint, verdict
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
+SHARES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)  # of the free self-overlap, from which sparse saddles are sought
+TIE = 1e-14  # free entropies closer than this are equal to rounding
 NEAR_A_FOLD = 0.05  # imbalance of a saddle-point equation under which a pair of roots may hide between two scan points
 SAME_BRANCH = 1e-6  # two solutions whose logits differ by less are one
 ANSATZES = ("rs",)
@@ -272,11 +274,40 @@ def thermodynamic(batch: Batch) -> Columns:
         columns.dominant[:] = True
         return columns
     columns = _named(batch, "typical")
+    columns.dominant[:] = True
+    _sparse(columns)
     if model.teacher and isinstance(model.weights, Discrete):
         # negative entropy, or a branch that ended with one: perfect learning has taken over
         _perfect(columns, np.flatnonzero(np.isin(columns.status, ("unphysical", "branch-ended"))))
-    columns.dominant[:] = True
     return columns
+
+
+def _sparse(columns: Columns) -> None:
+    """W = 0 satisfies every pattern with room to spare: a saddle of small Q coexists, and wins where its phi is larger."""
+    from .capacity import zero_vector_solves
+
+    batch = columns.batch
+    index = (
+        np.flatnonzero(zero_vector_solves(batch) & (batch.alpha > 0))
+        if not batch.model.teacher
+        else np.empty(0, dtype=int)
+    )
+    if not index.size or batch.beta is not None:
+        return
+    part = batch.take(index)
+    for shrink in SHARES:
+        solution = newton(part, start(part, 0.0, shrink))
+        phi = columns.number["free_entropy"][index]
+        with np.errstate(invalid="ignore"):
+            better = solution.converged & ~(solution.phi <= phi + 1e-9)
+        if better.any():
+            columns.status[index[better]], columns.message[index[better]] = "converged", ""
+            columns.fill(index[better], solution.pick(better), "sparse")
+    lost = index[columns.status[index] != "converged"]
+    columns.dominant[lost] = False
+    columns.message[lost] = (
+        "the zero weight vector satisfies every pattern: sparse weights dominate, and their saddle was not reached"
+    )
 
 
 def _empty(columns: Columns, index: np.ndarray) -> None:
@@ -389,6 +420,7 @@ def _plain_point(batch: Batch) -> SaddlePoint | None:
     if (
         model.teacher
         or has_zero_overlap(model)
+        or (isinstance(model.weights, Discrete) and 0.0 in model.weights.values)
         or batch.alpha[0] == 0
         or (batch.beta is not None and batch.beta[0] == 0)
     ):
@@ -501,7 +533,9 @@ def _all_branches(batch: Batch) -> Curve:
             (c.number["free_entropy"][i] for j, c in rows if j == i and c.branch[i] != "middle"),
             default=-np.inf,
         )
-        merged.dominant[k] = columns.number["free_entropy"][i] >= best and columns.branch[i] != "middle"
+        # at a transition two branches tie: both are dominant to within their errors
+        tie = columns.error["free_entropy"][i] + TIE
+        merged.dominant[k] = columns.number["free_entropy"][i] >= best - tie and columns.branch[i] != "middle"
     curve = merged.build((len(rows),))
     assert isinstance(curve, Curve)
     return curve
