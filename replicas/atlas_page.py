@@ -1,6 +1,6 @@
 """The page of the atlas: HTML that needs no network, reads on a phone, and follows the reader's light or dark setting.
 
-Numbers stand in the notation of tables: 0.83307859(3) means an error bound of 3 in the last digit.
+Numbers stand in the notation of tables: 1.234(5) means an error bound of 5 in the last digit.
 """
 
 from __future__ import annotations

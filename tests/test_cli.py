@@ -432,7 +432,7 @@ def test_derive_writes_a_file_and_checks_each_step(run, tmp_path):
 
 def test_derive_with_a_wrong_step_is_exit_code_one(run, monkeypatch):
     derivation = rp.derive(rp.Perceptron(weights="binary"))
-    wrong = derivation.with_step(3, derivation[3].expression * 2)
+    wrong = derivation.with_step(2, derivation[2].expression * 2)
     monkeypatch.setattr(rp, "derive", lambda *_: wrong)
     code, _, err = run("derive --weights binary --check")
     assert code == 1 and re.search(r"^step 3: .*: FAILS", err, re.MULTILINE)

@@ -36,6 +36,19 @@ class CheckResult:
         return self.passed
 
 
+class Checks(tuple[CheckResult, ...]):
+    """The checks of a derivation, in order: true when all passed; ``failed`` lists those that did not."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return all(c.passed for c in self)
+
+    @property
+    def failed(self) -> list[CheckResult]:
+        return [c for c in self if not c.passed]
+
+
 @dataclass(frozen=True)
 class Step:
     """One rewriting: what is claimed (``statement``), the ``expression`` reached, ``why`` it follows, and its check.
@@ -85,20 +98,20 @@ class Derivation:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, number: int) -> Step:
-        """Step by its number (from 1)."""
-        if not 1 <= number <= len(self.steps):
-            raise IndexError(f"step: got {number}; takes 1 to {len(self.steps)}")
-        return self.steps[number - 1]
+    def __getitem__(self, i: int) -> Step:
+        """The step at index i (from 0, like ``steps``; it is displayed with the number i + 1)."""
+        if not 0 <= i < len(self.steps):
+            raise IndexError(f"step: got index {i}; takes 0 to {len(self.steps) - 1}")
+        return self.steps[i]
 
     def with_step(self, i: int, expr: Any) -> Derivation:
-        """The derivation with the expression of step number i (from 1) replaced: its check then judges the new one."""
+        """The derivation with the expression of ``steps[i]`` replaced: its check then judges the new one."""
         step = replace(self[i], expression=sp.sympify(expr))
-        return replace(self, steps=tuple(step if s.number == i else s for s in self.steps))
+        return replace(self, steps=(*self.steps[:i], step, *self.steps[i + 1 :]))
 
-    def check(self) -> list[CheckResult]:
-        """Run the numerical check of every step."""
-        return [step.check() for step in self.steps]
+    def check(self) -> Checks:
+        """Run the numerical check of every step; the result is true when all of them passed."""
+        return Checks(step.check() for step in self.steps)
 
     def to_latex(self) -> str:
         from .render import to_latex

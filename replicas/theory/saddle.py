@@ -92,6 +92,7 @@ def solve(
 
 NEGATIVE = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
 Values = dict[str, Any]
+ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
 
 
 def counted(model: Perceptron) -> bool:
@@ -145,26 +146,8 @@ class Columns:
     def __init__(self, batch: Batch):
         self.batch = batch
         size = batch.size
-        self.number = {
-            k: np.full(size, np.nan)
-            for k in (
-                "q",
-                "q_hat",
-                "one_minus_q",
-                "Q",
-                "lam",
-                "free_entropy",
-                "entropy",
-                "energy",
-                "replicon",
-                "residual",
-                "condition",
-            )
-        }
-        self.error = {
-            k: np.full(size, np.nan)
-            for k in ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
-        }
+        self.number = {k: np.full(size, np.nan) for k in ("one_minus_q", *SaddlePoint.computed)}
+        self.error = {k: np.full(size, np.nan) for k in ERRORS}
         self.status = np.full(size, "no-solution", dtype=object)
         self.message = np.full(size, "", dtype=object)
         self.branch = np.full(size, "", dtype=object)
@@ -453,9 +436,6 @@ def _plain_point(batch: Batch) -> SaddlePoint | None:
         errors={k: errors.get(k) for k in ERRORS},
         **numbers,
     )
-
-
-ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
 
 
 def _scan(batch: Batch) -> list[Columns]:
