@@ -21,6 +21,7 @@ MAX_LEVEL = 3  # refinements of the quadrature before a point is given up
 ROUNDING = 1.5e-15  # relative error of a term, as in the driver
 NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved, as in the driver
 RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
+WIDE_MULTIPLIER = 2e3  # |lam| between which a self-overlap is matched
 SMALLEST = 1e-200  # floor of a self-overlap on its way to zero
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
 STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour
@@ -432,21 +433,40 @@ def has_zero_overlap(model: Perceptron) -> bool:
     return model.even and symmetric(model)
 
 
-def zero_overlap(batch: Batch, zero: bool = False) -> Solution:
-    """The q = q_hat = 0 solution: annealed averages; Newton in lam and Q where they are free (and alpha if ``zero``)."""
+def multiplier(weights: Discrete, norm: float) -> float:
+    """lam at which the free measure exp(-lam w^2/2) has mean square ``norm``."""
+    from scipy.optimize import brentq
+
+    squares, logs = np.square(weights.values), np.array(weights.log_measure)
+
+    def excess(lam: float) -> float:
+        exponent = logs - lam * squares / 2
+        p = np.exp(exponent - exponent.max())
+        return float(p @ squares / p.sum() - norm)
+
+    return float(brentq(excess, -WIDE_MULTIPLIER, WIDE_MULTIPLIER))
+
+
+def zero_overlap(batch: Batch, zero: bool = False, shrink: float = 1.0) -> Solution:
+    """The q = q_hat = 0 solution: annealed averages; Newton in lam and Q where they are free (and alpha if ``zero``).
+
+    ``shrink`` < 1 starts from that share of the free self-overlap, in search of a saddle of sparse weights.
+    """
     module = load(batch.model)
     x = np.full((batch.size, module.NU), NO_OVERLAP)
     names = module.UNKNOWNS
     alpha = batch.alpha.copy()
     free = [i for i, name in enumerate(names) if name in ("lambda", "Q")]
     if free:
-        x[:, 2] = 0.0
         assert isinstance(batch.model.weights, Discrete)
-        x[:, 3] = np.log(np.mean(np.square(batch.model.weights.values)))
+        norm = shrink * float(np.mean(np.square(batch.model.weights.values)))
+        x[:, 2], x[:, 3] = (0.0 if shrink == 1.0 else multiplier(batch.model.weights, norm)), np.log(norm)
     size_last = np.inf
     for step_number in range(100):
         solution = evaluate(batch.with_alpha(alpha), x)
-        if free and step_number < 20:  # damped start: lam from its explicit equation, Q from d phi/d lam
+        if (
+            free and shrink == 1.0 and step_number < 20
+        ):  # damped start: lam from its explicit equation, Q from d phi/d lam
             x[:, 2] -= solution.results[:, 2 + 3]
             x[:, 3] = np.log(np.maximum(solution.norm - 2 * solution.results[:, 2 + 2], SMALLEST))
             continue

@@ -103,7 +103,7 @@ def counted(model: Perceptron) -> bool:
 def quantities(s: Solution, branch: str) -> tuple[Values, Values]:
     """Numbers and their errors at every point of a solution, converged or not."""
     model, batch, nu = s.batch.model, s.batch, s.nu
-    info, names, zero = s.info, s.module.UNKNOWNS, branch == "q=0"
+    info, names, zero = s.info, s.module.UNKNOWNS, branch.endswith("q=0")
     replicon, phi, norm = s.extra("replicon"), s.phi, s.norm
     q_hat = s.extra("q_hat")
     q, gap, d_q = s.overlaps()
@@ -255,6 +255,7 @@ def thermodynamic(batch: Batch) -> Columns:
                 columns.clear(broken[~other.converged])
                 _explain(columns)
         columns.dominant[:] = True
+        _sparse(columns)
         return columns
     columns = _named(batch, "typical")
     columns.dominant[:] = True
@@ -277,15 +278,15 @@ def _sparse(columns: Columns) -> None:
     )
     if not index.size or batch.beta is not None:
         return
-    part = batch.take(index)
+    part, even = batch.take(index), has_zero_overlap(batch.model)
     for shrink in SHARES:
-        solution = newton(part, start(part, 0.0, shrink))
+        solution = zero_overlap(part, shrink=shrink) if even else newton(part, start(part, 0.0, shrink))
         phi = columns.number["free_entropy"][index]
         with np.errstate(invalid="ignore"):
             better = solution.converged & ~(solution.phi <= phi + 1e-9)
         if better.any():
             columns.status[index[better]], columns.message[index[better]] = "converged", ""
-            columns.fill(index[better], solution.pick(better), "sparse")
+            columns.fill(index[better], solution.pick(better), "q=0" if even else "sparse")
     lost = index[columns.status[index] != "converged"]
     columns.dominant[lost] = False
     columns.message[lost] = (

@@ -365,3 +365,15 @@ def test_window_bifurcation_is_continuous():
     zero = rp.solve(model, line.value * (1 + 1e-3), branch="q=0")
     assert abs(zero.free_entropy - near.free_entropy[1]) < 1e-4
     assert zero.stable is False and near.replicon[0] > 0
+
+
+def test_the_larger_of_two_annealed_saddles_is_dominant():
+    """Ternary weights in a narrow window: at alpha = 0.8 the saddle of sparse weights, Q = 0.0065, beats Q = 0.46 (phi = -0.16)."""
+    point = rp.solve(rp.Perceptron("ternary", kappa=0.2, likelihood="window"), 0.8)
+    assert point.status == "converged" and point.dominant
+    # independent: phi(Q) = entropy of the weights at mean square Q + alpha log P(|sqrt(Q) z| < kappa), maximised over Q
+    grid = np.geomspace(1e-3, 0.99, 20001)
+    entropy = -grid * np.log(grid / 2) - (1 - grid) * np.log1p(-grid)
+    phi = entropy + 0.8 * np.array([math.log(math.erf(0.2 / math.sqrt(2 * Q))) for Q in grid])
+    assert point.free_entropy == pytest.approx(phi.max(), abs=1e-7)  # of the grid's spacing, squared
+    assert point.Q == pytest.approx(grid[phi.argmax()], rel=1e-3)
