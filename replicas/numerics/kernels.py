@@ -39,16 +39,6 @@ def density(x):
 
 
 @njit(cache=True, error_model="numpy")
-def split_square(x):
-    """x^2 as a double and its rounding error (Dekker)."""
-    c = 134217729.0 * x
-    high = c - (c - x)
-    low = x - high
-    p = x * x
-    return p, ((high * high - p) + 2.0 * high * low) + low * low
-
-
-@njit(cache=True, error_model="numpy")
 def tail(x):
     """H(x) for |x| < 27 or so: erfc(x/sqrt 2)/2, corrected for the rounding of its argument."""
     y = x * SQRT_HALF

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -502,11 +502,20 @@ def zero_overlap(batch: Batch, zero: bool = False, shrink: float = 1.0) -> Solut
     nu = module.NU
     solution.info[:] = 0.0
     solution.info[:, :nu] = ROUNDING
+    if free:  # what a rounding of each equation does to lam and Q
+        inverse = np.abs(np.linalg.pinv(np.nan_to_num(solution.hessian[:, free][:, :, free])))
+        magnitude = solution.results[:, 2 + nu : 2 + 2 * nu][:, free]
+        solution.info[:, free] += ROUNDING * (inverse @ magnitude[..., None])[..., 0]
     rounding = np.abs(solution.phi - coarse.phi) + ROUNDING * np.maximum(1.0, solution.results[:, 1])
     solution.info[:, nu + 1] = rounding
     solution.info[:, nu] = rounding / np.abs(solution.dphi_dalpha) if zero else 0.0
     gradient = np.abs(solution.results[:, 2 : 2 + nu][:, free]).max(axis=1, initial=0.0)
     residual = np.maximum(gradient, np.abs(solution.phi) / np.maximum(1.0, solution.results[:, 1]) if zero else 0.0)
+    if free and zero:  # the threshold carries its own error to them
+        drift = np.abs(inverse @ np.nan_to_num(solution.alpha_column[:, free])[..., None])[..., 0]
+        solution.info[:, free] += drift * solution.info[:, nu : nu + 1]
+    for column, name in ((-2, "replicon"), (-1, "loglik")):
+        solution.info[:, column] = sensitivity(solution, partial(_extra, name)) if free else 0.0
     solution.info[:, nu + 2] = residual
     solution.info[:, CONVERGED] = residual < RESIDUAL_LIMIT
     return solution
@@ -514,6 +523,10 @@ def zero_overlap(batch: Batch, zero: bool = False, shrink: float = 1.0) -> Solut
 
 CHUNK = 10  # loads scanned at a time
 Observable = Callable[[Solution], np.ndarray]
+
+
+def _extra(name: str, solution: Solution) -> np.ndarray:
+    return solution.extra(name)
 
 
 def sensitivity(solution: Solution, observable: Observable) -> np.ndarray:

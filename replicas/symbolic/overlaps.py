@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from . import symbols as S
 from .numeric import Env, Matrix, NumericNode, evaluate
 
 LogIntegralLeaves = Mapping[str, Any]
@@ -158,8 +157,3 @@ class Moment(NumericNode):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         s = printer._print(self.args[0])
         return rf"\log\overline{{Z^{{{s}}}}}"
-
-
-def latex_size(teacher: bool) -> sp.Expr:
-    """Number of coupled replicas: n, or n + 1 when the teacher is one of them."""
-    return S.n + 1 if teacher else S.n

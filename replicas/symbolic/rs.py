@@ -113,7 +113,7 @@ def functional(model: Perceptron) -> Functional:
     def mean(obs: sp.Expr) -> sp.Expr:
         return Tilt(level, f0, obs)
 
-    f1, f2, f3 = (Leaf("f", 1, k, 0, S.omega, V) for k in (1, 2, 3))
+    f2, f3 = (Leaf("f", 1, k, 0, S.omega, V) for k in (2, 3))
     squares = mean(f2**2)
     observables = {
         # replicon eigenvalue of the quadratic fluctuations, positive when the RS saddle is stable

@@ -365,6 +365,7 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     message[diverges] = "no finite capacity: every field, or the zero weight vector, satisfies all patterns"
     flat["value"][diverges] = np.inf
     stable = flat["replicon"] >= -MARGINAL
+    bound_only = criterion == "first-moment" and not has_zero_overlap(model)  # q = 0 is no saddle point there
     order: dict[str, Any] = {
         k: batch.out(np.where(ok, flat[k], np.nan))
         for k in ("q", "q_hat", "Q", "lam")
@@ -389,7 +390,7 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
         criterion=criterion,
         errors={"value": batch.out(error), **_order_errors(batch, flat, order)},
         order_parameters=order,
-        stable=batch.out(verdict(ok, stable)),
+        stable=None if bound_only else batch.out(verdict(ok, stable)),
         statement=batch.out(statement),
         status=batch.out(status),
         message=batch.out(message),

@@ -169,17 +169,8 @@ def evaluate_mp(ctx, expr, values):
     names = [sp.Symbol(n) for n in values]
     flat = expr.xreplace(dict(zip(outer, symbols)))
     flat = flat.xreplace({s: sp.Symbol(s.name) for s in flat.free_symbols if s not in symbols})
-    function = _compiled(flat, (*names, *symbols), id(ctx)) or sp.lambdify(
-        [*names, *symbols], flat, [mpmath_functions(ctx) | {"sech": ctx.sech}]
-    )
+    function = sp.lambdify([*names, *symbols], flat, [mpmath_functions(ctx) | {"sech": ctx.sech}])
     return function(*values.values(), *(evaluate_mp(ctx, t, values) for t in outer))
-
-
-_FUNCTIONS: dict = {}
-
-
-def _compiled(flat, names, key):
-    return _FUNCTIONS.get((flat, names, key))
 
 
 def _same_at_random_points(left, right):
