@@ -206,15 +206,15 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     term_grad = [[[code_symbols(func.derivative(t, y)) for y in columns] for t in g] for g in grad]
     term_code = [[code_symbols(t) for t in g] for g in grad]
     extras = {k: code_symbols(v) for k, v in func.observables.items()}
-    loglik = towers[S.omega].name(sp.Symbol("loglik"))
     for k, x in enumerate((S.q_hat, S.lam)):
         extras[("q_hat", "lam")[k]] = code_symbols(func.eliminated[x]) if x in func.eliminated else x
-    extras["loglik"] = S.alpha * loglik
+    extras["loglik"] = extras.pop("loglik")  # last: where the driver looks for it
+
+    def slot(leaf: sp.Expr) -> sp.Expr:  # kernels leave f and its derivatives in d[0..4], <log Theta> in d[5]
+        return sp.Symbol("d5" if leaf.name == "l" else f"d{int(leaf.k[0])}", real=True)
 
     def obs_code(obs: sp.Expr) -> str:
-        if obs == sp.Symbol("loglik"):
-            return "d[5]"
-        return printed(obs.replace(lambda e: isinstance(e, Leaf), lambda e: sp.Symbol(f"d{int(e.k[0])}", real=True)))
+        return printed(obs.replace(lambda e: isinstance(e, Leaf), slot))
 
     at = func.replicas
     weight_set = model.weights
@@ -239,7 +239,7 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         lines.append(f"    lambda_ = {'qhat' if func.eliminated[S.lam] == S.q_hat else '0.0'}")
 
     def accumulate(tower: _Averages, indent: str, weight: str) -> list[str]:
-        out = [f"{indent}d{k} = d[{k}]" for k in range(5)]
+        out = [f"{indent}d{k} = d[{k}]" for k in range(6)]
         out += [f"{indent}{name} += {weight} * ({obs_code(obs)})" for obs, name in tower.index.items()]
         return out
 

@@ -20,8 +20,9 @@ import sympy as sp
 
 from ..models import Discrete, Likelihood, Perceptron, Spherical
 from . import symbols as S
+from .likelihood import exact_pieces
 from .nodes import Leaf
-from .special import A, G, H
+from .special import A, Between, G, H
 
 FIELD_SHORT = 0.5  # of that reach, kept in brute-force integrals over several replicas
 FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the root mean square weight: 9 standard deviations and more
@@ -129,8 +130,8 @@ def likelihood_values(model: Perceptron, u: np.ndarray, kappa: float | None, bet
 
 
 def exact(value: float) -> sp.Expr:
-    """A rational for a decimal that is one (weights are typed by people), else the float."""
-    return sp.nsimplify(sp.Float(value), rational=True) if float(value) == round(value, 12) else sp.Float(value)
+    """The decimal a float prints as: 0.3 is 3/10 (parameters are typed by people)."""
+    return sp.Rational(repr(float(value)))
 
 
 def _finite_sum(weights: Discrete) -> sp.Expr:
@@ -153,25 +154,49 @@ def _finite_sum(weights: Discrete) -> sp.Expr:
     return sp.log(total) + common
 
 
+def levels(model: Perceptron) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]] | None:
+    """(log Theta, low, high) where Theta > 0 is constant, edges exact or symbolic; None for a smooth likelihood."""
+    if isinstance(model.likelihood, Likelihood):
+        if model.likelihood.pieces is None:
+            return None
+        return [(sp.log(level), low, high) for level, low, high in exact_pieces(model.likelihood.expr, S.u)]
+    edge = sp.S.Zero if model.teacher else S.kappa
+    low, high = (edge, sp.oo) if model.likelihood == "threshold" else (-edge, edge)
+    return [(sp.S.Zero, low, high)]
+
+
 def pattern_leaf(model: Perceptron) -> LeafDefinition:
     """f of the model's likelihood."""
     closed: sp.Expr | None = None
-    x = lambda edge: (edge - S.omega) / sp.sqrt(S.V)  # noqa: E731
-    if isinstance(model.likelihood, Likelihood):
-        if model.likelihood.pieces is not None:
-            total = sp.S.Zero
-            for p in model.likelihood.pieces:
-                level = sp.exp(sp.Float(p.log_level)) if p.log_level else sp.S.One
-                low = sp.S.One if p.low == -math.inf else H(x(exact(p.low)))
-                high = sp.S.Zero if p.high == math.inf else H(x(exact(p.high)))
-                total += level * (low - high)
-            closed = sp.log(total)
-    else:
-        inside = H(x(S.kappa)) if model.likelihood == "threshold" else H(x(-S.kappa)) - H(x(S.kappa))
-        if model.teacher:
-            inside = H(-S.omega / sp.sqrt(S.V))
-        if model.beta is not None:
-            inside = sp.exp(-S.beta) + (1 - sp.exp(-S.beta)) * inside
-        closed = sp.log(inside)
+    pieces = levels(model)
+    if pieces is not None:
+        closed = sp.log(_mass(model, pieces))
     text = r"\log\int\!Dz\,\Theta(\omega+\sqrt V\,z)"
     return LeafDefinition("f", 1, S.omega, S.V, closed, text, _likelihood_measure(model))
+
+
+def _satisfied(low: sp.Expr, high: sp.Expr) -> sp.Expr:
+    """Probability that a field of mean omega and variance V lies between the edges."""
+    return Between((low - S.omega) / sp.sqrt(S.V), (high - S.omega) / sp.sqrt(S.V)) if low != -sp.oo or high != sp.oo else sp.S.One
+
+
+def _mass(model: Perceptron, pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> sp.Expr:
+    """E Theta of a piecewise-constant likelihood; violated patterns weigh exp(-beta) at finite temperature."""
+    total = sp.Add(*(sp.exp(level) * _satisfied(low, high) for level, low, high in pieces))
+    if model.beta is not None:
+        total = sp.exp(-S.beta) + (1 - sp.exp(-S.beta)) * total
+    return total
+
+
+def log_likelihood_leaf(model: Perceptron) -> LeafDefinition:
+    """<log Theta> in the measure that f normalises: what separates the free entropy of a soft likelihood from its entropy."""
+    pieces = levels(model)
+    closed = None
+    if pieces is not None:
+        mass = _mass(model, pieces)
+        if model.beta is None:
+            closed = sp.Add(*(level * sp.exp(level) * _satisfied(low, high) for level, low, high in pieces)) / mass
+        else:
+            closed = S.beta * sp.log(mass).diff(S.beta)
+    text = r"\langle\log\Theta\rangle"
+    return LeafDefinition("l", 1, S.omega, S.V, closed, text, _likelihood_measure(model))

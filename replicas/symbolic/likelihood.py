@@ -16,8 +16,8 @@ CONSTANT_TOLERANCE = 1e-14  # relative spread under which a piece counts as cons
 SAMPLES = 801  # points a piece on which sign and finiteness are looked at
 
 
-def break_points(expr: sp.Expr, u: sp.Symbol) -> tuple[float, ...]:
-    """Sorted real points where the expression is not analytic: jumps and kinks of its piecewise parts."""
+def break_points(expr: sp.Expr, u: sp.Symbol) -> tuple[sp.Expr, ...]:
+    """Sorted real points where the expression is not analytic: jumps and kinks of its piecewise parts, exact."""
     zeros: list[sp.Expr] = []
     for atom in expr.atoms(sp.Heaviside, sp.Abs, sp.sign):
         zeros.append(atom.args[0])
@@ -29,7 +29,7 @@ def break_points(expr: sp.Expr, u: sp.Symbol) -> tuple[float, ...]:
             for _, cond in atom.args
             for rel in getattr(cond, "atoms", lambda *_: ())(sp.core.relational.Relational)
         ]
-    points: set[float] = set()
+    points: set[sp.Expr] = set()
     for zero in zeros:
         roots = sp.solveset(zero, u, sp.S.Reals)
         if not isinstance(roots, sp.FiniteSet):
@@ -38,8 +38,27 @@ def break_points(expr: sp.Expr, u: sp.Symbol) -> tuple[float, ...]:
             raise ValueError(
                 f"likelihood: cannot find where {zero} changes sign; takes break points SymPy can solve for"
             )
-        points |= {float(r) for r in roots}
-    return tuple(sorted(points))
+        points |= {decimal_constants(r) for r in roots}
+    distinct = {float(r): r for r in points}
+    return tuple(distinct[r] for r in sorted(distinct))
+
+
+def decimal_constants(expr: sp.Expr) -> sp.Expr:
+    """Every float replaced by the decimal it prints as: 0.3 is 3/10."""
+    return expr.replace(lambda e: isinstance(e, sp.Float), lambda e: sp.Rational(repr(float(e))))
+
+
+def exact_pieces(expr: sp.Expr, u: sp.Symbol) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
+    """(level, low, high) of a piecewise-constant likelihood, exact; only where it is positive."""
+    edges = [-sp.oo, *(k for k in break_points(expr, u) if abs(k) < FIELD_RANGE), sp.oo]
+    whole = piecewise(decimal_constants(expr))
+    out = []
+    for low, high in itertools.pairwise(edges):
+        inside = (low if high == sp.oo else high) + (1 if high == sp.oo else -1) if sp.oo in (-low, high) else (low + high) / 2
+        level = sp.simplify(whole.subs(u, sp.S.Zero if low == -sp.oo and high == sp.oo else inside))
+        if level != 0:
+            out.append((level, low, high))
+    return out
 
 
 def piecewise(expr: sp.Expr) -> sp.Expr:
@@ -61,7 +80,7 @@ def analyse(
 
     Raises ValueError when the likelihood is negative, not finite, or zero everywhere on |u| <= 40.
     """
-    kinks = break_points(expr, u)
+    kinks = tuple(float(k) for k in break_points(expr, u))
     function = numpy_function(expr, u)
     edges = [-FIELD_RANGE, *[k for k in kinks if abs(k) < FIELD_RANGE], FIELD_RANGE]
     pieces: list[Piece] = []

@@ -16,7 +16,7 @@ import sympy as sp
 
 from .leaves import LeafDefinition
 from .nodes import Finite, Leaf, LogMean, Tilt
-from .special import A, G, H
+from .special import A, Between, G, H
 
 REACH = 9.0  # of standard normals: mass 2e-19 beyond
 PANELS, ORDER = 30, 12
@@ -82,6 +82,7 @@ _FUNCTIONS: dict[Any, Callable[[Any], Any]] = {
     H: lambda x: 0.5 * _erfc(np.asarray(x) / math.sqrt(2)),
     G: lambda x: np.exp(-(np.asarray(x) ** 2) / 2) / math.sqrt(2 * math.pi),
     A: lambda x: _mills(np.asarray(x, dtype=float)),
+    Between: lambda a, b: 0.5 * (_erfc(np.asarray(a) / math.sqrt(2)) - _erfc(np.asarray(b) / math.sqrt(2))),
 }
 
 
@@ -126,7 +127,7 @@ class Named(sp.Expr):
 
 def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
     """The number (or array, for array values in ``env``) that an expression stands for."""
-    if expr.is_Number or (expr.is_number and not expr.has(LogMean, Tilt, Leaf, H, G, A, NumericNode)):
+    if expr.is_Number or (expr.is_number and not expr.has(LogMean, Tilt, Leaf, H, G, A, Between, NumericNode)):
         return float(expr)
     if isinstance(expr, Named):
         return evaluate(expr.args[1], env, leaves)

@@ -15,7 +15,7 @@ import sympy as sp
 from ..models import Discrete, Perceptron, Spherical
 from . import symbols as S
 from .functional import Functional, split, tidy_algebra
-from .leaves import LeafDefinition, exact, pattern_leaf, weight_leaf
+from .leaves import LeafDefinition, exact, log_likelihood_leaf, pattern_leaf, weight_leaf
 from .nodes import Gaussian, Leaf, Level, LogMean, Tilt
 
 
@@ -122,6 +122,8 @@ def functional(model: Perceptron) -> Functional:
         "breaking_rise": mean(f3**2) / squares + cubes[3] / curvature**2,
         "breaking_fall": mean(f2**3) / squares + cubes[2] / curvature**2,
     }
+    leaves["l"] = log_likelihood_leaf(model)
+    observables["loglik"] = S.alpha * mean(leaves["l"].node(V))  # the free entropy less the entropy
     return Functional(free + S.alpha * patterns, unknowns, norm, at, leaves, eliminated, observables, model)
 
 

@@ -66,6 +66,33 @@ class A(sp.Function):
         return _call(printer, "A", self.args[0], exp)
 
 
+class Between(sp.Function):
+    """Gaussian probability of a < z < b, H(a) - H(b) without its cancellation in a common tail."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a: sp.Expr, b: sp.Expr) -> sp.Expr | None:
+        if b is sp.S.Infinity:
+            return H(a)
+        if a is sp.S.NegativeInfinity:
+            return H(-b)
+        return None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return -G(self.args[0]) if argindex == 1 else G(self.args[1])
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return (H(self.args[0]) - H(self.args[1]))._eval_evalf(prec)
+
+    def _sympystr(self, printer: sp.printing.printer.Printer) -> str:
+        return f"(H({printer._print(self.args[0])}) - H({printer._print(self.args[1])}))"
+
+    def _latex(self, printer: sp.printing.printer.Printer, exp: str | None = None) -> str:
+        difference = f"{_call(printer, 'H', self.args[0], None)}-{_call(printer, 'H', self.args[1], None)}"
+        return rf"\left[{difference}\right]" + (f"^{{{exp}}}" if exp else "")
+
+
 def _call(printer, name: str, arg: sp.Expr, exp: str | None) -> str:  # type: ignore[no-untyped-def]
     power = f"^{{{exp}}}" if exp else ""
     return rf"{name}{power}\left({printer._print(arg)}\right)"
@@ -86,12 +113,18 @@ def mills(ctx, x):  # type: ignore[no-untyped-def]
     return density(ctx, x) / tail(ctx, x)
 
 
+def between(ctx, a, b):  # type: ignore[no-untyped-def]
+    """H(a) - H(b), a < b, in an mpmath context: the tail that both lie in is subtracted, not the bulk."""
+    return tail(ctx, -b) - tail(ctx, -a) if a + b < 0 else tail(ctx, a) - tail(ctx, b)
+
+
 def mpmath_functions(ctx):  # type: ignore[no-untyped-def]
     """Module dictionary for ``sympy.lambdify`` bound to a private mpmath context."""
     return {
         "G": lambda x: density(ctx, x),
         "H": lambda x: tail(ctx, x),
         "A": lambda x: mills(ctx, x),
+        "Between": lambda a, b: between(ctx, a, b),
         **{
             name: getattr(ctx, name)
             for name in ("exp", "log", "sqrt", "cosh", "tanh", "sinh", "erf", "erfc", "pi", "mpf")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import mpmath
@@ -21,6 +22,20 @@ PANEL = 1  # widest panel
 CHORD = 36  # digits of a converged root
 
 
+@dataclass(frozen=True)
+class Precision:
+    """The constants above, for tables of other lengths."""
+
+    dps: int = DPS
+    reach: int = REACH
+    settled: int = SETTLED
+    legendre: int = LEGENDRE
+    chord: int = CHORD
+
+
+STANDARD = Precision()
+
+
 class ExactRS:
     """One model at one (kappa, beta): averages at a point, saddle points, thresholds."""
 
@@ -29,12 +44,14 @@ class ExactRS:
         values: Sequence[float] | None,
         task: str,
         likelihood: str = "threshold",
-        kappa: float = 0.0,
-        beta: float | None = None,
-        dps: int = DPS,
+        kappa: float | str = 0.0,
+        beta: float | str | None = None,
+        dps: int | None = None,
+        precision: Precision = STANDARD,
     ):
+        self.precision = precision
         self.mp = mpmath.MPContext()
-        self.mp.dps = dps
+        self.mp.dps = precision.dps if dps is None else dps
         self.values = None if values is None else [self.mp.mpf(v) for v in values]
         self.teacher = task == "teacher-student"
         self.window = likelihood == "window"
@@ -103,9 +120,10 @@ class ExactRS:
     def _sinh(self, observe: Callable[[Any], list[Any]], centre: Any, scale: Any) -> list[Any]:
         mp = self.mp
         delta = min(mp.one, scale)
-        if abs(centre) > REACH:
+        reach = self.precision.reach
+        if abs(centre) > reach:
             centre, delta = mp.zero, mp.one
-        low, high = mp.asinh((-REACH - centre) / delta), mp.asinh((REACH - centre) / delta)
+        low, high = mp.asinh((-reach - centre) / delta), mp.asinh((reach - centre) / delta)
 
         def node(y: Any) -> list[Any]:
             jacobian = delta * mp.cosh(y)
@@ -114,8 +132,9 @@ class ExactRS:
         return self._halve(node, low, high, mp.mpf("0.2"))
 
     def _halve(self, node: Callable[[Any], list[Any]], low: Any, high: Any, step: Any) -> list[Any]:
-        """Nested trapezoid until two steps agree to SETTLED digits."""
+        """Nested trapezoid until two steps agree to the digits of `settled`."""
         mp = self.mp
+        near = mp.mpf(10) ** -self.precision.settled
         first, last = int(mp.ceil(low / step)), int(mp.floor(high / step))
         total = [mp.fsum(column) for column in zip(*(node(i * step) for i in range(first, last + 1)))]
         old = [step * s for s in total]
@@ -127,9 +146,7 @@ class ExactRS:
             ]
             total = [a + b for a, b in zip(total, new)]
             now = [step * s for s in total]
-            if all(
-                abs(a - b) <= mp.mpf(10) ** -SETTLED * max(abs(b), mp.mpf(10) ** -6) for a, b in zip(old, now)
-            ):
+            if all(abs(a - b) <= near * max(abs(b), mp.mpf(10) ** -6) for a, b in zip(old, now)):
                 return now
             old = now
         raise ArithmeticError("trapezoid did not settle")
@@ -138,16 +155,17 @@ class ExactRS:
         """Even integrand with kinks at +-kink: twice the integral over t > 0."""
         mp = self.mp
         if not self._legendre:
-            self._legendre = legendre(mp, LEGENDRE)
-        edges = {mp.zero, mp.mpf(REACH)}
-        inside = kink < REACH
+            self._legendre = legendre(mp, self.precision.legendre)
+        limit = self.precision.reach
+        edges = {mp.zero, mp.mpf(limit)}
+        inside = kink < limit
         step, reach = min(scale / 2, mp.mpf(PANEL)), mp.zero
         if inside:
             edges.add(kink)
-        while reach < 2 * REACH:
+        while reach < 2 * limit:
             reach += step
             for edge in (kink - reach, kink + reach) if inside else (reach,):
-                if 0 < edge < REACH:
+                if 0 < edge < limit:
                     edges.add(edge)
             step = min(2 * step, mp.mpf(PANEL)) if inside else mp.mpf(PANEL) / 4
         ordered = sorted(edges)
@@ -188,7 +206,7 @@ class ExactRS:
             part = (
                 node(mp.zero)
                 if q_hat == 0
-                else self._halve(node, mp.mpf(-REACH), mp.mpf(REACH), mp.mpf("0.4"))
+                else self._halve(node, mp.mpf(-self.precision.reach), mp.mpf(self.precision.reach), mp.mpf("0.4"))
             )
             if q_hat == 0:
                 part = [p / self.density(mp.zero) for p in part]
@@ -272,12 +290,12 @@ class ExactRS:
         for _ in range(12):
             step = mp.lu_solve(J, -mp.matrix(base))
             x = [v + d for v, d in zip(x, step)]
-            if max(abs(d / v) for d, v in zip(step, x)) < mp.mpf(10) ** -CHORD:
+            if max(abs(d / v) for d, v in zip(step, x)) < mp.mpf(10) ** -self.precision.chord:
                 return x
             base = equations(x)
         raise ArithmeticError("chord Newton did not converge")
 
-    def saddle(self, alpha: float, V: float, Q: float | None = None) -> dict[str, Any]:
+    def saddle(self, alpha: float | str, V: float, Q: float | None = None) -> dict[str, Any]:
         """The saddle point near a given V = Q - q (and Q)."""
         a = self.mp.mpf(alpha)
         start = [V] if Q is None else [V, Q]
@@ -288,7 +306,7 @@ class ExactRS:
         out["condition"] = sum(abs(inverse[0, r]) * size for r, size in enumerate(out["sizes"])) / x[0]
         return out
 
-    def zero_overlap(self, alpha: float, Q: float | None = None) -> dict[str, Any]:
+    def zero_overlap(self, alpha: float | str, Q: float | None = None) -> dict[str, Any]:
         """The q = q_hat = 0 solution (Q free for weights that are not +-1)."""
         a = self.mp.mpf(alpha)
         if Q is None:
