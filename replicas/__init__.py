@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "results": ["Curve", "Estimate", "FieldDistribution", "SaddlePoint"],
         "symbolic.derivation": ["Derivation", "derive"],
         "theory.capacity": ["capacity", "max_margin"],
+        "theory.constants": ["Constant", "Constants", "constants"],
         "theory.fields": ["field_distribution"],
         "theory.generalization": ["generalization"],
         "theory.ground_state": ["ground_state"],

@@ -18,6 +18,8 @@ from decimal import Decimal, DecimalException
 from functools import partial
 from typing import Any, NoReturn
 
+from .exact import Exact, as_float
+
 NUMBERS = "finite numbers, or a range start:stop:step"
 MAX_POINTS = 10**6  # a larger sweep is more likely a typing error
 MAX_ECHO = 60  # characters of a wrong argument worth repeating
@@ -75,7 +77,7 @@ def parse_values(name: str, words: Sequence[str], takes: str = NUMBERS) -> Value
 
 def _number(name: str, word: str, takes: str) -> tuple[float]:
     try:
-        number = float(word)
+        number = as_float(word)  # a decimal that a float cannot hold stays exact for --digits
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
@@ -96,7 +98,7 @@ def _range(name: str, word: str, takes: str) -> tuple[float, ...]:
     ratio = (stop - start) / step
     if ratio >= MAX_POINTS:
         raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes a range of at most {MAX_POINTS} values")
-    return tuple(float(start + i * step) for i in range(int(ratio + rounding) + 1))
+    return tuple(as_float(start + i * step) for i in range(int(ratio + rounding) + 1))
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,22 @@ def make_grid(values: dict[str, Values]) -> Grid:
     if swept:
         import numpy as np
 
-        axes = np.meshgrid(*(values[name].numbers for name in swept), indexing="ij")
+        def column(numbers: tuple[float, ...]) -> Any:
+            return np.array(numbers, dtype=object if any(isinstance(v, Exact) for v in numbers) else float)
+
+        axes = np.meshgrid(*(column(values[name].numbers) for name in swept), indexing="ij")
         parameters |= {name: axis.reshape(-1) for name, axis in zip(swept, axes)}
     return Grid({name: parameters[name] for name in values}, swept)
+
+
+def whole_number(name: str, word: str | None) -> int | None:
+    """A whole number, or a one-line ValueError."""
+    if word is None:
+        return None
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes a whole number from 1 to 10000") from None
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .arguments import Once, Parser, choice, one_line, patience, progress_bar
+from .arguments import Once, Parser, choice, one_line, patience, progress_bar, whole_number
 from .questions import QUESTIONS, bad_argument, build_model, model_flags, question_flags, run_question, typed_values
 
 TRACEBACK = "REPLICAS_TRACEBACK"  # set in the environment to see where an unexpected error comes from
@@ -72,6 +72,17 @@ def run_models(options: argparse.Namespace) -> int:
 
     print(json.dumps(support.to_dict()) if options.json else support.table())
     return 0
+
+
+def run_constants(options: argparse.Namespace) -> int:
+    """The table of constants."""
+    import replicas as rp
+
+    digits = whole_number("digits", options.digits)
+    with patience("constants"), progress_bar(1, "constants") as bar:
+        table = rp.constants(digits, options.certified, options.name or None, progress=_reporter(bar))
+    print(table.to_json() if options.json else table)
+    return 0 if table.ok else 1
 
 
 def run_figure(options: argparse.Namespace) -> int:
@@ -149,6 +160,16 @@ def build_parser() -> Parser:
     group.add_argument("--format", action=Once, default="text", help=f"{', '.join(FORMATS)} (default text)")
     group.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a file instead of stdout")
     group.add_argument("--check", action="store_true", help="run the check of every step; the verdicts go to stderr")
+    sub = command(
+        "constants",
+        "the constants of the field, to any number of digits, with proofs",
+        run_constants,
+        ("replicas constants --digits 50", "replicas constants capacity-binary --digits 100 --certified --json"),
+    )
+    sub.add_argument("name", nargs="*", metavar="NAME", help="which ones (default: all)")
+    sub.add_argument("--digits", action=Once, metavar="D", help="correct digits, 1 to 10000 (default 15)")
+    sub.add_argument("--certified", action="store_true", help="prove a ball for each (extra: flint)")
+    sub.add_argument("--json", action="store_true", help="one JSON object on stdout, numbers as decimal strings")
     sub = command(
         "figure",
         "a publication figure and the data behind it",

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .exact import as_float
+
 if TYPE_CHECKING:
     import sympy as sp
 
@@ -34,8 +36,8 @@ def __getattr__(name: str) -> Any:
 def finite(name: str, value: Any, takes: str = "a finite real number") -> float:
     """Return ``value`` as a float, or raise a one-line ValueError naming the argument."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = as_float(value)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: got {value!r}; takes {takes}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name}: got {value!r}; takes {takes}")

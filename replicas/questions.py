@@ -13,7 +13,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .arguments import Grid, Once, Values, choice, make_grid, one_line, parse_values, patience, progress_bar
+from .arguments import (
+    Grid,
+    Once,
+    Values,
+    choice,
+    make_grid,
+    one_line,
+    parse_values,
+    patience,
+    progress_bar,
+    whole_number,
+)
 from .support import ANSATZES
 
 CHUNK = 2000  # points asked together; a longer sweep shows its progress in such steps
@@ -77,13 +88,13 @@ def _max_margin(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
 def _solve(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
     import replicas as rp
 
-    return rp.solve(model, ansatz=o.ansatz, branch=o.branch, **parameters)
+    return rp.solve(model, ansatz=o.ansatz, branch=o.branch, digits=o.digits, certified=o.certified, **parameters)
 
 
 def _generalization(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
     import replicas as rp
 
-    return rp.generalization(model, rule=o.rule, **parameters)
+    return rp.generalization(model, rule=o.rule, digits=o.digits, **parameters)
 
 
 def _field_distribution(model: Any, o: argparse.Namespace, u: Any, **parameters: Any) -> Any:
@@ -101,6 +112,9 @@ def _plain(name: str) -> Callable[..., Any]:
     def ask(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
         import replicas as rp
 
+        for word in ("digits", "certified"):
+            if hasattr(o, word):
+                parameters[word] = getattr(o, word)
         return getattr(rp, name)(model, ansatz=o.ansatz, **parameters)
 
     return ask
@@ -121,7 +135,7 @@ QUESTIONS = {
     "solve": Question(
         "saddle point: order parameters, free entropy, entropy, stability",
         _solve,
-        ("alpha", "kappa", "beta", "branch"),
+        ("alpha", "kappa", "beta", "branch", "digits", "certified"),
         ("alpha", "kappa", "beta"),
         ("alpha",),
         examples=(
@@ -134,7 +148,7 @@ QUESTIONS = {
     "at-line": Question(
         "load at which the replica-symmetric solution becomes unstable",
         _plain("at_line"),
-        ("kappa", "beta"),
+        ("kappa", "beta", "digits", "certified"),
         ("kappa", "beta"),
         examples=(
             "replicas at-line --weights spherical --kappa -1 -0.5",
@@ -152,12 +166,13 @@ QUESTIONS = {
     "transitions": Question(
         "information-theoretic and spinodal loads of a discrete teacher-student model",
         _plain("transitions"),
+        ("digits", "certified"),
         examples=("replicas transitions --weights binary --task teacher-student --json",),
     ),
     "generalization": Question(
         "learning curve: overlap with the teacher, Gibbs and Bayes errors",
         _generalization,
-        ("alpha", "rule"),
+        ("alpha", "rule", "digits"),
         ("alpha",),
         ("alpha",),
         examples=(
@@ -204,7 +219,7 @@ WORDS = {
     "criterion": f"what defines the number: {', '.join(CRITERIA)} (default: the right one for the model)",
     "rule": f"{', '.join(RULES)} (default gibbs-bayes)",
     "branch": f"{', '.join(BRANCHES)} (default: the thermodynamic one)",
-    "digits": "number of correct digits asked for",
+    "digits": "correct digits asked for, 1 to 10000 (default: double precision)",
 }
 CHOICES = {"criterion": CRITERIA, "rule": RULES, "branch": BRANCHES, "ansatz": ANSATZES}
 
@@ -232,7 +247,9 @@ def question_flags(parser: argparse.ArgumentParser, question: Question) -> None:
                 f"--{name}", action=Once, nargs="+", metavar="X", required=needed, help=NUMERIC[name] + sweep
             )
         elif name == "certified":
-            group.add_argument("--certified", action="store_true", help="enclose the number rigorously")
+            group.add_argument(
+                "--certified", action="store_true", help="prove a ball that holds the exact value (extra: flint)"
+            )
         else:
             group.add_argument(
                 f"--{name}", action=Once, default="gibbs-bayes" if name == "rule" else None, help=WORDS[name]
@@ -264,11 +281,8 @@ def _check_words(options: argparse.Namespace, question: Question) -> None:
     for name in question.flags:
         if name in CHOICES and getattr(options, name) is not None:
             choice(name, getattr(options, name), CHOICES[name])
-    if getattr(options, "digits", None) is not None:
-        try:
-            options.digits = int(options.digits)
-        except ValueError:
-            raise ValueError(f"digits: got {options.digits!r}; takes a whole number >= 1") from None
+    if hasattr(options, "digits"):
+        options.digits = whole_number("digits", options.digits)
 
 
 def bad_argument(error: Exception) -> bool:

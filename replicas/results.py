@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_UP, Context, Decimal
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +30,8 @@ STATUSES = (
     "diverges",
 )
 ERROR_DIGITS = 2  # digits of an error bound worth printing
+SHORT = 20  # characters of a number that a float could have printed
+_DECIMALS = Context(prec=30, Emin=-(10**6), Emax=10**6)
 
 
 def decimal(value: Any) -> Any:
@@ -41,6 +44,8 @@ def decimal(value: Any) -> Any:
         return {k: decimal(v) for k, v in value.items()}
     if isinstance(value, (int, np.integer)):
         return str(int(value))
+    if hasattr(value, "_mpf_"):
+        return _all_digits(value)
     number = float(value)
     if math.isnan(number):
         return None
@@ -49,8 +54,22 @@ def decimal(value: Any) -> Any:
     return repr(number)
 
 
+def _all_digits(value: Any) -> str | None:
+    """A number of any precision, with the digits of its context."""
+    ctx = value.context
+    if ctx.isnan(value):
+        return None
+    if ctx.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return str(ctx.nstr(value, ctx.dps, strip_zeros=False))
+
+
 def bound(value: Any) -> Any:
     """An error bound as a short decimal string, rounded up."""
+    if hasattr(value, "_mpf_") and value.context.isfinite(value) and value:
+        exact = Decimal(value.context.nstr(value, 20))
+        unit = Decimal(1).scaleb(exact.adjusted() - ERROR_DIGITS + 1)
+        return f"{exact.quantize(unit, ROUND_UP, _DECIMALS):.{ERROR_DIGITS - 1}e}"
     if value is None or not math.isfinite(float(value)):
         return None if value is None or math.isnan(float(value)) else "inf"
     number = float(value)
@@ -92,6 +111,9 @@ class Result:
     message: Any = ""
     error: Any = None
     errors: Mapping[str, Any] = field(default_factory=dict)
+    digits: int | None = None
+    certified: Any = False
+    statement: Any = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,13 +148,20 @@ class Result:
             out[name] = None if value is None else (value if isinstance(value, (str, list)) else float(value))
         for name in self.computed:
             out[name] = decimal(getattr(self, name))
+        shown = {*self.computed, *getattr(self, "order_parameters", ())}
         out["error"] = bound(self.error)
         out["errors"] = {
-            k: bound(v) for k, v in self.errors.items() if v is not None and getattr(self, k, 0.0) is not None
+            k: bound(v)
+            for k, v in self.errors.items()
+            if k in shown and v is not None and getattr(self, k, 0.0) is not None
         }
         for name in self.labels:
             if hasattr(self, name):
                 out[name] = decimal(getattr(self, name))
+        if self.digits is not None:
+            out |= {"digits": self.digits, "certified": bool(self.certified)}
+        if self.statement:
+            out["statement"] = self.statement
         out["status"] = self.status
         out["message"] = self.message
         return out
@@ -156,7 +185,13 @@ class Result:
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Header and cells of a readable table; a value carries its error, short."""
         points = self.points()
-        shown = (*self.inputs, *self.computed, *self.labels)
+        shown = (
+            *self.inputs,
+            *self.computed,
+            *self.labels,
+            *(("digits", "certified", "statement") if self.digits else ()),
+        )
+        shown = tuple(dict.fromkeys(shown))
         names = [n for n in shown if any(p.get(n) not in (None, "", {}) for p in points)]
         if not points[0].get("certified"):
             names = [n for n in names if n != "certified"]
@@ -224,6 +259,8 @@ def readable(value: Any, error: str | None = None) -> str:
         number = float(value)
     except (TypeError, ValueError):
         return str(value)
+    if isinstance(value, str) and len(value) > SHORT:
+        return value if error is None else f"{value} ± {error}"
     if error is None or not math.isfinite(number):
         return f"{number:.10g}"
     err = float(error)
@@ -348,13 +385,10 @@ class Estimate(Result):
 
     question: str = "capacity"
     value: Any = None
-    digits: int | None = None
-    certified: bool = False
     criterion: Any = None
     order_parameters: Mapping[str, Any] = field(default_factory=dict)
     stable: Any = None
     physical: Any = None
-    statement: Any = ""
     alpha: Any = None
     kappa: Any = None
     beta: Any = None

@@ -18,7 +18,7 @@ from replicas.cli import build_parser, main
 from replicas.questions import QUESTIONS
 
 COMMANDS = (*QUESTIONS, "derive", "figure", "atlas", "models")
-LATER = ("franz-parisi", "local-entropy", "overlap-gap", "constants", "phase-diagram", "simulate")
+LATER = ("franz-parisi", "local-entropy", "overlap-gap", "phase-diagram", "simulate")
 HEAD = ["quantity", "model", "ansatz"]
 SOLVE_KEYS = {
     "alpha", "kappa", "beta", "q", "q_hat", "free_entropy", "entropy", "energy", "replicon", "stable", "residual", "branch", "dominant",
@@ -291,9 +291,11 @@ def test_no_answer_is_exit_code_one_with_the_reason(run, line, status):
         ("solve --alpha 1 --task teacher-student --kappa 0.5", r"kappa: got 0.5 with a noise-free teacher; takes 0"),
         ("capacity --criterion entropy", r"criterion: got 'entropy'; takes"),
         ("capacity --weights spherical --criterion zero-entropy", r"criterion: got 'zero-entropy' with spherical weights"),
-        ("capacity --digits 30", r"digits: got 30; double precision only so far"),
+        ("capacity --digits 0", r"digits: got 0; takes a whole number from 1 to 10000"),
+        ("solve --alpha 0.5 --digits 10001", r"digits: got 10001; takes a whole number from 1 to 10000"),
+        ("constants --digits -3", r"digits: got -3; takes a whole number from 1 to 10000"),
+        ("constants nonsense", r"names: got 'nonsense'; takes capacity-spherical, "),
         ("capacity --digits many", r"digits: got 'many'; takes a whole number"),
-        ("capacity --certified", r"certified: got True; double precision only so far"),
         ("generalization --weights spherical --alpha 1 --task teacher-student --rule delta", r"rule: got 'delta'; takes"),
         ("generalization --weights binary --alpha 1 --task teacher-student --rule hebb", r"rule: got 'hebb' with binary weights; takes spherical"),
         ("field-distribution --alpha 0.5 0.6 --u 0", r"alpha: got 2 values; takes one value in field-distribution"),

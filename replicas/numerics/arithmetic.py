@@ -68,13 +68,19 @@ class Mpmath:
         """A special function by its SymPy name."""
         found = getattr(self.ctx, {"Abs": "fabs", "Max": "max"}.get(name, name), None)
         if found is None:
-            raise ValueError(f"digits: got a likelihood with {name}, which has no evaluation to any precision; takes None")
+            raise ValueError(
+                f"digits: got a likelihood with {name}, which has no evaluation to any precision; takes None"
+            )
         return found
 
     def load(self, x: Any) -> Any:
         return self.ctx.make_mpf(x._mpf_) if hasattr(x, "_mpf_") else self.ctx.mpf(x)
 
     def store(self, x: Any) -> Any:
+        return x
+
+    def exact(self, x: Any) -> Any:
+        """The number without what is not known of it."""
         return x
 
     def radius(self, x: Any) -> float:
@@ -104,6 +110,12 @@ class Flint:
     """python-flint's real balls, read at their midpoints; their radii bound the rounding."""
 
     name = "flint"
+    exp: Any
+    log: Any
+    sqrt: Any
+    cosh: Any
+    sinh: Any
+    tanh: Any
 
     def __init__(self) -> None:
         import flint
@@ -139,7 +151,9 @@ class Flint:
     def function(self, name: str) -> Any:
         """A special function by its SymPy name."""
         arb = self.flint.arb
-        found = {"Abs": abs, "loggamma": arb.lgamma, "Max": arb.max, "Min": arb.min}.get(name) or getattr(arb, name, None)
+        found = {"Abs": abs, "loggamma": arb.lgamma, "Max": arb.max, "Min": arb.min}.get(name) or getattr(
+            arb, name, None
+        )
         if found is None:
             raise NotImplementedError(name)
         return found
@@ -149,6 +163,10 @@ class Flint:
             return self.flint.arb(x)
         sign, man, exp, _ = x._mpf_
         return self.flint.arb((-int(man) if sign else int(man), int(exp)))
+
+    def exact(self, x: Any) -> Any:
+        """The midpoint of a ball."""
+        return x.mid()
 
     def store(self, x: Any) -> Any:
         if not x.is_finite():
@@ -187,12 +205,17 @@ def arithmetic() -> Mpmath | Flint:
 # --- numbers that carry their digits -------------------------------------------------------------------------------
 
 
+EXTRA = 2  # digits carried beyond those asked for, so that rounding for print stays below the error
+
+
 @lru_cache(maxsize=64)
 def context(digits: int) -> Any:
-    """The context of returned numbers of that many digits: they print and combine with all of them, and pickle."""
+    """The context of returned numbers of that many correct digits: they print and combine with `EXTRA` more, and pickle."""
     ctx = mpmath.MPContext()
-    ctx.dps = digits
-    kind = type("mpf", (mpmath.mpf,), {"__reduce__": lambda self: (_unpickled, (digits, self._mpf_)), "__slots__": ()})
+    ctx.dps = digits + EXTRA
+    kind: Any = type(
+        "mpf", (mpmath.mpf,), {"__reduce__": lambda self: (_unpickled, (digits, self._mpf_)), "__slots__": ()}
+    )
     kind._ctxdata = [kind, object.__new__, ctx._prec_rounding]
     kind.context = ctx
     ctx.mpf, ctx.types = kind, [kind, *ctx.types[1:]]
@@ -204,7 +227,7 @@ def _unpickled(digits: int, value: Any) -> Any:
 
 
 def number(value: Any, digits: int) -> Any:
-    """``value`` rounded to a number of that many digits."""
+    """``value`` as a number of that many correct digits."""
     return +context(digits).make_mpf(value._mpf_) if hasattr(value, "_mpf_") else context(digits).mpf(value)
 
 

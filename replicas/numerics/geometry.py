@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sympy as sp
@@ -12,9 +12,7 @@ import sympy as sp
 from ..models import Discrete, Likelihood
 from ..symbolic import symbols as S
 from ..symbolic.functional import Functional
-from .rules import SinhRule, gaussian_rule, tanh_sinh, zeros_of_tail
-
-INNER_STEP = 5.5  # of the tanh-sinh rule, divided by the digits: pi^2/2 over their logarithm, up to the slow part
+from .rules import WIDEST, SinhRule, gauss_panels, gaussian_rule, zeros_of_tail
 
 
 class Geometry:
@@ -91,55 +89,56 @@ class Geometry:
         norm = parameters["Q"] if "Q" in parameters else F.ratio(self.functional.norm.p, self.functional.norm.q)
         noise = F.sqrt(norm - parameters["q"])
         reach = F.load(math.sqrt(2 * digits * math.log(10.0)))
-        step = INNER_STEP / (digits * quality) if kinks else 0.0
-        orders = tower.orders
-        width = float(noise if F.name == "mpmath" else F.store(noise))
+        orders, with_log = min(tower.orders, 4), tower.orders == 5
+        fine = digits * quality
+        table = [] if kinks else _kernel(F, float(F.store(noise)), digits, fine, orders)
 
         def leaf(omega: Any) -> list[Any]:
             moments = [F.load(0) for _ in range(orders + 1)]
             logarithm = F.load(0)
-            for z, weight in self._inner(F, omega, noise, width, reach, kinks, step, digits, quality):
+            for z, dense in table or _kernel_between(F, kinks, omega, noise, reach, fine, orders):
                 value = theta(omega + noise * z)
                 if value == 0:
                     continue
-                dense = weight * F.G(z) * value
-                logarithm += dense * F.log(value)
-                below, here = F.load(0), F.load(1)  # Hermite polynomials: d^k/d omega^k of the kernel
-                for k in range(orders + 1):
-                    moments[k] += dense * here
-                    below, here = here, z * here - k * below
+                moments = [m + d * value for m, d in zip(moments, dense)]
+                if with_log:
+                    logarithm += dense[0] * value * F.log(value)
             ratio = [m / moments[0] / noise**k for k, m in enumerate(moments)]
             out = [F.log(moments[0])]
             for k in range(1, orders + 1):  # log Z from Z: Z' = f' Z, differentiated
                 out.append(ratio[k] - sum(math.comb(k - 1, j - 1) * out[j] * ratio[k - j] for j in range(1, k)))
-            out += [F.load(0)] * (5 - len(out))
-            return [*out, logarithm / moments[0]]
+            return [*out, *[F.load(0)] * (5 - len(out)), logarithm / moments[0]]
 
         return leaf
 
-    def _inner(
-        self, F: Any, omega: Any, noise: Any, width: float, reach: Any, kinks: list[Any], step: float, digits: int, quality: float
-    ) -> Any:
-        if not kinks:
-            yield from gaussian_points(F, width, digits, quality)
-            return
-        edges = [-reach, *(z for z in ((k - omega) / noise for k in kinks) if -reach < z < reach), reach]
-        for low, high in itertools.pairwise(edges):
-            yield from tanh_sinh(F, low, high, step, digits)
+
+def _hermite(F: Any, z: Any, weight: Any, orders: int) -> tuple[Any, list[Any]]:
+    """(z, [weight G(z) He_k(z)]): the kernel of E Theta(omega + sqrt(V) z) and of its omega derivatives times V^(k/2)."""
+    dense = [weight * F.G(z)]
+    for k in range(orders):
+        dense.append(z * dense[k] - (k * dense[k - 1] if k else 0))
+    return z, dense
 
 
-def gaussian_points(F: Any, width: float, digits: int, quality: float) -> list[tuple[Any, Any]]:
-    """Trapezoid nodes for a kernel average of a likelihood analytic on the scale 1: (z, step)."""
-    key = ("points", width > 1, digits, quality)
-    memory = F.__dict__.setdefault("_tanh_sinh", {})
-    if key not in memory:
-        log = digits * quality * math.log(10.0)
-        strip = min(math.sqrt(2 * log), 1 / max(width, 1e-3))
-        step = 2 * math.pi * strip / (log + strip * strip / 2)
-        count = math.ceil(math.sqrt(2 * digits * math.log(10.0)) / step)
-        h = F.load(step)
-        memory[key] = [(h * i, h) for i in range(-count, count + 1)]
-    return list(memory[key])
+def _kernel(F: Any, width: float, digits: int, fine: float, orders: int) -> list[tuple[Any, list[Any]]]:
+    """The kernel on trapezoid nodes, for a likelihood analytic on the scale 1."""
+    log = fine * math.log(10.0)
+    strip = min(math.sqrt(2 * log), 1 / max(width, 1e-3))
+    step = 2 * math.pi * strip / (log + strip * strip / 2)
+    count = math.ceil(math.sqrt(2 * digits * math.log(10.0)) / step)
+    h = F.load(step)
+    return [_hermite(F, h * i, h, orders) for i in range(-count, count + 1)]
+
+
+def _kernel_between(
+    F: Any, kinks: list[Any], omega: Any, noise: Any, reach: Any, fine: float, orders: int
+) -> Iterator[tuple[Any, list[Any]]]:
+    """The kernel on panels that end where the likelihood is not analytic."""
+    inside = sorted((z for z in ((k - omega) / noise for k in kinks) if -reach < z < reach), key=float)
+    for low, high in itertools.pairwise([-reach, *inside, reach]):
+        parts = max(1, math.ceil(float(high - low) / WIDEST))
+        for z, weight in gauss_panels(F, [low + (high - low) * i / parts for i in range(parts)] + [high], fine):
+            yield _hermite(F, z, weight, orders)
 
 
 def _theta(likelihood: Likelihood, F: Any) -> tuple[Callable[[Any], Any], list[Any]]:
@@ -149,5 +148,7 @@ def _theta(likelihood: Likelihood, F: Any) -> tuple[Callable[[Any], Any], list[A
 
     expr = piecewise(decimal_constants(likelihood.expr))
     compiled = _compiled(_function_source([expr], [S.u.name]))
-    kinks = [F.load(0) + _compiled(_function_source([sp.sympify(k)], []))(F)[0] for k in break_points(likelihood.expr, S.u)]
+    kinks = [
+        F.load(0) + _compiled(_function_source([sp.sympify(k)], []))(F)[0] for k in break_points(likelihood.expr, S.u)
+    ]
     return (lambda u: compiled(F, u=u)[0]), kinks

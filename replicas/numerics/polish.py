@@ -26,7 +26,13 @@ OTHER_STEP, OTHER_DIGITS = 0.83, 7  # of the second evaluation
 START_DIGITS = 11.0  # that a double-precision root is trusted to have
 MAX_ROUNDS = 6  # refinements of the quadrature before giving up
 MAX_STEPS = 60
-WANTED = 1.0  # digits beyond those asked for that the second evaluation has to confirm
+COARSE = 1.6  # refinement of a rule whose root is not near the start
+TRUSTED = 1e-3  # relative step beyond which Newton has left the root it was given
+WANTED = 2.0  # digits beyond those asked for that the second evaluation has to confirm
+
+
+Arithmetic = Mpmath | Flint
+Function = Callable[[Sequence[Any], int, float], Sequence[Any]]
 
 
 class NotReached(ArithmeticError):
@@ -55,28 +61,30 @@ class Root:
     values: dict[str, Any]
     errors: dict[str, Any]
     residual: Any
-    nodes: int
 
 
 class Evaluator:
     """A program in an arithmetic, with the quadrature rule of each tower."""
 
-    def __init__(self, F: Mpmath | Flint, program: Program, geometry: Geometry):
+    def __init__(self, F: Arithmetic, program: Program, geometry: Geometry):
         self.F, self.program, self.geometry = F, program, geometry
-        self.nodes = 0
 
     def __call__(self, values: Mapping[str, Any], digits: int, quality: float) -> list[Any]:
         """The program's expressions at ``values`` (by symbol name), as mpmath numbers."""
         F = self.F
         with F.at(digits):
-            parameters = {k: F.load(v) if hasattr(v, "_mpf_") else F.ratio(v.numerator, v.denominator) for k, v in values.items()}
+            parameters = {
+                k: F.load(v) if hasattr(v, "_mpf_") else F.ratio(v.numerator, v.denominator) for k, v in values.items()
+            }
             averages: dict[str, Any] = {}
             for tower in self.program.towers:
                 averages |= self._average(tower, parameters, values, digits, quality)
             joined = self.program.join(F, parameters, averages)
             return [F.store(F.load(0) + v) for v in joined.values()]
 
-    def _average(self, tower: Any, parameters: Mapping[str, Any], values: Mapping[str, Any], digits: int, quality: float) -> dict[str, Any]:
+    def _average(
+        self, tower: Any, parameters: Mapping[str, Any], values: Mapping[str, Any], digits: int, quality: float
+    ) -> dict[str, Any]:
         F = self.F
         opaque = self.geometry.opaque_leaf(F, tower, parameters, values, digits, quality)
         integrand = tower.make(F, parameters, opaque)
@@ -92,7 +100,6 @@ class Evaluator:
         for t, weight in rule.nodes(self.F):
             terms = [weight * v for v in integrand(t)]
             total = terms if total is None else [a + b for a, b in zip(total, terms)]
-        self.nodes += rule.size
         assert total is not None
         return total
 
@@ -104,97 +111,117 @@ def solve(problem: Problem, start: Mapping[sp.Symbol, float], digits: int, gap: 
 
     Raises NotReached.
     """
-    F = arithmetic()
     try:
-        return _solve(F, problem, start, digits, gap)
+        return _solve(arithmetic(), problem, start, digits, gap)
     except NotImplementedError:  # a function of a user's likelihood that python-flint lacks
         return _solve(Mpmath(), problem, start, digits, gap)
 
 
-def _solve(F: Mpmath | Flint, problem: Problem, start: Mapping[sp.Symbol, float], digits: int, gap: float | None) -> Root:
-    ctx = F.ctx
+def _solve(F: Arithmetic, problem: Problem, start: Mapping[sp.Symbol, float], digits: int, gap: float | None) -> Root:
     f, unknowns = problem.functional, problem.unknowns
+    names = [s.name for s in unknowns]
     loss = max(0.0, -math.log10(gap)) if gap else 0.0
-    full = digits + GUARD + math.ceil(2 * loss)
-    ctx.dps = full + 2 * OTHER_DIGITS + 10
     geometry = Geometry(f)
     equations = Evaluator(F, program(f, problem.equations), geometry)
+    reported = Evaluator(F, program(f, tuple(problem.reported.values())), geometry)
     fixed = {s.name: v for s, v in problem.parameters.items()}
+
+    def at(evaluator: Evaluator) -> Function:
+        return lambda y, precision, quality: evaluator({**fixed, **dict(zip(names, y))}, precision, quality)
+
+    ctx = F.ctx
+    ctx.dps = precision_for(digits, loss)
     x = [ctx.mpf(start[s]) for s in unknowns]
-    if gap is not None and S.q in unknowns:  # q = Q - V keeps the digits of V
-        norm = x[unknowns.index(S.Q)] if S.Q in unknowns else ctx.mpf(f.norm.p) / f.norm.q
-        x[unknowns.index(S.q)] = norm - ctx.mpf(gap)
     size = [abs(v) if v else ctx.one for v in x]
-    if gap is not None and S.q in unknowns:
-        size[unknowns.index(S.q)] = min(size[unknowns.index(S.q)], ctx.mpf(gap))
+    if gap is not None and S.q in unknowns:  # q = Q - V keeps the digits of V
+        i = unknowns.index(S.q)
+        norm = x[unknowns.index(S.Q)] if S.Q in unknowns else ctx.mpf(f.norm.p) / f.norm.q
+        x[i] = norm - ctx.mpf(gap)
+        size[i] = min(size[i], ctx.mpf(gap))
+    return refine(ctx, at(equations), x, size, digits, names, (tuple(problem.reported), at(reported)), loss)
 
-    def at(y: Sequence[Any], precision: int, quality: float) -> Any:
-        return ctx.matrix(equations({**fixed, **{s.name: v for s, v in zip(unknowns, y)}}, precision, quality))
 
-    n = len(unknowns)
-    quality = 1.0
-    won = START_DIGITS
-    previous: Any = None
-    if n:
-        first = min(full, FIRST + math.ceil(2 * loss))
-        base = at(x, first, quality)
-        inverse = _inverse_jacobian(ctx, lambda y: at(y, first, quality), x, base, size, (first - 2 * loss) / 2)
-    for _round in range(MAX_ROUNDS):
-        for _ in range(MAX_STEPS if n else 0):
-            precision = min(full, math.ceil(2 * won + 4 + 2 * loss))
-            value = at(x, precision, quality)
-            if previous is not None:
-                inverse = _broyden(inverse, step, value - previous)
-            step = -(inverse * value)
-            if not all(ctx.isfinite(v) for v in step):
-                raise NotReached("the equations are not finite near the double-precision root")
-            x = [a + b for a, b in zip(x, step)]
-            previous = value
-            moved = max(abs(d) / s for d, s in zip(step, size))
-            if moved > 1e-3:
-                raise NotReached(f"Newton left the double-precision root by a relative {ctx.nstr(moved, 2)}")
-            won = min(float(-ctx.log10(moved)) + 8 if moved else math.inf, 2.5 * won)
-            if precision == full and (moved == 0 or -ctx.log10(moved) > digits + loss + 2):
-                break
-        else:
-            if n:
-                raise NotReached("Newton did not converge")
+def precision_for(digits: int, loss: float) -> int:
+    """Working digits for a result of ``digits``, when ``loss`` are lost to a small Q - q."""
+    return digits + GUARD + math.ceil(2 * loss)
+
+
+def refine(
+    ctx: Any,
+    function: Function,
+    x: Sequence[Any],
+    size: Sequence[Any],
+    digits: int,
+    names: Sequence[str],
+    report: tuple[Sequence[str], Function] = ((), lambda y, precision, quality: []),
+    loss: float = 0.0,
+) -> Root:
+    """The root of ``function(x, precision, quality)`` near ``x``, with the error that a second evaluation shows.
+
+    size : of each unknown, to which its changes are compared;  quality : factor on the digits of the quadrature.
+    """
+    n, full, quality = len(x), precision_for(digits, loss), 1.0
+    x = list(x)
+    trouble = ""
+    for _ in range(MAX_ROUNDS):
         other, finer = full + OTHER_DIGITS, quality / OTHER_STEP
-        drift = -(inverse * at(x, other, finer)) if n else ctx.matrix(0, 1)
-        wrong = max((abs(d) / s for d, s in zip(drift, size)), default=ctx.zero)
-        moved_x = [a + b for a, b in zip(x, drift)]
-        reported, misfit = _report(F, problem, geometry, fixed, (x, full, quality), (moved_x, other, finer))
-        worst = max(float(-ctx.log10(v)) if v else math.inf for v in (wrong, misfit))
+        ctx.dps = other + 10
+        if n:
+            try:
+                x, inverse = _newton(ctx, function, x, size, digits, full, quality, loss)
+            except NotReached as reason:  # too coarse a rule may have its root elsewhere
+                trouble, quality = str(reason), COARSE * quality
+                continue
+            drift = list(-(inverse * ctx.matrix(function(x, other, finer))))
+        else:
+            drift = []
+        moved = [a + b for a, b in zip(x, drift)]
+        first, second = report[1](x, full, quality), report[1](moved, other, finer)
+        changes = [abs(a - b) for a, b in zip(first, second)]
+        if not all(ctx.isfinite(v) for v in (*moved, *second)):
+            raise NotReached("an expression is not finite at the root")
+        relative = [abs(d) / s for d, s in zip(drift, size)] + [c / max(1, abs(v)) for c, v in zip(changes, second)]
+        worst = min((float(-ctx.log10(v)) if v else math.inf for v in relative), default=math.inf)
         if worst >= digits + WANTED:
             break
-        if _round == MAX_ROUNDS - 1:
-            raise NotReached(f"two evaluations agree to {worst:.0f} digits only")
-        quality *= min(3.0, max(1.25, 1.1 * (digits + WANTED + 2) / max(worst, 1.0)))  # the error is exponential in 1/step
-        previous = None
-    unit = ctx.mpf(10) ** -(full - 2)
-    values = {s.name: v for s, v in zip(unknowns, moved_x)}
-    errors = {s.name: abs(d) + unit * z for s, d, z in zip(unknowns, drift, size)}
-    for name, (value, error) in reported.items():
-        values[name], errors[name] = value, error + unit * max(1, abs(value))
-    if n:
-        final = at(moved_x, other, finer)
-        residual = max(abs(v) for v in final)
+        trouble = f"two evaluations agree to {max(worst, 0):.0f} digits only"
+        # the error is exponential in 1/step; what cancels needs more digits instead
+        quality *= min(3.0, max(1.25, 1.1 * (digits + WANTED + 2) / max(worst, 1.0)))
+        full += min(full, math.ceil(digits + WANTED - worst))
     else:
-        residual = ctx.zero
-    return Root(values, errors, residual, equations.nodes)
+        raise NotReached(trouble)
+    unit = ctx.mpf(10) ** -(digits + GUARD - 2)
+    values = dict(zip([*names, *report[0]], [*moved, *second]))
+    sizes = [*size, *(max(1, abs(v)) for v in second)]
+    errors = {k: abs(d) + unit * s for k, d, s in zip(values, [*drift, *changes], sizes)}
+    residual = max(map(abs, function(moved, other, finer)), default=ctx.zero) if n else ctx.zero
+    return Root(values, errors, residual)
 
 
-def _report(F: Any, problem: Problem, geometry: Geometry, fixed: Mapping[str, Any], *points: Any) -> tuple[dict[str, Any], Any]:
-    """Reported expressions at two roots by two quadratures: (value, difference), and the largest relative difference."""
-    ctx = F.ctx
-    if not problem.reported:
-        return {}, ctx.zero
-    evaluator = Evaluator(F, program(problem.functional, tuple(problem.reported.values())), geometry)
-    rows = []
-    for x, precision, quality in points:
-        rows.append(evaluator({**fixed, **{s.name: v for s, v in zip(problem.unknowns, x)}}, precision, quality))
-    out = {k: (b, abs(a - b)) for k, a, b in zip(problem.reported, *rows)}
-    return out, max(d / max(1, abs(v)) for v, d in out.values())
+def _newton(
+    ctx: Any, function: Function, x: list[Any], size: Sequence[Any], digits: int, full: int, quality: float, loss: float
+) -> tuple[list[Any], Any]:
+    """(root, inverse Jacobian) of one quadrature."""
+    first = min(full, FIRST + math.ceil(2 * loss))
+    base = ctx.matrix(function(x, first, quality))
+    inverse = _inverse_jacobian(ctx, lambda y: function(y, first, quality), x, base, size, (first - 2 * loss) / 2)
+    won, value = START_DIGITS, base
+    for _ in range(MAX_STEPS):
+        step = -(inverse * value)
+        if not all(ctx.isfinite(v) for v in step):
+            raise NotReached("the equations are not finite near the double-precision root")
+        moved = max(abs(d) / s for d, s in zip(step, size))
+        if moved > TRUSTED:
+            raise NotReached(f"Newton left the double-precision root by a relative {ctx.nstr(moved, 2)}")
+        x = [a + b for a, b in zip(x, step)]
+        if first == full and (not moved or -ctx.log10(moved) > digits + loss + 2):
+            return x, inverse
+        # a step of 10^-k leaves about 10^-(k + digits of the Jacobian)
+        won = min(float(-ctx.log10(moved)) + START_DIGITS - 2 if moved else math.inf, 2.5 * won)
+        first = math.ceil(min(full, won + START_DIGITS + 6 + 2 * loss))
+        before, value = value, ctx.matrix(function(x, first, quality))
+        inverse = _broyden(inverse, step, value - before)
+    raise NotReached("Newton did not converge")
 
 
 def _inverse_jacobian(ctx: Any, function: Any, x: Sequence[Any], base: Any, size: Sequence[Any], digits: float) -> Any:

@@ -19,7 +19,17 @@ from ..symbolic.functional import Functional
 from ..symbolic.nodes import Leaf, Level, LogMean, Tilt
 from ..symbolic.special import A, Between, G, H
 
-PLAIN = {sp.exp: "exp", sp.sqrt: "sqrt", sp.cosh: "cosh", sp.sinh: "sinh", sp.tanh: "tanh", H: "H", G: "G", A: "A", Between: "Between"}
+PLAIN = {
+    sp.exp: "exp",
+    sp.sqrt: "sqrt",
+    sp.cosh: "cosh",
+    sp.sinh: "sinh",
+    sp.tanh: "tanh",
+    H: "H",
+    G: "G",
+    A: "A",
+    Between: "Between",
+}
 OPAQUE = "leaf"  # prefix of the values of a leaf without closed form
 
 
@@ -35,35 +45,42 @@ class Tower:
     observables: tuple[sp.Expr, ...]
     weight: sp.Expr
     source: str
-    orders: int  # derivatives of a leaf without closed form that the integrands need; -1 for none
+    orders: (
+        int  # derivatives of a leaf without closed form that the integrands need, 5 for <log Theta> too; -1 for none
+    )
 
     @property
     def is_pattern(self) -> bool:
         return bool(self.level.w[0] == S.omega)
 
-    def make(self, F: Any, parameters: Mapping[str, Any], opaque: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    def make(
+        self, F: Any, parameters: Mapping[str, Any], opaque: Callable[..., Any] | None = None
+    ) -> Callable[..., Any]:
         """integrand(t) in the arithmetic F at its current precision."""
-        function: Callable[..., Any] = _compiled(self.source)(F, opaque, **parameters)
+        function: Callable[..., Any] = _compiled(self.source)(F, opaque, **named(parameters))
         return function
 
 
 class Program:
-    """Named expressions of a functional, ready to be evaluated in any arithmetic."""
+    """Named expressions of a functional, ready to be evaluated in any arithmetic.
 
-    def __init__(self, functional: Functional, expressions: Mapping[str, sp.Expr]):
+    separate : every average gets a tower of its own, for integrators that take one integrand at a time
+    """
+
+    def __init__(self, functional: Functional, expressions: Mapping[str, sp.Expr], separate: bool = False):
         self.functional = functional
-        groups: dict[tuple[Any, Any], dict[sp.Expr, sp.Symbol]] = {}
+        groups: dict[tuple[Any, ...], dict[sp.Expr, sp.Symbol]] = {}
 
         def average(node: sp.Expr) -> sp.Expr:
             phi = node.phi if isinstance(node, Tilt) and node.level.power != 0 else sp.S.Zero
             obs = node.obs if isinstance(node, Tilt) else node.phi
             if obs.has(LogMean, Tilt) or (isinstance(node, LogMean) and node.level.power != 0):
                 raise NotImplementedError("nested averages have no evaluation to any precision yet")
-            group = groups.setdefault((node.level, phi), {})
+            group = groups.setdefault((node.level, phi, obs if separate else None), {})
             return group.setdefault(obs, sp.Symbol(f"m{sum(map(len, groups.values()))}", real=True))
 
         flat = {k: e.replace(lambda x: isinstance(x, LogMean | Tilt), average) for k, e in expressions.items()}
-        self.towers = [self._tower(level, phi, group) for (level, phi), group in groups.items()]
+        self.towers = [self._tower(level, phi, group) for (level, phi, _), group in groups.items()]
         self.names = tuple(flat)
         symbols = sorted({s.name for e in flat.values() for s in e.free_symbols})
         self.parameters = tuple(
@@ -81,9 +98,9 @@ class Program:
         def closed(leaf: sp.Expr) -> sp.Expr:
             definition = leaves[leaf.name]
             if definition.closed is not None:
-                return definition.derivative(int(leaf.k[0]), int(leaf.j), leaf.w[0], leaf.V)
+                return _in_tanh(definition.derivative(int(leaf.k[0]), int(leaf.j), leaf.w[0], leaf.V))
             order = 5 if leaf.name == "l" else int(leaf.k[0])
-            top[0] = max(top[0], min(order, 4))
+            top[0] = max(top[0], order)
             return sp.Symbol(f"{OPAQUE}{order}", real=True)
 
         def written(expr: sp.Expr) -> sp.Expr:
@@ -96,21 +113,45 @@ class Program:
 
     def join(self, F: Any, parameters: Mapping[str, Any], averages: Mapping[str, Any]) -> dict[str, Any]:
         """The expressions from the averages."""
-        values = _compiled(self.source)(F, **parameters, **averages)
+        values = _compiled(self.source)(F, **named(parameters), **averages)
         return dict(zip(self.names, values))
+
+
+def _in_tanh(expr: sp.Expr) -> sp.Expr:
+    """A rational function of sinh and cosh as a polynomial in tanh, where it is one: one function instead of two."""
+    for cosh in expr.atoms(sp.cosh):
+        x = cosh.args[0]
+        short = sp.expand(expr.subs(sp.sinh(x), sp.tanh(x) * cosh))
+        expr = expr if short.has(sp.cosh) else short
+    return expr
 
 
 @lru_cache(maxsize=512)
 def _compiled(source: str) -> Callable[..., Any]:
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"power": power}
     exec(compile(source, "<replicas program>", "exec"), scope)
     made: Callable[..., Any] = scope["made"]
     return made
 
 
+def power(x: Any, n: int) -> Any:
+    """x^n by multiplication."""
+    out, square = None, x
+    while n:
+        if n & 1:
+            out = square if out is None else out * square
+        square, n = square * square if n > 1 else square, n >> 1
+    return out
+
+
 def _name(symbol: sp.Symbol | str) -> str:
     text = str(symbol)
     return "lam" if text == "lambda" else text
+
+
+def named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names that generated code knows."""
+    return {_name(k): v for k, v in values.items()}
 
 
 class _Printer:
@@ -141,7 +182,8 @@ class _Printer:
         if isinstance(e, sp.Mul):
             down = [a for a in e.args if isinstance(a, sp.Pow) and a.exp.is_Rational and a.exp < 0]
             up = [a for a in e.args if a not in down]
-            text = "*".join(map(self, up)) or "1"
+            negative = up[:1] == [sp.S.NegativeOne] and len(up) > 1
+            text = "-" * negative + ("*".join(map(self, up[negative:])) or "1")
             below = "*".join(self(1 / a) for a in down)
             return f"({text}/({below}))" if below else f"({text})"
         if isinstance(e, sp.Pow):
@@ -153,7 +195,7 @@ class _Printer:
         if e.func in PLAIN:
             return f"F.{PLAIN[e.func]}({', '.join(map(self._number, e.args))})"
         if isinstance(e, sp.Piecewise):
-            branches = [(self(v), self._condition(c)) for v, c in e.args]
+            branches = [(self._number(v), self._condition(c)) for v, c in e.args]  # never an int: arb.exp(0) crashes
             text = branches[-1][0]
             for value, condition in reversed(branches[:-1]):
                 text = f"({value} if {condition} else {text})"
@@ -174,15 +216,24 @@ class _Printer:
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> str:
         if exponent.is_Integer:
-            n = int(exponent)
-            return f"({self(base)})**{n}" if n > 0 else f"(1/({self(base)})**{-n})" if n < -1 else f"(1/{self(base)})"
+            return self._whole(self(base), int(exponent))
         if exponent.is_Rational and exponent.q == 2:
-            root = f"F.sqrt({self._number(base)})"
-            n = int(exponent.p)
-            return root if n == 1 else f"{root}**{n}" if n > 0 else f"(1/{root})" if n == -1 else f"(1/{root}**{-n})"
+            return self._whole(f"F.sqrt({self._number(base)})", int(exponent.p))
         if base == sp.E:
             return f"F.exp({self._number(exponent)})"
         return f"({self._number(base)})**({self._number(exponent)})"
+
+    @staticmethod
+    def _whole(code: str, n: int) -> str:
+        """Products: python-flint's ball ** integer is nan for a ball that holds zero."""
+        up = (
+            code
+            if abs(n) == 1
+            else f"{code}*{code}"
+            if abs(n) == 2 and code.isidentifier()
+            else f"power({code}, {abs(n)})"
+        )
+        return f"({up})" if n > 0 else f"(1/({up}))"
 
     def header(self) -> list[str]:
         lines = [f"{name} = {code}" for code, name in self.constants.items()]
@@ -211,7 +262,11 @@ def _node_source(integrands: list[sp.Expr], w: sp.Symbol, z: sp.Symbol, at: sp.E
     body += [f"{_name(s)} = {printer(e)}" for s, e in inner]
     body.append(f"return ({', '.join(map(printer, reduced))},)")
     arguments = ", ".join(["F", "opaque", *sorted(map(_name, free)), "**_"])
-    lines = [f"def made({arguments}):", *(f"    {line}" for line in [*printer.header(), *setup]), f"    def integrand({z}):"]
+    lines = [
+        f"def made({arguments}):",
+        *(f"    {line}" for line in [*printer.header(), *setup]),
+        f"    def integrand({z}):",
+    ]
     return "\n".join([*lines, *(f"        {line}" for line in body), "    return integrand", ""])
 
 
@@ -221,5 +276,10 @@ def _function_source(expressions: list[sp.Expr], symbols: list[str]) -> str:
     body = [f"{_name(s)} = {printer(e)}" for s, e in replaced]
     result = ", ".join(map(printer, reduced))
     arguments = ", ".join(["F", *map(_name, symbols), "**_"])
-    lines = [f"def made({arguments}):", *(f"    {line}" for line in [*printer.header(), *body]), f"    return ({result},)", ""]
+    lines = [
+        f"def made({arguments}):",
+        *(f"    {line}" for line in [*printer.header(), *body]),
+        f"    return [{result}]",
+        "",
+    ]
     return "\n".join(lines)

@@ -4,11 +4,12 @@ r"""Quadrature that converges exponentially at any precision.
   that the poles of the integrand near c are as far from the path as those far out; error exp(-2 pi a/h), a the width of
   the strip of analyticity in x. Step, centre and scale are chosen from where the poles are expected; a wrong guess costs
   a refinement, never a digit (`replicas.numerics.polish` compares two steps).
-- Between kinks: the tanh-sinh rule.
+- Between kinks: Gauss-Legendre panels.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ import numpy as np
 STRIPS = np.linspace(0.05, 0.75, 15)  # half-widths tried; beyond pi/4 the Gaussian grows
 SCALES = np.geomspace(0.01, 16.0, 23)
 LN10 = math.log(10.0)
+WIDEST = 2.5  # of a panel, in standard deviations
+PANEL_NODES, PANEL_SHARE = (
+    8,
+    0.45,
+)  # nodes of a panel, and more for each digit: twice what a Gaussian needs at 50 digits
 
 
 @dataclass(frozen=True)
@@ -78,24 +84,47 @@ def gaussian_rule(poles: Sequence[complex], digits: float, reach: float = 0.0, g
     )
 
 
-def tanh_sinh(F: Any, low: Any, high: Any, step: float, digits: int) -> list[tuple[Any, Any]]:
-    """Nodes and weights on (low, high), in the arithmetic F at its current precision."""
-    half, middle = (high - low) / 2, (high + low) / 2
-    return [(middle + half * x, half * w) for x, w in _unit_tanh_sinh(F, step, digits)]
+def panel_edges(low: float, high: float, marks: Sequence[float] = (), scale: float = WIDEST) -> list[float]:
+    """Edges from low to high, graded around each mark: panels start at ``scale`` and double up to `WIDEST`."""
+    edges = {low, high, *(m for m in marks if low < m < high)}
+    for mark in marks:
+        for side in (1, -1):
+            x, width = mark, min(scale, WIDEST)
+            while (x - high) * side < 0 if side > 0 else x > low:
+                x += side * width
+                width = min(2 * width, WIDEST)
+                if low < x < high:
+                    edges.add(x)
+    if not marks:
+        edges |= set(np.linspace(low, high, max(2, math.ceil((high - low) / WIDEST) + 1)).tolist())
+    return sorted(edges)
 
 
-def _unit_tanh_sinh(F: Any, step: float, digits: int) -> list[tuple[Any, Any]]:
-    key = (step, digits)
-    memory = F.__dict__.setdefault("_tanh_sinh", {})
+def gauss_panels(F: Any, edges: Sequence[Any], digits: float) -> Iterator[tuple[Any, Any]]:
+    """Gauss-Legendre nodes and weights on consecutive panels, to about ``digits`` digits of a Gaussian's average over each."""
+    unit = _legendre(F, math.ceil(PANEL_NODES + PANEL_SHARE * digits))
+    for low, high in itertools.pairwise(edges):
+        half, middle = (high - low) / 2, (high + low) / 2
+        for x, w in unit:
+            yield middle + half * x, half * w
+
+
+def _legendre(F: Any, n: int) -> list[tuple[Any, Any]]:
+    """Nodes and weights on (-1, 1), by Newton from double precision."""
+    memory = F.__dict__.setdefault("_legendre", {})
+    key = n, F.ctx.prec
     if key not in memory:
-        h, quarter = F.load(step), F.constant("pi") / 4
-        count = math.ceil(math.asinh(2 * digits * LN10 / math.pi) / step)
         memory[key] = []
-        for i in range(-count, count + 1):
-            e = F.exp(h * i)
-            y = quarter * (e - 1 / e) * 2
-            cosh = F.cosh(y)
-            memory[key].append((F.tanh(y), h * quarter * (e + 1 / e) * 2 / (cosh * cosh)))
+        rounds = max(1, math.ceil(math.log2(F.ctx.dps / 13.0)) + 1)
+        for start in np.polynomial.legendre.leggauss(n)[0].tolist():
+            x = F.load(start)
+            for _ in range(rounds + 1):
+                below, here = F.load(1), x
+                for k in range(2, n + 1):
+                    below, here = here, ((2 * k - 1) * x * here - (k - 1) * below) / k
+                slope = n * (x * here - below) / (x * x - 1)
+                x = F.exact(x - here / slope)
+            memory[key].append((x, 2 / ((1 - x * x) * slope * slope)))
     return list(memory[key])
 
 

@@ -177,7 +177,11 @@ def pattern_leaf(model: Perceptron) -> LeafDefinition:
 
 def _satisfied(low: sp.Expr, high: sp.Expr) -> sp.Expr:
     """Probability that a field of mean omega and variance V lies between the edges."""
-    return Between((low - S.omega) / sp.sqrt(S.V), (high - S.omega) / sp.sqrt(S.V)) if low != -sp.oo or high != sp.oo else sp.S.One
+    return (
+        Between((low - S.omega) / sp.sqrt(S.V), (high - S.omega) / sp.sqrt(S.V))
+        if low != -sp.oo or high != sp.oo
+        else sp.S.One
+    )
 
 
 def _mass(model: Perceptron, pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> sp.Expr:

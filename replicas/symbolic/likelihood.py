@@ -54,7 +54,11 @@ def exact_pieces(expr: sp.Expr, u: sp.Symbol) -> list[tuple[sp.Expr, sp.Expr, sp
     whole = piecewise(decimal_constants(expr))
     out = []
     for low, high in itertools.pairwise(edges):
-        inside = (low if high == sp.oo else high) + (1 if high == sp.oo else -1) if sp.oo in (-low, high) else (low + high) / 2
+        inside = (
+            (low if high == sp.oo else high) + (1 if high == sp.oo else -1)
+            if sp.oo in (-low, high)
+            else (low + high) / 2
+        )
         level = sp.simplify(whole.subs(u, sp.S.Zero if low == -sp.oo and high == sp.oo else inside))
         if level != 0:
             out.append((level, low, high))

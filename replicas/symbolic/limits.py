@@ -14,12 +14,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import sympy as sp
 
 from ..models import Discrete, Perceptron, Piece
 from . import symbols as S
 from .functional import Functional, split
+from .nodes import Gaussian, Level, LogMean
 from .special import G, H
 
 Stretches = list[tuple[sp.Expr, sp.Expr, sp.Expr]]  # (low, high, nearest edge) of fields outside the support
@@ -159,6 +161,40 @@ def _ground_state(functional: Functional, stretches: Stretches) -> Functional:
     condition = sp.simplify(sp.diff(entropy, X) * X**3 / 2) + S.alpha * within
     return Functional(
         energy, (X,), functional.norm, 0, {}, {}, {"condition": condition, "error_fraction": fraction}, functional.model
+    )
+
+
+def large_load(functional: Functional) -> dict[str, sp.Expr]:
+    r"""lim alpha eps of the spherical Bayes-optimal student, for the Gibbs and the Bayes error, at q = 1/2.
+
+    With V = 1 - q -> 0 and omega = sqrt(V) u, E_omega[f'^2 e^f]/E[e^f] -> 2 G(0) int du phi'^2 e^phi/sqrt(V),
+    phi(u) = f(u, 1) = log H(-u); (e^phi)' = G makes the integral E_u phi'(u), which is sqrt(V) E_omega f' at q = V = 1/2.
+    d phi/dq = 0 then reads 1/sqrt(V) = 2 alpha G(0) E_u phi', and eps_gibbs = sqrt(2 V)/pi, eps_bayes = sqrt(V)/pi.
+    """
+    mean = LogMean(
+        Level(0, Gaussian(), sp.sqrt(S.q), S.t, S.omega, 0), functional.leaves["f"].node(1 - S.q, k=0).raised(0)
+    )
+    scale = 1 / (2 * G(0) * sp.sqrt(1 - S.q) * mean)  # alpha sqrt(V)
+    return {"gibbs": sp.sqrt(2) * scale / sp.pi, "bayes": scale / sp.pi}
+
+
+def shifted(functional: Functional) -> Functional:
+    """The same functional with the margin in the field, omega = sqrt(q) t - kappa, so that derivatives in kappa are derived."""
+    if functional.model.likelihood != "threshold" or functional.model.teacher:
+        raise ValueError("functional: got one without a threshold margin; takes storage with likelihood threshold")
+    leaf = functional.leaves["f"]
+    closed = leaf.closed.subs(S.kappa, 0) if leaf.closed is not None else None
+
+    def shift(expr: sp.Expr) -> sp.Expr:
+        return expr.replace(
+            lambda e: isinstance(e, Level) and e.w[0] == S.omega, lambda e: Level(e.power, e.measure, e.L, e.z, e.w, -S.kappa)
+        )
+
+    return replace(
+        functional,
+        expr=shift(functional.expr),
+        observables={k: shift(v) for k, v in functional.observables.items() if k != "loglik"},
+        leaves={**functional.leaves, "f": replace(leaf, closed=closed)},
     )
 
 

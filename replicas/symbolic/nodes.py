@@ -140,8 +140,8 @@ class Tilt(_Average):
 
     def _sympystr(self, printer: Any) -> str:
         level, phi, obs = self.args
-        fields, m = ",".join(map(str, level.w)), level.power
-        tilt = "" if m == 0 else f"; exp({m}*{printer._print(phi)})"
+        fields = ",".join(map(str, level.w))
+        tilt = "" if level.power == 0 else f"; {printer._print(sp.exp(level.power * phi))}"
         return f"E_{fields}[{printer._print(obs)}{tilt}]"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:

@@ -70,7 +70,7 @@ def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any
     return cumulant * unit**k
 
 
-_FUNCTIONS: dict[Any, Callable[[Any], Any]] = {
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.exp: np.exp,
     sp.log: np.log,
     sp.cosh: np.cosh,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Perceptron, Spherical, check_kappa, support_model
+from ..models import Discrete, Likelihood, Perceptron, Spherical, check_kappa, support_model
 from ..numerics.saddle import (
     Batch,
     Solution,
@@ -32,7 +32,7 @@ from ..numerics.saddle import (
     zero_overlap,
 )
 from ..results import Estimate, verdict
-from .saddle import check_ansatz
+from .saddle import check_ansatz, check_digits
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 MARGIN_RANGE = 12.0  # |kappa| in which the largest margin is sought
@@ -67,22 +67,23 @@ def capacity(
     model : storage model. With a soft likelihood (finite beta, or one that never forbids) on a finite weight set the
         answer is the freezing load, at which the entropy of the Gibbs measure vanishes, and says so.
     criterion : None for the model's own, or "zero-entropy", "q-to-1", "first-moment".
+    digits : None for double precision, or how many digits (1 to 10,000); values are then mpmath numbers that carry them.
+    certified : prove a ball that holds the exact value (python-flint; 15 digits unless ``digits`` says otherwise);
+        ``statement`` says what is proved and what is assumed.
     kappa, beta : override the model's own; arrays give arrays.
 
     Returns
     -------
     Estimate with value, error, criterion, order_parameters, stable (replicon at the threshold) and statement.
-    Status ``unsupported`` where the question has no meaning, ``diverges`` where every pattern is satisfied.
+    Status ``not-certified``, with the reason and no number, where a certificate could not be completed;
+    ``unsupported`` where the question has no meaning, ``diverges`` where every pattern is satisfied.
 
     Raises
     ------
     ValueError : unknown criterion or ansatz; zero-entropy for spherical weights or given probabilities.
     """
     check_ansatz(ansatz)
-    if digits is not None or certified:
-        raise ValueError(
-            f"{'certified' if certified else 'digits'}: got {certified if certified else digits!r}; double precision only so far, takes None"
-        )
+    wanted = check_digits(digits, certified)
     if criterion not in (None, *CRITERIA):
         raise ValueError(f"criterion: got {criterion!r}; takes {', '.join(CRITERIA)}")
     batch = make_batch(model, 1.0, kappa, beta)
@@ -91,9 +92,8 @@ def capacity(
     if reason:
         return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
     if model.forbids and not model.hard:
-        base = make_batch(support_model(model), 1.0)
-        chosen = criterion or default_criterion(base.model)
-        return dataclasses.replace(_estimate(base, chosen, threshold(base, chosen)), model=model)
+        found = capacity(support_model(model), ansatz, criterion, digits, certified)
+        return dataclasses.replace(found, model=model)
     if not model.hard and chosen != "zero-entropy":
         if criterion is not None:
             raise ValueError(f"criterion: got {criterion!r} with a likelihood that never forbids; takes zero-entropy")
@@ -111,7 +111,24 @@ def capacity(
         raise ValueError(
             "criterion: got 'first-moment' with spherical weights, whose volume is not a count; takes q-to-1"
         )
-    return _estimate(batch, chosen, threshold(batch, chosen))
+    found = _estimate(batch, chosen, threshold(batch, chosen))
+    if wanted is None:
+        return found
+    from . import digits as precise
+
+    kind = "limit" if chosen == "q-to-1" else "entropy"
+    given = precise.inputs(model, kappa=kappa, beta=beta)
+    if certified:
+        from . import certificates
+
+        return certificates.estimate(found, given, wanted, model, kind)  # type: ignore[no-any-return]
+    return precise.estimate(found, given, wanted, model, kind)  # type: ignore[no-any-return]
+
+
+def limit_start(model: Perceptron, kappa: float) -> dict[str, float]:
+    """Double-precision unknowns of the q -> 1 limit: where a root of more digits starts."""
+    flat = _q_to_one(make_batch(_plain(model), 1.0, None if isinstance(model.likelihood, Likelihood) else kappa))
+    return {k: float(flat[k][0]) for k in ("a", "b", "Q")}
 
 
 def _refused(model: Perceptron, question: str, criterion: str, reason: str, batch: Batch, **inputs: Any) -> Estimate:
@@ -294,6 +311,7 @@ def _q_to_one(batch: Batch) -> Flat:
         np.full(batch.size, np.nan),
     )
     replicon = np.full(batch.size, -np.inf)  # a finite set always breaks in this limit: <g''^2> diverges
+    unknowns = {k: np.full(batch.size, np.nan) for k in ("a", "b", "Q")}
     for i, kappa in enumerate(batch.kappa):
         y = {"a": 1.0, "b": 0.5, "Q": 1.0}
         if isinstance(model.weights, Discrete):
@@ -328,6 +346,8 @@ def _q_to_one(batch: Batch) -> Flat:
                 ok[i], value[i] = alpha > 0 and y["Q"] > 0 and y["a"] > 0, alpha
                 error[i] = 1e-14 * alpha + float(np.abs(np.linalg.solve(J, np.full(n + 1, 4e-16)))[-1])
                 break
+        for name, column in unknowns.items():
+            column[i] = y[name]
         if isinstance(model.weights, Spherical) and ok[i]:
             outside = float(fn["outside"](*args[:3], alpha, kappa))
             replicon[i] = 1 - alpha * outside if fn["convex"] else -np.inf
@@ -339,6 +359,7 @@ def _q_to_one(batch: Batch) -> Flat:
         "q_hat": np.full(batch.size, np.inf),
         "replicon": replicon,
         "diverges": np.full(batch.size, fn["covered"]),
+        **unknowns,
     }
 
 

@@ -7,6 +7,7 @@ stability (Opper, Kinzel, Kleinz, Nehl 1990; Opper and Kinzel 1996).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..models import Discrete, Perceptron
+from ..numerics.arithmetic import arithmetic, context, number
+from ..numerics.polish import GUARD, NotReached, refine
+from ..numerics.rules import gauss_panels, panel_edges
 from ..numerics.saddle import check_alpha, check_model
-from ..results import Result
-from .saddle import solve
+from ..results import Curve, Result, SaddlePoint
+from .digits import Inputs, each, error_of, inputs, joined, withdrawn
+from .saddle import check_digits, solve
 
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
 
@@ -51,7 +56,9 @@ class LearningCurve(Result):
         return ("R", "eps_gibbs", "eps_bayes", "entropy") if self.rule == "gibbs-bayes" else ("R", "eps_g")
 
 
-def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> LearningCurve:
+def generalization(
+    model: Perceptron, alpha: Any, rule: str = "gibbs-bayes", digits: int | None = None
+) -> LearningCurve:
     """Learning curve at load(s) alpha.
 
     Parameters
@@ -60,6 +67,7 @@ def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> 
     alpha : load(s) >= 0.
     rule : "gibbs-bayes" for the Gibbs student and the Bayes vote, all coexisting branches; "hebb", "pseudo-inverse" or
         "max-stability" for the spherical student.
+    digits : None for double precision, or how many digits (1 to 10,000); values are then mpmath numbers that carry them.
 
     Raises
     ------
@@ -71,14 +79,18 @@ def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> 
     if rule not in RULES:
         raise ValueError(f"rule: got {rule!r}; takes {', '.join(RULES)}")
     loads = check_alpha(alpha)
+    wanted = check_digits(digits)
     if rule != "gibbs-bayes":
         if isinstance(model.weights, Discrete):
             raise ValueError(f"rule: got {rule!r} with {model.weights.name} weights; takes spherical weights")
-        return _rule(model, loads, rule)
+        found = _rule(model, loads, rule)
+        return found if wanted is None else _rule_to(found, inputs(model, alpha=alpha), wanted)
     discrete = isinstance(model.weights, Discrete)
-    point = solve(model, loads, branch="all" if discrete else None)
+    point = solve(model, alpha, branch="all" if discrete else None, digits=wanted)
     if discrete and not loads.shape and point.shape == (1,):
         point = point[0]
+    if wanted is not None:
+        return _curve_to(point, wanted)
     norm = 1.0 if point.Q is None else point.Q
     R = point.q / norm
     gap = np.asarray(point.one_minus_q / norm)
@@ -122,6 +134,43 @@ def generalization(model: Perceptron, alpha: Any, rule: str = "gibbs-bayes") -> 
     )
 
 
+def _curve_to(point: SaddlePoint | Curve, digits: int) -> LearningCurve:
+    """The learning curve of saddle points that carry ``digits`` digits."""
+
+    def one(p: SaddlePoint) -> LearningCurve:
+        base = LearningCurve(
+            model=p.model,
+            alpha=p.alpha,
+            branch=p.branch,
+            dominant=p.dominant,
+            stable=p.stable,
+            status=_answered(p.status),
+            message=_silent(p.message, p.status),
+            digits=digits,
+        )
+        if p.q is None:
+            return base
+        ctx = context(digits)
+        norm = ctx.one if p.Q is None else p.Q
+        gap, wide = p.one_minus_q / norm, (p.one_minus_q + p.errors["one_minus_q"]) / norm
+        columns = {"R": p.q / norm, "eps_gibbs": _angle(ctx, gap / 2) * 2, "eps_bayes": _angle(ctx, gap)}
+        bounds = {
+            "R": p.errors["q"] / norm,
+            "eps_gibbs": abs(_angle(ctx, wide / 2) * 2 - columns["eps_gibbs"]),
+            "eps_bayes": abs(_angle(ctx, wide) - columns["eps_bayes"]),
+        }
+        bounds = {k: error_of(columns[k], v, digits) for k, v in bounds.items()}
+        errors = {**bounds, "entropy": p.errors["entropy"]}
+        return dataclasses.replace(base, **columns, entropy=p.entropy, error=errors["R"], errors=errors)
+
+    return joined([one(p) for p in point], point.shape) if point.shape else one(point)
+
+
+def _angle(ctx: Any, share: Any) -> Any:
+    """arcsin(sqrt(share))/pi."""
+    return ctx.asin(ctx.sqrt(min(share, ctx.one))) / ctx.pi
+
+
 def _answered(status: Any) -> Any:
     """A metastable branch of negative entropy is an answer here (it is labelled not dominant)."""
     if isinstance(status, np.ndarray):
@@ -136,36 +185,49 @@ def _silent(message: Any, status: Any) -> Any:
     return "" if status == "unphysical" else message
 
 
-def _hebb(alpha: float) -> tuple[float, float]:
+def _hebb(alpha: Any, pi: Any = math.pi) -> Any:
     """1 - R^2 = pi/(2 alpha + pi): Hebb's student, the sum of labelled patterns."""
-    return math.pi / (2 * alpha + math.pi), 4e-16
+    return pi / (2 * alpha + pi)
 
 
-def _pseudo_inverse(alpha: float) -> tuple[float, float]:
+def _pseudo_inverse(alpha: Any, pi: Any = math.pi) -> Any:
     """R^2 = 2 alpha (1-alpha)/(pi - 2 alpha) below alpha = 1, 2(alpha-1)/(2 alpha + pi - 4) above."""
     if alpha < 1:
-        return (math.pi - 4 * alpha + 2 * alpha * alpha) / (math.pi - 2 * alpha), 4e-16
-    return (math.pi - 2) / (2 * alpha + math.pi - 4), 4e-16
+        return (pi - 4 * alpha + 2 * alpha * alpha) / (pi - 2 * alpha)
+    return (pi - 2) / (2 * alpha + pi - 4)
 
 
-def _max_stability(alpha: float) -> tuple[float, float]:
+def _stability_integrands(t: Any, R: Any, s: Any, kappa: Any, G: Any, H: Any) -> tuple[Any, Any]:
+    """H(-R t/s)(kappa-t)^2 and its R derivative, G(R t/s)(kappa-t)^2 t/s^3; both under Dt, t < kappa."""
+    gap = (kappa - t) * (kappa - t)
+    return gap * H(-R * t / s), gap * G(R * t / s) * t / (s * s * s)
+
+
+def _stability_conditions(hit: Any, slope: Any, R: Any, s: Any, alpha: Any) -> list[Any]:
+    """Phi(R, kappa) = 0 and dPhi/dR = 0, each over its first term."""
+    return [1 - 2 * alpha * hit / (s * s), 1 + alpha * slope / R]
+
+
+def _normal_density(t: Any) -> Any:
+    return np.exp(-t * t / 2) / math.sqrt(2 * math.pi)
+
+
+def _max_stability(alpha: float) -> tuple[float, float, float]:
     r"""1 - R^2 where (1-R^2)/2 - alpha int_{-inf}^kappa Dt H(-R t/s)(kappa-t)^2, s^2 = 1-R^2, vanishes at its largest kappa.
 
     Both conditions, value and dR derivative, are solved in (log s, kappa) by Newton with the integral on graded panels.
+    Returns (1 - R^2, its relative error, kappa).
     """
     from scipy.optimize import root
+    from scipy.special import ndtr
 
     def conditions(y: np.ndarray, refine: int) -> np.ndarray:
         s, kappa = math.exp(y[0]), y[1]
         R = math.sqrt(max(0.0, 1 - s * s))
         t, w = _graded_grid(kappa, s, refine)
-        from scipy.special import ndtr
-
-        dense = w * np.exp(-t * t / 2) / math.sqrt(2 * math.pi) * (kappa - t) ** 2
-        hit = ndtr(R * t / s)
-        # d/dR of H(-R t/s) = G(R t/s) t/s^3
-        slope = np.exp(-((R * t / s) ** 2) / 2) / math.sqrt(2 * math.pi) * t / s**3
-        return np.array([1 - 2 * alpha * (dense @ hit) / s**2, 1 + alpha * (dense @ slope) / R])
+        hit, slope = _stability_integrands(t, R, s, kappa, _normal_density, lambda x: ndtr(-x))
+        dense = w * _normal_density(t)
+        return np.array(_stability_conditions(dense @ hit, dense @ slope, R, s, alpha))
 
     guess = np.array([math.log(min(0.95, 1.6 / (1 + alpha))), min(2.0, 1.0 / math.sqrt(alpha))])
     best = None
@@ -180,8 +242,59 @@ def _max_stability(alpha: float) -> tuple[float, float]:
     found, residual = best
     fine = root(conditions, found.x, args=(2,), tol=1e-14)
     if residual > 1e-9:
-        return math.nan, math.nan
-    return math.exp(2 * fine.x[0]), 2 * abs(fine.x[0] - found.x[0]) + 1e-13
+        return math.nan, math.nan, math.nan
+    return math.exp(2 * fine.x[0]), 2 * abs(fine.x[0] - found.x[0]) + 1e-13, float(fine.x[1])
+
+
+def _max_stability_to(alpha: Any, digits: int) -> tuple[Any, Any]:
+    """1 - R^2 of the rule of maximum stability and its error, to ``digits`` digits."""
+    start, _, kappa = _max_stability(float(alpha))
+    if not math.isfinite(start):
+        raise NotReached("no double-precision root to start from")
+    F = arithmetic()
+
+    def function(y: Any, precision: int, quality: float) -> list[Any]:
+        with F.at(precision):
+            gap, k = map(F.load, y)
+            s, R, load = F.sqrt(gap), F.sqrt(1 - gap), F.ratio(alpha.numerator, alpha.denominator)
+            far = math.sqrt(2 * precision * math.log(10.0))
+            inner = panel_edges(-far, float(y[1]), (0.0,), float(F.store(s)))  # H(-R t/s) turns on a scale s
+            hit = slope = F.load(0)
+            for t, w in gauss_panels(F, [*map(F.load, inner[:-1]), k], precision * quality):
+                a, b = _stability_integrands(t, R, s, k, F.G, F.H)
+                dense = w * F.G(t)
+                hit, slope = hit + dense * a, slope + dense * b
+            return [F.store(v) for v in _stability_conditions(hit, slope, R, s, load)]
+
+    x = [F.ctx.mpf(start), F.ctx.mpf(kappa)]
+    root = refine(F.ctx, function, x, [abs(v) for v in x], digits, ("gap", "kappa"))
+    return root.values["gap"], root.errors["gap"]
+
+
+def _rule_to(found: LearningCurve, given: Inputs, digits: int) -> LearningCurve:
+    """The curve of a learning rule to ``digits`` digits."""
+    ctx = context(digits + GUARD)
+
+    def one(p: LearningCurve) -> LearningCurve:
+        if p.status != "converged":
+            return dataclasses.replace(p, digits=digits)
+        (alpha,) = given.at(p, "alpha").values()
+        try:
+            gap, wrong = (ctx.one, ctx.zero)
+            if alpha > 0 and p.rule == "max-stability":
+                gap, wrong = (number(v, digits + GUARD) for v in _max_stability_to(alpha, digits))
+            elif alpha > 0:
+                gap = _CLOSED[p.rule](ctx.mpf(alpha.numerator) / alpha.denominator, +ctx.pi)
+        except NotReached as reason:
+            return withdrawn(p, digits, str(reason))
+        wrong += gap * ctx.mpf(10) ** -(digits + GUARD - 2)
+        R, low = ctx.sqrt(1 - gap), ctx.sqrt(max(0, 1 - gap - wrong))
+        eps, high = _angle(ctx, gap), _angle(ctx, gap + wrong)
+        R, eps, d_R, d_eps = (number(v, digits) for v in (R, eps, R - low, abs(high - eps)))
+        errors = {"R": error_of(R, d_R, digits), "eps_g": error_of(eps, d_eps, digits)}
+        return dataclasses.replace(p, R=R, eps_g=eps, errors=errors, error=errors["R"], digits=digits)
+
+    return each(found, digits, one)  # type: ignore[no-any-return]
 
 
 def _graded_grid(kappa: float, s: float, refine: int) -> tuple[np.ndarray, np.ndarray]:
@@ -202,16 +315,19 @@ def _graded_grid(kappa: float, s: float, refine: int) -> tuple[np.ndarray, np.nd
     return (mid[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
 
 
-_RULES: dict[str, Callable[[float], tuple[float, float]]] = {
-    "hebb": _hebb,
-    "pseudo-inverse": _pseudo_inverse,
-    "max-stability": _max_stability,
-}
+_CLOSED: dict[str, Callable[..., Any]] = {"hebb": _hebb, "pseudo-inverse": _pseudo_inverse}
+
+
+def _gap_of(rule: str, alpha: float) -> tuple[float, float]:
+    """1 - R^2 and its relative error."""
+    if alpha == 0:
+        return 1.0, 0.0
+    return (_CLOSED[rule](alpha), 4e-16) if rule in _CLOSED else _max_stability(alpha)[:2]
 
 
 def _rule(model: Perceptron, loads: np.ndarray, rule: str) -> LearningCurve:
     flat = loads.reshape(-1)
-    s2 = np.array([_RULES[rule](a) if a > 0 else (1.0, 0.0) for a in flat])
+    s2 = np.array([_gap_of(rule, a) for a in flat])
     R, dR = np.sqrt(np.maximum(1 - s2[:, 0], 0.0)), s2[:, 1] * s2[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         dR = np.where(R > 0, dR / (2 * R), 0.0) + 2e-16

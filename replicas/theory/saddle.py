@@ -35,6 +35,7 @@ TIE = 1e-14  # free entropies closer than this are equal to rounding
 NEAR_A_FOLD = 0.05  # imbalance of a saddle-point equation under which a pair of roots may hide between two scan points
 SAME_BRANCH = 1e-6  # two solutions whose logits differ by less are one
 ANSATZES = ("rs",)
+MAX_DIGITS = 10_000
 
 
 def check_ansatz(ansatz: str) -> None:
@@ -43,11 +44,26 @@ def check_ansatz(ansatz: str) -> None:
         raise ValueError(f"ansatz: got {ansatz!r}; takes {', '.join(ANSATZES)}")
 
 
+def check_digits(digits: Any, certified: Any = False) -> int | None:
+    """A number of digits, or None for double precision; a certified question has some by default."""
+    if certified is not False:
+        from .certificates import check_certified
+
+        digits = check_certified(certified, digits)
+    if digits is None:
+        return None
+    if isinstance(digits, bool) or not isinstance(digits, (int, np.integer)) or not 1 <= digits <= MAX_DIGITS:
+        raise ValueError(f"digits: got {digits!r}; takes a whole number from 1 to {MAX_DIGITS}")
+    return int(digits)
+
+
 def solve(
     model: Perceptron,
     alpha: Any,
     ansatz: str = "rs",
     branch: str | None = None,
+    digits: int | None = None,
+    certified: bool = False,
     *,
     kappa: Any = None,
     beta: Any = None,
@@ -62,6 +78,8 @@ def solve(
     branch : None for the thermodynamic branch; "typical" for the one that starts at alpha = 0; "q=0" for the symmetric
         solution of an even likelihood; "perfect" for R = 1 of a discrete teacher-student; "all" for every one found
         (one axis more, last).
+    digits : None for double precision, or how many digits (1 to 10,000); values are then mpmath numbers that carry them.
+    certified : prove balls that hold the exact values (python-flint; 15 digits unless ``digits`` says otherwise).
     kappa, beta : override the model's own; arrays broadcast with alpha.
 
     Returns
@@ -74,6 +92,17 @@ def solve(
     ValueError : alpha negative or not finite, unknown ansatz or branch, shapes that do not broadcast.
     """
     check_ansatz(ansatz)
+    wanted = check_digits(digits, certified)
+    if wanted is not None:
+        from . import digits as precise
+
+        found = solve(model, alpha, ansatz, branch, kappa=kappa, beta=beta)
+        given = precise.inputs(model, alpha=alpha, kappa=kappa, beta=beta)
+        if certified:
+            from . import certificates
+
+            return certificates.saddle_point(found, given, wanted)  # type: ignore[no-any-return]
+        return precise.saddle_point(found, given, wanted)  # type: ignore[no-any-return]
     if branch not in (None, "typical", "q=0", "perfect", "all"):
         raise ValueError(f"branch: got {branch!r}; takes None, 'typical', 'q=0', 'perfect' or 'all'")
     batch = make_batch(model, alpha, kappa, beta)

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Perceptron, Spherical
+from ..models import Discrete, Perceptron, Spherical
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
 from .capacity import default_criterion, threshold
-from .saddle import check_ansatz, result, thermodynamic
+from .saddle import check_ansatz, check_digits, result, thermodynamic
 
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
@@ -65,12 +65,22 @@ def stability(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any =
     )
 
 
-def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Estimate:
+def at_line(
+    model: Perceptron,
+    ansatz: str = "rs",
+    digits: int | None = None,
+    certified: bool = False,
+    *,
+    kappa: Any = None,
+    beta: Any = None,
+) -> Estimate:
     """Load at which the replica-symmetric saddle becomes unstable (de Almeida-Thouless).
 
     Parameters
     ----------
     model : any model; kappa, beta : override the model's own, arrays allowed.
+    digits : None for double precision, or how many digits (1 to 10,000).
+    certified : prove a ball that holds the exact value (python-flint; 15 digits unless ``digits`` says otherwise).
 
     Returns
     -------
@@ -78,6 +88,17 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
     vanishes) and is continuous (breaking point in (0, 1)). Status ``no-solution`` where the saddle stays stable.
     """
     check_ansatz(ansatz)
+    wanted = check_digits(digits, certified)
+    if wanted is not None:
+        from . import digits as precise
+
+        double = at_line(model, ansatz, kappa=kappa, beta=beta)
+        given = precise.inputs(model, kappa=kappa, beta=beta)
+        if certified:
+            from . import certificates
+
+            return certificates.estimate(double, given, wanted, model, "replicon")  # type: ignore[no-any-return]
+        return precise.estimate(double, given, wanted, model, "replicon")  # type: ignore[no-any-return]
     batch = make_batch(model, 1.0, kappa, beta)
     size = batch.size
     value, error = np.full(size, np.nan), np.full(size, np.nan)
@@ -88,6 +109,8 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
         np.full(size, np.nan),
     )
     message, lost = np.full(size, "", dtype=object), np.zeros(size, dtype=bool)
+    norm = np.full(size, np.nan)
+    lam = np.full(size, np.nan)
     for i in range(size):
         point = batch.take(np.array([i]))
         limit = _limit(point)
@@ -102,6 +125,7 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
         value[i], error[i], s = found
         zero = has_zero_overlap(model)
         q[i], q_hat[i] = (0.0, 0.0) if zero else (s.q[0], s.extra("q_hat")[0])
+        norm[i], lam[i] = s.norm[0], s.extra("lam")[0]
         x[i] = s.extra("breaking_rise")[0] / (2 * s.extra("breaking_fall")[0])
         positive_entropy = isinstance(model.weights, Spherical) or s.entropy[0] >= 0
         before = value[i] < limit
@@ -114,6 +138,8 @@ def at_line(model: Perceptron, ansatz: str = "rs", *, kappa: Any = None, beta: A
             message[i] = f"breaking point x = {x[i]:.4g} outside (0, 1): a discontinuous transition comes first"
     ok = np.isfinite(value)
     order = {"q": batch.out(q), "q_hat": batch.out(q_hat), "breaking_point": batch.out(x)}
+    if isinstance(model.weights, Discrete) and model.weights.fixed_norm is None and not model.teacher:
+        order |= {"Q": batch.out(norm), "lam": batch.out(lam)}
     return Estimate(
         model=model,
         question="at-line",

@@ -6,6 +6,7 @@ fold (d alpha/dR = 0), located by pseudo-arclength continuation.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from ..models import Discrete, Perceptron
 from ..numerics.continuation import first_fold
 from ..numerics.saddle import follow, make_batch, newton
 from ..results import Estimate, Result, bound, decimal
-from .saddle import check_ansatz
+from .saddle import check_ansatz, check_digits
 
 SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over which the entropy's sign is looked at
 FOLD_START = 0.9  # share of alpha_it from which the branch is continued to its fold
@@ -45,6 +46,11 @@ class Transitions(Result):
                     "stable": e.stable,
                     "order_parameters": decimal(dict(e.order_parameters)),
                     "statement": e.statement,
+                    **(
+                        {}
+                        if e.digits is None
+                        else {"digits": e.digits, "certified": bool(e.certified), "status": e.status}
+                    ),
                 }
             )
         errors = {k: out[k]["error"] for k in ("alpha_it", "spinodal") if out[k]}
@@ -52,6 +58,7 @@ class Transitions(Result):
             **out,
             "error": errors.get("alpha_it"),
             "errors": errors,
+            **({} if self.digits is None else {"digits": self.digits, "certified": bool(self.certified)}),
             "status": self.status,
             "message": self.message,
         }
@@ -59,7 +66,9 @@ class Transitions(Result):
     def rows(self) -> tuple[list[str], list[list[str]]]:
         from ..results import readable
 
-        cells = [readable(e.value, bound(e.error)) if e is not None else "-" for e in (self.alpha_it, self.spinodal)]
+        cells = [
+            readable(decimal(e.value), bound(e.error)) if e is not None else "-" for e in (self.alpha_it, self.spinodal)
+        ]
         return ["alpha_it", "spinodal", "status"], [
             [*cells, self.status + (f": {self.message}" if self.message else "")]
         ]
@@ -68,12 +77,26 @@ class Transitions(Result):
         return None
 
 
-def transitions(model: Perceptron, ansatz: str = "rs") -> Transitions:
+def transitions(
+    model: Perceptron,
+    ansatz: str = "rs",
+    digits: int | None = None,
+    certified: bool = False,
+    *,
+    only: str | None = None,
+) -> Transitions:
     """alpha_it and spinodal of a teacher-student model with discrete weights.
+
+    digits : None for double precision, or how many digits (1 to 10,000).
+    certified : prove balls that hold the exact values (python-flint; 15 digits unless ``digits`` says otherwise).
+    only : "alpha_it" or "spinodal", to take just that one to its digits.
 
     Status ``no-solution`` for spherical weights (R < 1 at every load), ``unsupported`` for storage.
     """
     check_ansatz(ansatz)
+    wanted = check_digits(digits, certified)
+    if wanted is not None:
+        return _refined(transitions(model, ansatz), wanted, certified, only)
     batch = make_batch(model, 1.0)
     if not model.teacher:
         return Transitions(
@@ -143,3 +166,22 @@ def transitions(model: Perceptron, ansatz: str = "rs") -> Transitions:
         status=status,
         message=f"{' and '.join(missing)} not reached" if missing else "",
     )
+
+
+def _refined(found: Transitions, digits: int, certified: bool, only: str | None) -> Transitions:
+    """Both thresholds to ``digits`` digits."""
+    from . import certificates
+    from . import digits as precise
+
+    estimate = certificates.estimate if certified else precise.estimate
+    changes: dict[str, Any] = {"digits": digits}
+    for name, kind in (("alpha_it", "entropy"), ("spinodal", "fold")):
+        e = getattr(found, name)
+        if e is not None and only in (None, name):
+            changes[name] = estimate(e, precise.inputs(found.model), digits, found.model, kind)
+    missed = [e for e in (changes.get("alpha_it"), changes.get("spinodal")) if e is not None and e.value is None]
+    if missed:
+        changes |= {"status": missed[0].status, "message": missed[0].message}
+    thresholds = [changes[k] for k in ("alpha_it", "spinodal") if k in changes]
+    changes["certified"] = bool(thresholds) and all(e.certified for e in thresholds)
+    return dataclasses.replace(found, **changes)
