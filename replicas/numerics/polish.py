@@ -20,7 +20,7 @@ from .geometry import Geometry
 from .program import Program
 from .rules import SinhRule
 
-FIRST = 34  # digits of the Jacobian: half of them survive the difference, more than the start has
+FIRST = 26  # digits of the Jacobian: half of them survive the difference, more than the start has
 GUARD = 8  # digits beyond those asked for
 OTHER_STEP, OTHER_DIGITS = 0.83, 7  # of the second evaluation
 START_DIGITS = 11.0  # that a double-precision root is trusted to have
@@ -162,19 +162,20 @@ def refine(
     """
     n, full, quality = len(x), precision_for(digits, loss), 1.0
     x = list(x)
-    trouble = ""
+    trouble, known = "", START_DIGITS
     for _ in range(MAX_ROUNDS):
         other, finer = full + OTHER_DIGITS, quality / OTHER_STEP
         ctx.dps = other + 10
         if n:
             try:
-                x, inverse = _newton(ctx, function, x, size, digits, full, quality, loss)
+                x, inverse = _newton(ctx, function, x, size, digits, full, quality, loss, known)
             except NotReached as reason:  # too coarse a rule may have its root elsewhere
                 trouble, quality = str(reason), COARSE * quality
                 continue
-            drift = list(-(inverse * ctx.matrix(function(x, other, finer))))
+            left = function(x, other, finer)
+            drift, residual = list(-(inverse * ctx.matrix(left))), max(map(abs, left))
         else:
-            drift = []
+            drift, residual = [], ctx.zero
         moved = [a + b for a, b in zip(x, drift)]
         first, second = report[1](x, full, quality), report[1](moved, other, finer)
         changes = [abs(a - b) for a, b in zip(first, second)]
@@ -184,6 +185,7 @@ def refine(
         worst = min((float(-ctx.log10(v)) if v else math.inf for v in relative), default=math.inf)
         if worst >= digits + WANTED:
             break
+        known = max(START_DIGITS, min(worst, digits))
         trouble = f"two evaluations agree to {max(worst, 0):.0f} digits only"
         # the error is exponential in 1/step; what cancels needs more digits instead
         quality *= min(3.0, max(1.25, 1.1 * (digits + WANTED + 2) / max(worst, 1.0)))
@@ -194,18 +196,25 @@ def refine(
     values = dict(zip([*names, *report[0]], [*moved, *second]))
     sizes = [*size, *(max(1, abs(v)) for v in second)]
     errors = {k: abs(d) + unit * s for k, d, s in zip(values, [*drift, *changes], sizes)}
-    residual = max(map(abs, function(moved, other, finer)), default=ctx.zero) if n else ctx.zero
     return Root(values, errors, residual)
 
 
 def _newton(
-    ctx: Any, function: Function, x: list[Any], size: Sequence[Any], digits: int, full: int, quality: float, loss: float
+    ctx: Any,
+    function: Function,
+    x: list[Any],
+    size: Sequence[Any],
+    digits: int,
+    full: int,
+    quality: float,
+    loss: float,
+    known: float,
 ) -> tuple[list[Any], Any]:
-    """(root, inverse Jacobian) of one quadrature."""
-    first = min(full, FIRST + math.ceil(2 * loss))
+    """(root, inverse Jacobian) of one quadrature, from a start of ``known`` digits."""
+    first = math.ceil(min(full, max(FIRST, known + START_DIGITS + 6) + 2 * loss))
     base = ctx.matrix(function(x, first, quality))
     inverse = _inverse_jacobian(ctx, lambda y: function(y, first, quality), x, base, size, (first - 2 * loss) / 2)
-    won, value = START_DIGITS, base
+    won, value = known, base
     for _ in range(MAX_STEPS):
         step = -(inverse * value)
         if not all(ctx.isfinite(v) for v in step):
@@ -214,13 +223,15 @@ def _newton(
         if moved > TRUSTED:
             raise NotReached(f"Newton left the double-precision root by a relative {ctx.nstr(moved, 2)}")
         x = [a + b for a, b in zip(x, step)]
-        if first == full and (not moved or -ctx.log10(moved) > digits + loss + 2):
-            return x, inverse
-        # a step of 10^-k leaves about 10^-(k + digits of the Jacobian)
+        # a step of 10^-k leaves about 10^-(k + digits of the Jacobian), where the equations were known that well
         won = min(float(-ctx.log10(moved)) + START_DIGITS - 2 if moved else math.inf, 2.5 * won)
+        if first == full and won > digits + loss + 2:
+            return x, inverse
+        learnt = moved and -ctx.log10(moved) < first - FIRST / 2 - 2 * loss  # the change is not lost in the rounding
         first = math.ceil(min(full, won + START_DIGITS + 6 + 2 * loss))
         before, value = value, ctx.matrix(function(x, first, quality))
-        inverse = _broyden(inverse, step, value - before)
+        if learnt:
+            inverse = _broyden(inverse, step, value - before)
     raise NotReached("Newton did not converge")
 
 

@@ -22,7 +22,7 @@ from ..models import Discrete, Perceptron, Piece
 from . import symbols as S
 from .functional import Functional, split
 from .nodes import Gaussian, Level, LogMean
-from .special import G, H
+from .special import Between, G, H
 
 Stretches = list[tuple[sp.Expr, sp.Expr, sp.Expr]]  # (low, high, nearest edge) of fields outside the support
 eps = sp.Symbol("varepsilon", positive=True)
@@ -49,7 +49,7 @@ def truncated_square(low: sp.Expr, high: sp.Expr, centre: sp.Expr, Q: sp.Expr) -
 
 def probability(low: sp.Expr, high: sp.Expr, Q: sp.Expr) -> sp.Expr:
     """P(low < omega < high) for omega ~ N(0, Q)."""
-    return H(low / sp.sqrt(Q)) - H(high / sp.sqrt(Q))
+    return Between(low / sp.sqrt(Q), high / sp.sqrt(Q))
 
 
 def gaps(pieces: Iterable[Piece]) -> Stretches:
@@ -187,7 +187,8 @@ def shifted(functional: Functional) -> Functional:
 
     def shift(expr: sp.Expr) -> sp.Expr:
         return expr.replace(
-            lambda e: isinstance(e, Level) and e.w[0] == S.omega, lambda e: Level(e.power, e.measure, e.L, e.z, e.w, -S.kappa)
+            lambda e: isinstance(e, Level) and e.w[0] == S.omega,
+            lambda e: Level(e.power, e.measure, e.L, e.z, e.w, -S.kappa),
         )
 
     return replace(

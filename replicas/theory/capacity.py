@@ -298,7 +298,14 @@ def _limit_functions(model: Perceptron) -> dict[str, Any]:
 def _special() -> dict[str, Any]:
     from scipy.special import ndtr
 
-    return {"H": lambda x: ndtr(-x), "G": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi)}
+    def between(a: Any, b: Any) -> Any:  # the smaller tails are subtracted
+        left = np.asarray(a) + np.asarray(b) < 0
+        return np.where(left, ndtr(b) - ndtr(a), ndtr(-np.asarray(a)) - ndtr(-np.asarray(b)))
+
+    def density(x: Any) -> Any:
+        return np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+    return {"H": lambda x: ndtr(-x), "G": density, "Between": between}
 
 
 def _q_to_one(batch: Batch) -> Flat:
