@@ -57,10 +57,7 @@ def solve_rows() -> list[Row]:
     slow = median_time(lambda: baselines.saddle(0.6), 3)
     fast = median_time(lambda: rp.solve(model, 0.6), 200)
     reference = baselines.saddle(0.6)
-    assert (
-        abs(reference["q"] - point.q) < AGREEMENT
-        and abs(reference["free_entropy"] - point.free_entropy) < AGREEMENT
-    )
+    assert abs(reference["q"] - point.q) < AGREEMENT and abs(reference["free_entropy"] - point.free_entropy) < AGREEMENT
     residual = point.residual
     return [
         Row(
@@ -89,9 +86,7 @@ def batch_rows() -> list[Row]:
         alpha = np.linspace(0.001, 1.0, CURVE_POINTS) * top
         assert set(rp.solve(model, alpha).status) == {"converged"}
         per_point = median_time(lambda m=model, a=alpha: rp.solve(m, a), 9) / CURVE_POINTS * 1e3  # type: ignore[misc]
-        rows.append(
-            Row(f"batch of {CURVE_POINTS} loads, {name}", per_point, "ms/point", "< 0.1", per_point < 0.1)
-        )
+        rows.append(Row(f"batch of {CURVE_POINTS} loads, {name}", per_point, "ms/point", "< 0.1", per_point < 0.1))
     return rows
 
 
@@ -126,6 +121,74 @@ def curve_rows() -> list[Row]:
     ]
 
 
+def digits_rows() -> list[Row]:
+    """Fifty digits and a proof against findroot over quad in mpmath (fast as it can be written simply, nodes warm)."""
+    import mpmath
+
+    import replicas as rp
+    from replicas.numerics import polish
+    from replicas.numerics.arithmetic import Mpmath
+
+    from . import baselines_mp
+
+    binary, spherical = rp.Perceptron(), rp.Perceptron("spherical")
+
+    def alone(call: Callable[[], Any]) -> float:
+        """Median time with mpmath arithmetic only."""
+        fast, polish.arithmetic = polish.arithmetic, Mpmath  # type: ignore[assignment]
+        try:
+            return median_time(call, 3)
+        finally:
+            polish.arithmetic = fast
+
+    found, proved = rp.capacity(binary, digits=50), rp.capacity(binary, digits=50, certified=True)
+    slow_value = baselines_mp.binary_capacity(50)["alpha"]
+    assert abs(found.value - slow_value) < mpmath.mpf(10) ** -49 and proved.certified
+    slow = median_time(lambda: baselines_mp.binary_capacity(50), 3)
+    ladder = median_time(lambda: baselines_mp.binary_capacity(50, ladder=True), 3)
+    plain = median_time(lambda: rp.capacity(binary, digits=50), 9)
+    without = alone(lambda: rp.capacity(binary, digits=50))
+    proof = median_time(lambda: rp.capacity(binary, digits=50, certified=True), 3)
+    overlap_slow = median_time(lambda: baselines_mp.spherical_overlap(30, "1.5"), 3)
+    overlap = alone(lambda: rp.solve(spherical, 1.5, digits=30))
+    overlap_flint = median_time(lambda: rp.solve(spherical, 1.5, digits=30), 9)
+    note = f"{slow:.2f} s (precision doubled on the way: {ladder:.2f} s) / {plain * 1e3:.0f} ms; mpmath alone {without * 1e3:.0f} ms"
+    return [
+        Row(
+            "50-digit binary capacity, ratio to findroot over quad",
+            slow / plain,
+            "x",
+            ">= 10",
+            slow / plain >= 10,
+            note,
+        ),
+        Row(
+            "50 certified digits, same ratio",
+            slow / proof,
+            "x",
+            "> 1",
+            slow > proof,
+            f"{proof:.2f} s, bracket of uniqueness included",
+        ),
+        Row(
+            "30-digit spherical q, mpmath alone, ratio to findroot over quad",
+            overlap_slow / overlap,
+            "x",
+            ">= 5",
+            overlap_slow / overlap >= 5,
+            f"{overlap_slow:.2f} s / {overlap * 1e3:.0f} ms, entropy and replicon included; with python-flint {overlap_flint * 1e3:.0f} ms",
+        ),
+        _memory_row(),
+    ]
+
+
+def _memory_row() -> Row:
+    """Peak memory of all constants with proofs."""
+    code = "import resource, replicas as rp; rp.constants(50, True); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) / 1024
+    return Row("peak memory, all constants certified to 50 digits", peak, "MB", "< 500", peak < 500)
+
+
 def import_rows() -> list[Row]:
     """`import replicas` in fresh processes."""
     code = (
@@ -134,9 +197,7 @@ def import_rows() -> list[Row]:
     )
     times, loaded = [], ""
     for _ in range(7):
-        words = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
+        words = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
         times.append(float(words[0]))
         loaded = words[1] if len(words) > 1 else ""
     value = statistics.median(times)
@@ -191,11 +252,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(argv)
-    warnings.filterwarnings(
-        "ignore", message="The occurrence of roundoff"
-    )  # quad at its limit in the baseline
+    warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
     rows: list[Row] = []
-    for measure in (import_rows, solve_rows, batch_rows, curve_rows, cli_rows):
+    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, cli_rows):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:
