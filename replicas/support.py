@@ -49,6 +49,8 @@ NOTES = (
     f"Weights: {', '.join(WEIGHTS)}.",
     "Likelihoods: threshold, and for storage also window; from Python any positive one, rp.Likelihood(expr in rp.field).",
     "Discrete weights of a teacher-student problem are symmetric under w -> -w.",
+    "--digits: capacity, solve, at-line, transitions, generalization, for every model here.",
+    "--certified: capacity, solve, at-line, transitions, for the hard threshold (and closed forms); else not-certified.",
 )
 
 
