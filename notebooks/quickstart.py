@@ -114,6 +114,16 @@ print(transitions)
 print(rp.generalization(student, alpha=1.35))
 
 # %% [markdown]
+# ## More digits, and a proof
+# The same equations in many digits; with python-flint, a ball that provably contains the exact value.
+
+# %%
+print(rp.capacity(model, digits=50).value)
+proved = rp.capacity(model, digits=30, certified=True)
+print(proved.value, "±", proved.error)
+print(proved.statement)
+
+# %% [markdown]
 # ## Against finite N
 # All $2^N$ weight vectors are tried, for random patterns at $\alpha=1/3$: the entropy of the solutions, extrapolated in $1/N$
 # from two sizes, is compared with the theory.

@@ -82,10 +82,18 @@ SECTIONS = {
         "replicas generalization --weights spherical --task teacher-student --alpha 1e5 1e6",
         atlas_tables.decay,
     ),
+    "constants": Section(
+        "Constants",
+        """Thresholds and asymptotic coefficients to many digits. “Proved” means that interval arithmetic encloses every
+        integral and shows that the defining equations have exactly one solution in the ball; what that does not prove,
+        the notes say.""",
+        "replicas constants --digits 30 --certified",
+        atlas_tables.constants,
+    ),
 }
 ORDER = (
     *("capacities", "capacity-vs-kappa", "entropy-and-overlap", "field-distribution", "stability", "errors"),
-    *("learning", "generalization-curves", "decay", "finite-n-table", "finite-n", "derivations"),
+    *("learning", "generalization-curves", "decay", "constants", "finite-n-table", "finite-n", "derivations"),
 )
 """The parts of the page, sections and figures."""
 DERIVATIONS = {

@@ -66,17 +66,17 @@ def concise(value: float | None, error: float | None) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if error is None or not 0 < error < math.inf:
-        return _grouped(f"{value:.15g}") if error == 0 else _grouped(f"{value:.6g}")
+        return grouped(f"{value:.15g}") if error == 0 else grouped(f"{value:.6g}")
     decimals = min(MAX_DECIMALS, -math.floor(math.log10(error)))
     if decimals <= 0:
-        return _grouped(f"{value:.0f}") + f"({math.ceil(error)})"
+        return grouped(f"{value:.0f}") + f"({math.ceil(error)})"
     bracket = math.ceil(error * 10.0**decimals * (1 - 1e-12))
     if bracket > 9:  # 9.3e-5 needs two digits after rounding up: one decimal less says it in one
         decimals, bracket = decimals - 1, 1
-    return _grouped(f"{value:.{decimals}f}") + f"({bracket})"
+    return grouped(f"{value:.{decimals}f}") + f"({bracket})"
 
 
-def _grouped(digits: str) -> str:
+def grouped(digits: str) -> str:
     """Decimals in groups of three, set apart by style so that they copy as one number."""
     whole, point, rest = digits.replace("-", "−").partition(".")
     if not point or "e" in rest:
@@ -90,7 +90,7 @@ def number(value: float | None, error: float | None) -> str:
     return f"<span class=n>{concise(value, error)}</span>"
 
 
-WORDS = {"alpha": "α", "kappa": "κ", "beta": "β", "->": "→", "<=": "≤", ">=": "≥"}
+WORDS = {"alpha": "α", "kappa": "κ", "beta": "β", "eps": "ε", "q_hat": "q̂", "->": "→", "<=": "≤", ">=": "≥"}
 
 
 def prose(text: str) -> str:

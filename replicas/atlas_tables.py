@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .atlas_page import Table, number
+from .atlas_page import Table, grouped, number, prose
 from .plotting import RULES
 
 Keep = Callable[[Any], Any]
@@ -28,6 +28,10 @@ DECAY = {"hebb": 0.5, "pseudo-inverse": 0.5}
 FAR, FARTHER = 1e5, 1e6
 """Loads between which the coefficient of the decay has to stand still."""
 BEYOND = (("binary", (1.0, 1.5)), ("spherical", (2.5, 3.0)))
+
+
+DIGITS = 30
+"""Of the table of constants."""
 
 
 def stable(value: Any) -> str:
@@ -124,4 +128,18 @@ def ground_states(keep: Keep) -> Table:
             note = table.note(one.criterion + ("" if one.stable else "; unstable, a lower bound"))
             value = number(one.error_fraction, one.errors["error_fraction"]) + note
             table.rows.append((weights, given(one.alpha), value, stable(one.stable)))
+    return table
+
+
+def constants(keep: Keep) -> Table:
+    """The constants of the field with their digits, proved where python-flint is installed."""
+    import replicas as rp
+
+    from .numerics.arithmetic import have_flint
+
+    table = Table(("constant", f"{DIGITS} digits", ""))
+    for one in keep(rp.constants(DIGITS, certified=have_flint())):
+        digits = "–" if one.value is None else grouped(one.value.context.nstr(one.value, DIGITS, strip_zeros=False))
+        verdict = "<span class=good>proved</span>" if one.certified else one.status
+        table.rows.append((prose(one.meaning), digits, verdict + table.note(one.statement or one.message)))
     return table
