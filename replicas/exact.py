@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
+
+MAX_DECIMALS = 400  # of a parameter echoed as a decimal; a longer one is echoed as a ratio
 
 
 class Exact(float):
@@ -21,6 +23,31 @@ class Exact(float):
         return Exact, (self.exact,)
 
 
+def rational(value: Any) -> Fraction:
+    """The number a parameter stands for, exactly: a float is the decimal it prints as (0.3 is 3/10)."""
+    if isinstance(value, Exact):
+        return value.exact
+    if hasattr(value, "_mpf_"):
+        sign, man, exponent, _ = value._mpf_
+        return (-1 if sign else 1) * Fraction(int(man)) * Fraction(2) ** int(exponent)
+    if isinstance(value, (Fraction, int, Decimal, str)):
+        return Fraction(value)
+    return Fraction(repr(float(value)))
+
+
+def shown(value: float) -> float | str:
+    """A parameter as it is echoed: a float, or what was given where a float cannot hold it."""
+    if not isinstance(value, Exact):
+        return float(value)
+    digits, power = 0, Fraction(1)
+    while digits < MAX_DECIMALS and (value.exact * power).denominator != 1:
+        digits, power = digits + 1, power * 10
+    scaled = value.exact * power
+    if scaled.denominator != 1:
+        return str(value.exact)
+    return str(Decimal(scaled.numerator).scaleb(-digits, Context(prec=len(str(scaled.numerator)) + 1)))
+
+
 def as_float(value: Any) -> float:
     """``value`` as a float; one that a float's shortest decimal does not reproduce keeps its exact value.
 
@@ -35,10 +62,9 @@ def as_float(value: Any) -> float:
         except (ValueError, OverflowError):  # inf and nan
             return number
     elif hasattr(value, "_mpf_"):
-        sign, man, exponent, _ = value._mpf_
-        if not man:
+        if not value._mpf_[1]:
             return number
-        exact = (-1 if sign else 1) * Fraction(int(man)) * Fraction(2) ** int(exponent)
+        exact = rational(value)
     else:
         return number
     return number if Fraction(repr(number)) == exact else Exact(exact)

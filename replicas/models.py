@@ -9,13 +9,15 @@ The field u = W.xi/sqrt(N) is not divided by the norm of W.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .exact import as_float
+from .exact import as_float, rational, shown
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -88,6 +90,7 @@ class Discrete:
 
     values: tuple[float, ...]
     probabilities: tuple[float, ...] | None = None
+    exact: tuple[Fraction, ...] = dataclasses.field(default=(), repr=False)  # what the values stand for
 
     def __init__(self, values: Sequence[float], probabilities: Sequence[float] | None = None):
         takes = f"2 to {MAX_VALUES} distinct finite numbers"
@@ -98,6 +101,7 @@ class Discrete:
             raise ValueError(f"values: got {vals}; takes {takes}")
         order = sorted(range(len(vals)), key=vals.__getitem__)
         object.__setattr__(self, "values", tuple(vals[i] for i in order))
+        object.__setattr__(self, "exact", tuple(map(rational, self.values)))
         probs = None
         if probabilities is not None:
             takes = "one positive number per value, summing to one"
@@ -113,13 +117,13 @@ class Discrete:
             return "binary"
         if self.probabilities is None and self.values == (-1.0, 0.0, 1.0):
             return "ternary"
-        return "discrete:" + ",".join(f"{v:g}" for v in self.values)
+        return "discrete:" + ",".join(f"{v:g}" if float(f"{v:g}") == v else str(shown(v)) for v in self.values)
 
     @cached_property
     def fixed_norm(self) -> float | None:
         """w^2 when it is the same for every value (then the self-overlap is not free), else None."""
-        squares = {v * v for v in self.values}
-        return squares.pop() if len(squares) == 1 else None
+        squares = {v * v for v in self.exact}
+        return float(squares.pop()) if len(squares) == 1 else None
 
     @cached_property
     def symmetric(self) -> bool:
@@ -330,8 +334,8 @@ class Perceptron:
             "name": "perceptron",
             "weights": self.weights.name,
             "likelihood": str(self.likelihood.expr) if isinstance(self.likelihood, Likelihood) else self.likelihood,
-            "kappa": list(self.kappa) if isinstance(self.kappa, tuple) else self.kappa,
-            "beta": list(self.beta) if isinstance(self.beta, tuple) else self.beta,
+            "kappa": _echo(self.kappa),
+            "beta": None if self.beta is None else _echo(self.beta),
             "task": self.task,
         }
 
@@ -373,6 +377,10 @@ class Perceptron:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _echo(value: float | tuple[float, ...]) -> Any:
+    return [shown(v) for v in value] if isinstance(value, tuple) else shown(value)
 
 
 def support_model(model: Perceptron) -> Perceptron:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .exact import shown as echoed
 from .models import Perceptron
 
 STATUSES = (
@@ -145,7 +146,7 @@ class Result:
         out: dict[str, Any] = {}
         for name in self.inputs:
             value = getattr(self, name)
-            out[name] = None if value is None else (value if isinstance(value, (str, list)) else float(value))
+            out[name] = None if value is None else (value if isinstance(value, (str, list)) else echoed(value))
         for name in self.computed:
             out[name] = decimal(getattr(self, name))
         shown = {*self.computed, *getattr(self, "order_parameters", ())}

@@ -10,15 +10,11 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 import mpmath
 from mpmath.libmp import dps_to_prec, from_man_exp
-
-from ..exact import Exact
 
 BITS_PER_DIGIT = math.log2(10)
 _FLINT = threading.RLock()
@@ -229,18 +225,6 @@ def _unpickled(digits: int, value: Any) -> Any:
 def number(value: Any, digits: int) -> Any:
     """``value`` as a number of that many correct digits."""
     return +context(digits).make_mpf(value._mpf_) if hasattr(value, "_mpf_") else context(digits).mpf(value)
-
-
-def rational(value: Any) -> Fraction:
-    """The number a parameter stands for, exactly: a float is the decimal it prints as (0.3 is 3/10)."""
-    if isinstance(value, Exact):
-        return value.exact
-    if hasattr(value, "_mpf_"):
-        sign, man, exp, _ = value._mpf_
-        return (-1 if sign else 1) * Fraction(int(man)) * Fraction(2) ** int(exp)
-    if isinstance(value, (Fraction, int, Decimal, str)):
-        return Fraction(value)
-    return Fraction(repr(float(value)))
 
 
 def bits(digits: int) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 import sympy as sp
 
+from ..exact import rational
 from ..models import Discrete, Perceptron
 from ..symbolic import symbols as S
 from ..symbolic.functional import Functional
@@ -181,8 +182,6 @@ class Bounds:
         """max |w|, sum of the measure, max |log of a mass|."""
         weights = self.model.weights
         assert isinstance(weights, Discrete)
-        from .arithmetic import rational
-
         exact = lambda v: self.F.ratio(rational(v).numerator, rational(v).denominator)  # noqa: E731
         masses = (
             [exact(p) for p in weights.probabilities]
@@ -200,6 +199,8 @@ class Bounds:
 
     def _leaf(self, leaf: Leaf, tower: Tower) -> Majorant:
         order = int(leaf.k[0])
+        if leaf.j != 0:
+            raise NotCertified(f"no bound for a V derivative of {leaf.name}")
         if leaf.name == "f":
             return self._pattern(order)
         if leaf.name == "g":
@@ -307,11 +308,14 @@ class Enclosure:
         model: Perceptron,
         memory: dict[Any, Any],
     ) -> Any:
+        if tower.orders >= 0:
+            raise NotCertified("the likelihood has no closed form whose averages could be enclosed")
         spread = parameters["q" if tower.is_pattern else "qhat"]
         integrand = tower.make(F, parameters)
         F.analytic = False
         if spread.is_zero():
-            return (integrand(F.acb(0))[0] + F.acb(0)).real
+            value, weight = integrand(F.acb(0))
+            return (F.acb(value) / weight).real
         value = self._integral(F, tower, integrand, 0, parameters, digits, model)
         if tower.weight == 0:
             return value
@@ -339,13 +343,22 @@ class Enclosure:
         L = arb(math.ceil(math.sqrt(2 * (digits + TAIL_DIGITS) * math.log(10.0)) + float(majorant.rate.mid()) + 2))
         tail = majorant.tail(F, L)
 
+        failed: list[BaseException] = []
+
         def function(t: Any, analytic: bool) -> Any:
-            F.analytic = analytic
-            value = integrand(t)[part]
-            return (acb(value) if not isinstance(value, acb) else value) * F.G(t)
+            if failed:  # nothing more is computed; the integrator ends by itself
+                return acb("nan")
+            try:
+                F.analytic = analytic
+                return acb(integrand(t)[part]) * F.G(t)
+            except BaseException as error:  # FLINT would lose or disguise it
+                failed.append(error)
+                return acb("nan")
 
         tolerance = arb(10) ** -digits
         found = acb.integral(function, acb(-L), acb(L), rel_tol=tolerance, abs_tol=tolerance, eval_limit=self.limit)
+        if failed:
+            raise failed[0]
         if not found.is_finite():
             raise NotCertified("acb.integral gave no finite enclosure")
         return found.real + arb(0, tail.abs_upper())

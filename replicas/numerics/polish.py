@@ -26,6 +26,7 @@ OTHER_STEP, OTHER_DIGITS = 0.83, 7  # of the second evaluation
 START_DIGITS = 11.0  # that a double-precision root is trusted to have
 MAX_ROUNDS = 6  # refinements of the quadrature before giving up
 MAX_STEPS = 60
+REFRESH = 5  # steps to go beyond which a new Jacobian is cheaper
 COARSE = 1.6  # refinement of a rule whose root is not near the start
 TRUSTED = 1e-3  # relative step beyond which Newton has left the root it was given
 WANTED = 2.0  # digits beyond those asked for that the second evaluation has to confirm
@@ -212,9 +213,9 @@ def _newton(
 ) -> tuple[list[Any], Any]:
     """(root, inverse Jacobian) of one quadrature, from a start of ``known`` digits."""
     first = math.ceil(min(full, max(FIRST, known + START_DIGITS + 6) + 2 * loss))
-    base = ctx.matrix(function(x, first, quality))
-    inverse = _inverse_jacobian(ctx, lambda y: function(y, first, quality), x, base, size, (first - 2 * loss) / 2)
-    won, value = known, base
+    value = ctx.matrix(function(x, first, quality))
+    inverse = _inverse_jacobian(ctx, function, x, value, size, first, quality, loss)
+    won, gain = known, START_DIGITS - 2.0  # digits of x, digits that a step adds
     for _ in range(MAX_STEPS):
         step = -(inverse * value)
         if not all(ctx.isfinite(v) for v in step):
@@ -224,23 +225,39 @@ def _newton(
             raise NotReached(f"Newton left the double-precision root by a relative {ctx.nstr(moved, 2)}")
         x = [a + b for a, b in zip(x, step)]
         # a step of 10^-k leaves about 10^-(k + digits of the Jacobian), where the equations were known that well
-        won = min(float(-ctx.log10(moved)) + START_DIGITS - 2 if moved else math.inf, 2.5 * won)
+        won = min(float(-ctx.log10(moved)) + gain if moved else math.inf, 2.5 * won)
         if first == full and won > digits + loss + 2:
             return x, inverse
+        if full - won > REFRESH * gain:  # many steps to go: a Jacobian of all the digits won so far doubles them
+            first = math.ceil(min(full, 2 * won + 6 + 2 * loss))
+            value = ctx.matrix(function(x, first, quality))
+            inverse = _inverse_jacobian(ctx, function, x, value, size, first, quality, loss)
+            gain = min(won, (first - 2 * loss) / 2) - 2
+            continue
         learnt = moved and -ctx.log10(moved) < first - FIRST / 2 - 2 * loss  # the change is not lost in the rounding
-        first = math.ceil(min(full, won + START_DIGITS + 6 + 2 * loss))
+        first = math.ceil(min(full, won + gain + 8 + 2 * loss))
         before, value = value, ctx.matrix(function(x, first, quality))
         if learnt:
             inverse = _broyden(inverse, step, value - before)
     raise NotReached("Newton did not converge")
 
 
-def _inverse_jacobian(ctx: Any, function: Any, x: Sequence[Any], base: Any, size: Sequence[Any], digits: float) -> Any:
+def _inverse_jacobian(
+    ctx: Any,
+    function: Function,
+    x: Sequence[Any],
+    base: Any,
+    size: Sequence[Any],
+    digits: int,
+    quality: float,
+    loss: float,
+) -> Any:
+    """By differences at the precision of ``base``: half of its digits are left."""
     n = len(x)
     J = ctx.matrix(n, n)
     for j in range(n):
-        h = size[j] * ctx.mpf(10) ** -digits
-        moved = function([v + (h if i == j else 0) for i, v in enumerate(x)])
+        h = size[j] * ctx.mpf(10) ** -((digits - 2 * loss) / 2)
+        moved = function([v + (h if i == j else 0) for i, v in enumerate(x)], digits, quality)
         for i in range(n):
             J[i, j] = (moved[i] - base[i]) / h
     try:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ..exact import rational
 from ..models import Discrete, Likelihood, Perceptron, Spherical
 from . import symbols as S
 from .likelihood import exact_pieces
@@ -129,15 +130,16 @@ def likelihood_values(model: Perceptron, u: np.ndarray, kappa: float | None, bet
     return np.where(inside, 1.0, 0.0 if beta is None else math.exp(-beta))
 
 
-def exact(value: float) -> sp.Expr:
+def exact(value: Any) -> sp.Expr:
     """The decimal a float prints as: 0.3 is 3/10 (parameters are typed by people)."""
-    return sp.Rational(repr(float(value)))
+    number = rational(value)
+    return sp.Rational(number.numerator, number.denominator)
 
 
 def _finite_sum(weights: Discrete) -> sp.Expr:
     probs = [exact(p) for p in weights.probabilities] if weights.probabilities else [sp.S.One] * len(weights.values)
     norm = weights.fixed_norm
-    common = sp.S.Zero if norm is None else -S.lam * exact(norm) / 2
+    common = sp.S.Zero if norm is None else -S.lam * exact(weights.exact[0]) ** 2 / 2
     if not weights.symmetric:
         terms = [
             p * sp.exp(S.h * exact(w) - (0 if norm else S.lam * exact(w) ** 2 / 2))

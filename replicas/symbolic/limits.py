@@ -12,15 +12,16 @@ phi/beta -> 1/(2x) - alpha E min(1, d^2/(2x)) = -energy. Both envelopes are piec
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 import sympy as sp
 
-from ..models import Discrete, Perceptron, Piece
+from ..models import Discrete, Perceptron
 from . import symbols as S
 from .functional import Functional, split
+from .leaves import exact
+from .likelihood import exact_pieces
 from .nodes import Gaussian, Level, LogMean
 from .special import Between, G, H
 
@@ -52,24 +53,22 @@ def probability(low: sp.Expr, high: sp.Expr, Q: sp.Expr) -> sp.Expr:
     return Between(low / sp.sqrt(Q), high / sp.sqrt(Q))
 
 
-def gaps(pieces: Iterable[Piece]) -> Stretches:
-    """(low, high, nearest edge) of every stretch of fields outside the support of Theta."""
-    support = sorted((p.low, p.high) for p in pieces)
-    merged: list[list[float]] = []
+def gaps(support: Iterable[tuple[sp.Expr, sp.Expr]]) -> Stretches:
+    """(low, high, nearest edge) of every stretch of fields outside the support of Theta, given as sorted intervals."""
+    merged: list[list[sp.Expr]] = []
     for low, high in support:
         if merged and low <= merged[-1][1]:
-            merged[-1][1] = max(merged[-1][1], high)
+            merged[-1][1] = sp.Max(merged[-1][1], high)
         else:
             merged.append([low, high])
     out: Stretches = []
-    to = lambda v: sp.Float(v, 17) if math.isfinite(v) else (sp.S.Infinity if v > 0 else sp.S.NegativeInfinity)  # noqa: E731
-    if merged[0][0] > -math.inf:
-        out.append((sp.S.NegativeInfinity, to(merged[0][0]), to(merged[0][0])))
+    if merged[0][0] != -sp.oo:
+        out.append((sp.S.NegativeInfinity, merged[0][0], merged[0][0]))
     for (_, left), (right, _) in itertools.pairwise(merged):
         mid = (left + right) / 2
-        out += [(to(left), to(mid), to(left)), (to(mid), to(right), to(right))]
-    if merged[-1][1] < math.inf:
-        out.append((to(merged[-1][1]), sp.S.Infinity, to(merged[-1][1])))
+        out += [(left, mid, left), (mid, right, right)]
+    if merged[-1][1] != sp.oo:
+        out.append((merged[-1][1], sp.S.Infinity, merged[-1][1]))
     return out
 
 
@@ -103,7 +102,7 @@ def beyond(stretches: Stretches, Q: sp.Expr, distance: sp.Expr) -> sp.Expr:
 
 def weight_envelope(values: Iterable[float], free_norm: bool) -> sp.Expr:
     """E_z sup_w { a z w - b w^2/2 }; with w^2 constant b drops out. All values lie on the hull when b > 0."""
-    w = [sp.nsimplify(v, rational=True) for v in sorted(values)]
+    w = [exact(v) for v in sorted(values)]
     edges = [
         sp.S.NegativeInfinity,
         *((b * (x + y) / (2 * a) if free_norm else sp.S.Zero) for x, y in itertools.pairwise(w)),
@@ -131,7 +130,7 @@ def outside_support(model: Perceptron) -> Stretches:
     """Where a model's likelihood vanishes, with kappa as a symbol for the named ones."""
     if isinstance(model.likelihood, str):
         return symbolic_gaps(model.likelihood)
-    return gaps(model.likelihood.pieces or ())
+    return gaps((low, high) for _, low, high in exact_pieces(model.likelihood.expr, S.u))
 
 
 def _q_to_one(functional: Functional, stretches: Stretches) -> Functional:

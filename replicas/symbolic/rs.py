@@ -59,9 +59,8 @@ def self_overlap(model: Perceptron) -> sp.Expr:
     """Q: 1 on the sphere, w^2 when it is the same for all values, the mean square of a uniform teacher, else free."""
     if isinstance(model.weights, Spherical):
         return sp.S.One
-    norm = model.weights.fixed_norm
-    if norm is not None:
-        return exact(norm)
+    if model.weights.fixed_norm is not None:
+        return exact(model.weights.exact[0]) ** 2
     if model.teacher:
         return sp.Add(*(exact(v) ** 2 for v in model.weights.values)) / len(model.weights.values)
     return S.Q

@@ -9,6 +9,7 @@ the outermost average has power 0 (n -> 0). On the sphere W is a Gaussian integr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import sympy as sp
@@ -55,7 +56,7 @@ def tower(
 
 
 def increments(x: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
-    return (x[0], *(b - a for a, b in zip(x, x[1:])))
+    return (x[0], *(b - a for a, b in itertools.pairwise(x)))
 
 
 def functional(model: Perceptron, k: int = 1) -> Functional:

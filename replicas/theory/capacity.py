@@ -330,7 +330,7 @@ def _q_to_one(batch: Batch) -> Flat:
             args = (y["a"], y["b"], y["Q"], alpha, kappa)
             if n == 0:
                 slope = float(fn["dC"](*args))
-                alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope
+                alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope if slope else np.nan
                 ok[i], value[i] = np.isfinite(alpha) and slope < 0, alpha
                 # for kappa < 0 the closed form cancels: its terms, not its value, set the rounding
                 error[i] = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope))

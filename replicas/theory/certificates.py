@@ -8,13 +8,17 @@ replica-symmetric formula is the right one. Where that is a theorem, the stateme
 - binary storage: lower bound Ding and Sun (2019; STOC, arXiv 1809.07742), upper bound Huang (2024; arXiv 2404.18902), each
   under explicit numerical conditions; one saddle point for each load, kappa >= 0: Nakajima (2025; arXiv 2512.23195);
 - spherical storage, kappa >= 0: Shcherbina and Tirozzi (2003); kappa < 0: an upper bound, Stojnic (2013);
-- teacher-student: Barbier, Krzakala, Macris, Miolane and Zdeborova (2019; PNAS 116, 5451).
+- teacher-student: Barbier, Krzakala, Macris, Miolane and Zdeborova (2019; PNAS 116, 5451), for the dominant branch.
+
+``stable`` of a threshold, ``physical``, ``branch`` and ``dominant`` are verdicts of the double-precision run.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +32,7 @@ from ..numerics.polish import NotReached, Root
 from ..results import Estimate, SaddlePoint
 from ..symbolic import symbols as S
 from . import digits as precise
+from .stability import ABOVE_CAPACITY
 
 DEFAULT_DIGITS = 15
 SPARE = 16  # digits of the uncertified root beyond those asked for: it is the centre of the box
@@ -41,7 +46,10 @@ BINARY = f"{COUNTED} assumed (replica symmetry; upper bound under numerical cond
 ONE_SADDLE = " For kappa >= 0 each load has only one saddle point (Nakajima 2025)."
 GARDNER = "That it is the capacity is a theorem for kappa >= 0 (Shcherbina and Tirozzi 2003)."
 STOJNIC = "For kappa < 0 it is an upper bound on the capacity (Stojnic 2013), which replica symmetry breaking lowers."
-BAYES = "The replica-symmetric formula of this Bayes-optimal problem is a theorem (Barbier et al. 2019)."
+BAYES = "The replica-symmetric formula of this Bayes-optimal problem is a theorem (Barbier et al. 2019; spherical weights as a Gaussian prior)."
+TWO_MOMENTS = "The first and second moment prove the threshold, up to the sampled check of the second-moment exponent."
+MARKOV = "That it bounds the capacity from above is Markov's inequality."
+NAIVE = "It is a property of the formula: the capacity is smaller."
 ASSUMED = "That the replica-symmetric formula is the right one is assumed."
 BROKEN = "It lies beyond the capacity, where no typical solutions exist: a property of the formula, not of the model."
 
@@ -70,11 +78,8 @@ def check_certified(certified: Any, digits: int | None) -> int | None:
 
 def refused(point: Any, digits: int, reason: str) -> Any:
     """A certificate that could not be completed: no number at all."""
-    gone = dict.fromkeys(k for k in (*point.computed, "one_minus_q") if hasattr(point, k))
-    changes: dict[str, Any] = {**gone, "error": None, "errors": {}, "status": "not-certified", "certified": False}
-    if hasattr(point, "order_parameters"):
-        changes["order_parameters"] = dict.fromkeys(point.order_parameters)
-    return dataclasses.replace(point, **changes, digits=digits, message=reason, statement="")
+    withdrawn = precise.withdrawn(point, digits, reason)
+    return dataclasses.replace(withdrawn, status="not-certified", message=reason)
 
 
 # --- thresholds ----------------------------------------------------------------------------------------------------
@@ -84,15 +89,20 @@ def estimate(result: Estimate, given: precise.Inputs, digits: int, model: Percep
     """A threshold as a proved ball; kinds as in `replicas.theory.digits.estimate`."""
 
     def prove(point: Estimate) -> Estimate:
-        if point.status != "converged":
+        closed = kind == "limit" and isinstance(model.weights, Spherical)
+        if point.status != "converged" and not (closed and point.status == "not-converged"):
             return dataclasses.replace(point, digits=digits)
+        point = given.echo(point)
         parameters = given.at(point, "kappa", "beta")
         try:
-            if kind == "limit" and isinstance(model.weights, Spherical):
+            if closed:
                 root, proved = _closed_form(model, parameters, digits), "the closed form is enclosed."
             else:
                 certificate = _threshold_certificate(model, kind, point, parameters, digits)
-                root, proved = as_root(certificate), proof(certificate, CONDITIONS[kind])
+                root, proved = (
+                    as_root(certificate),
+                    proof(certificate, CONDITIONS[kind] if point.criterion != "first-moment" else ANNEALED),
+                )
         except (NotCertified, NotReached) as reason:
             return refused(point, digits, str(reason))
         except OverflowError:
@@ -102,12 +112,15 @@ def estimate(result: Estimate, given: precise.Inputs, digits: int, model: Percep
             k: v for k, v in point.order_parameters.items() if k in known
         }  # no uncertified number beside a proved one
         done = precise.filled(dataclasses.replace(point, order_parameters=kept), root, digits)
-        statement = f"{point.statement} Proved: {proved} {_theorem(point, model, kind)}"
+        statement = (
+            f"{point.statement} Proved: {proved} {_theorem(point, model, kind, parameters.get(S.kappa, Fraction(0)))}"
+        )
         return dataclasses.replace(done, certified=True, statement=statement)
 
     return precise.each(result, digits, prove)
 
 
+ANNEALED = "zero annealed entropy and the equations of the free self-overlap at q = 0"
 CONDITIONS = {
     "entropy": "the saddle-point equations and zero entropy",
     "replicon": "the saddle-point equations and replicon = 0",
@@ -167,11 +180,17 @@ def proof(certificate: Certificate, condition: str) -> str:
     if certificate.bracket is None:
         return text + "; uniqueness in a wider bracket is not proved."
     symbol, low, high = certificate.bracket
-    ctx = context(DEFAULT_DIGITS)
     name = {"qhat": "q_hat"}.get(symbol.name, symbol.name)
-    # the printed bracket lies inside the proved one
-    unit = (high - low) / 10**6
-    return f"{text}, and none other with {name} in [{ctx.nstr(low + unit, 6)}, {ctx.nstr(high - unit, 6)}] (a monotone equation)."
+    return f"{text}, and none other with {name} in [{_inside(low, high, 1)}, {_inside(low, high, -1)}] (a monotone equation)."
+
+
+def _inside(low: Any, high: Any, side: int) -> str:
+    """An end of a bracket as a short decimal rounded into it."""
+    ends = [Decimal(low.context.nstr(v, 40)) for v in (low, high)]
+    unit = Decimal(1).scaleb((ends[1] - ends[0]).adjusted() - 3)
+    rounding = ROUND_CEILING if side > 0 else ROUND_FLOOR
+    end = ends[0] + unit / 10 if side > 0 else ends[1] - unit / 10  # the 40 digits were rounded too
+    return str(end.quantize(unit, rounding))
 
 
 def _closed_form(model: Perceptron, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
@@ -191,22 +210,24 @@ def _closed_form(model: Perceptron, parameters: Mapping[sp.Symbol, Fraction], di
     raise NotCertified(f"the closed form cancels beyond {working // 2} digits")
 
 
-def _theorem(point: Estimate, model: Perceptron, kind: str) -> str:
+def _theorem(point: Estimate, model: Perceptron, kind: str, kappa: Fraction) -> str:
     """What is assumed beyond the equations, and the theorem where there is one."""
     if kind == "replicon":
-        return f"{BROKEN if point.message else ''} {ASSUMED}".strip()
+        return f"{BROKEN if point.message == ABOVE_CAPACITY else ''} {ASSUMED}".strip()
     if model.teacher:
-        return BAYES
+        return BAYES if kind == "entropy" else ASSUMED
     if kind == "limit":
-        if not isinstance(model.weights, Spherical) or model.likelihood != "threshold":
+        if not isinstance(model.weights, Spherical):
+            return NAIVE
+        if model.likelihood != "threshold":
             return ASSUMED
-        return GARDNER if point.kappa >= 0 else STOJNIC
+        return GARDNER if kappa >= 0 else STOJNIC
+    if point.criterion == "first-moment":
+        return TWO_MOMENTS if "so it is the SAT/UNSAT" in point.statement else MARKOV
     if model.weights.name == "binary" and model.likelihood == "threshold":
-        if point.kappa == 0:
+        if kappa == 0:
             return BINARY_AT_ZERO + ONE_SADDLE
-        return BINARY + (ONE_SADDLE if point.kappa > 0 else "")
-    if kind == "entropy" and point.criterion == "first-moment" and "SAT/UNSAT" in point.statement:
-        return "The first and second moment prove the threshold, up to the sampled check of the second-moment exponent."
+        return BINARY + (ONE_SADDLE if kappa > 0 else "")
     return ASSUMED
 
 
@@ -218,27 +239,32 @@ def saddle_point(result: Any, given: precise.Inputs, digits: int) -> Any:
     model: Perceptron = result.model
 
     def prove(point: SaddlePoint) -> SaddlePoint:
+        point = given.echo(point)
         if point.free_entropy is None:
             return dataclasses.replace(point, digits=digits)
-        if point.branch == "perfect" or float(point.alpha) == 0:
-            return refused(point, digits, "no equation is solved at this point: its numbers are exact by definition")  # type: ignore[no-any-return]
+        if point.branch == "perfect":
+            exact = precise.filled_saddle(point, precise.saddle_root(model, point, {}, digits), digits)
+            return dataclasses.replace(
+                exact,
+                certified=True,
+                statement=f"Exact: the student is the teacher. {BAYES if point.dominant else ''}".strip(),
+            )
         parameters = given.at(point, "alpha", "kappa", "beta")
         try:
             root, proved = _saddle_certificate(model, point, parameters, digits)
         except (NotCertified, NotReached) as reason:
             return refused(point, digits, str(reason))  # type: ignore[no-any-return]
-        theorem = BAYES if model.teacher else ASSUMED
-        if isinstance(model.weights, Spherical) and not model.teacher and point.kappa >= 0:
-            theorem = "The free entropy is a theorem for kappa >= 0 (Shcherbina and Tirozzi 2003)."
-        elif (
-            model.weights.name == "binary"
-            and model.likelihood == "threshold"
-            and not model.teacher
-            and point.kappa >= 0
-        ):
-            theorem = ASSUMED + ONE_SADDLE
+        theorem = BAYES if model.teacher and point.dominant else ASSUMED
+        plain = model.likelihood == "threshold" and model.beta is None and not model.teacher
+        if plain and parameters[S.kappa] >= 0:
+            if isinstance(model.weights, Spherical):
+                theorem = "The free entropy is a theorem for kappa >= 0 (Shcherbina and Tirozzi 2003)."
+            elif model.weights.name == "binary":
+                theorem = ASSUMED + ONE_SADDLE
         done: SaddlePoint = precise.filled_saddle(point, root, digits)
-        return dataclasses.replace(done, residual=None, certified=True, statement=f"Proved: {proved} {theorem}")
+        return dataclasses.replace(
+            done, residual=None, condition=None, certified=True, statement=f"Proved: {proved} {theorem}"
+        )
 
     return precise.each(result, digits, prove)
 
@@ -248,7 +274,10 @@ def _saddle_certificate(
 ) -> tuple[Root, str]:
     f = precise.functional(model)
     approximate = precise.saddle_root(model, point, parameters, digits + SPARE)
-    unknowns, equations, fixed = precise.reduced(f, point.branch.endswith("q=0"))
+    if parameters[S.alpha] == 0 or parameters.get(S.beta) == 0:  # patterns do not act
+        unknowns, equations, fixed = (), (), precise.bare(f)
+    else:
+        unknowns, equations, fixed = precise.reduced(f, point.branch.endswith("q=0"))
     known = {s.name: v for s, v in {**parameters, **fixed}.items()}
     if unknowns:
         system = System(f, unknowns, equations, known)
@@ -257,10 +286,14 @@ def _saddle_certificate(
         )
         root, proved = as_root(certificate), proof(certificate, "the saddle-point equations")
     else:
-        root, proved = Root({}, {}, 0), "the overlaps vanish by symmetry."
+        root, proved = (
+            Root({}, {}, 0),
+            "the overlaps are those of the bare measure, or vanish by symmetry; the averages are enclosed.",
+        )
     F = Balls()
     reported = {**precise.observables(model), "one_minus_q": f.norm - S.q}
-    working = digits + SPARE
+    gap = None if point.one_minus_q is None else float(point.one_minus_q)
+    working = digits + SPARE + (math.ceil(-3 * math.log10(gap)) if gap and gap < 1 else 0)
     with F.at(working):
         values = {k: F.ratio(v.numerator, v.denominator) for k, v in known.items()}
         for name in root.values:
@@ -268,7 +301,7 @@ def _saddle_certificate(
         memory: dict[Any, Any] = {}
         for name, ball in zip(reported, Enclosure(f, tuple(reported.values()))(F, values, working - 6, memory)):
             root.values[name], root.errors[name] = F.store(ball), F.store(F.flint.arb(ball.rad()))
-            if not root.errors[name] <= 10.0**-digits * max(1, abs(root.values[name])):
+            if not root.errors[name] <= F.ctx.mpf(10) ** -digits * max(1, abs(root.values[name])):
                 raise NotCertified(f"the enclosure of {name} is too wide: {F.ctx.nstr(root.errors[name], 2)}")
     for symbol, value in fixed.items():
         root.values.setdefault(symbol.name, number(context(digits).mpf(value.numerator) / value.denominator, digits))

@@ -55,6 +55,8 @@ class Constant:
             "equation": self.equation,
             "value": decimal(self.value),
             "error": bound(self.error),
+            "errors": {} if self.error is None else {"value": bound(self.error)},
+            "radius": bound(self.error) if self.certified else None,
             "digits": self.digits,
             "certified": self.certified,
             **({} if self.physical is None else {"physical": self.physical}),
@@ -335,7 +337,7 @@ def constants(
         )
     if progress is not None:
         progress("constants", len(chosen), len(chosen))
-    return Constants(tuple(rows), wanted, certified)
+    return Constants(tuple(rows), wanted, all(row.certified for row in rows))
 
 
 __all__ = ["Constant", "Constants", "constants"]

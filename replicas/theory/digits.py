@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ..exact import Exact, rational
 from ..models import Discrete, Perceptron, Spherical
-from ..numerics.arithmetic import EXTRA, context, number, rational
+from ..numerics.arithmetic import EXTRA, context, number
 from ..numerics.polish import NotReached, Problem, Root, solve
 from ..results import Curve, Estimate, Result, SaddlePoint
 from ..symbolic import limits
@@ -26,6 +27,7 @@ from ..symbolic.nodes import Tilt
 from ..symbolic.rs import functional as derived
 
 ROUNDED = 0.6  # of a unit: half of one in decimal, the rest for the rounding in binary
+VERDICTS = ("stable", "dominant", "physical")
 SHARED = ("model", "ansatz", "question", "rule", "criterion", "digits")  # fields that an array result has once
 NAMES = {"q": S.q, "q_hat": S.q_hat, "lam": S.lam, "Q": S.Q}
 Symbols = tuple[sp.Symbol, ...]
@@ -69,6 +71,11 @@ class Inputs:
         symbols = {"alpha": S.alpha, "kappa": S.kappa, "beta": S.beta}
         return {symbols[str(k)]: v for k, v in out.items()}
 
+    def echo(self, result: Any) -> Any:
+        """A point that carries what was asked where a float cannot hold it."""
+        changes = {k.name: Exact(v) for k, v in self.at(result, *self.tables).items() if v != rational(float(v))}
+        return dataclasses.replace(result, **changes) if changes else result
+
 
 def inputs(model: Perceptron, **given: Any) -> Inputs:
     """Exact values of what was passed (the model's own where None)."""
@@ -77,8 +84,13 @@ def inputs(model: Perceptron, **given: Any) -> Inputs:
         raw = getattr(model, name, None) if value is None else value
         if raw is None:
             continue
-        exact = [rational(v) for v in np.ravel(np.asarray(raw, dtype=object))]
-        tables[name] = {float(v): v for v in exact}
+        table: dict[float, Fraction] = {}
+        for exact in (rational(v) for v in np.ravel(np.asarray(raw, dtype=object))):
+            if table.setdefault(float(exact), exact) != exact:
+                raise ValueError(
+                    f"{name}: got values that differ by less than a double can hold; takes one of them at a time"
+                )
+        tables[name] = table
     return Inputs(tables)
 
 
@@ -94,7 +106,8 @@ def finished(root: Root, digits: int) -> tuple[dict[str, Any], dict[str, Any]]:
 def error_of(value: Any, error: Any, digits: int) -> Any:
     """``error`` and the rounding of ``value`` to the digits it prints (half a unit of the last, and a little)."""
     ctx = context(digits)
-    return number(error, digits) + ROUNDED * ctx.mpf(10) ** -(digits + EXTRA - 1) * abs(value)
+    total = number(error, digits) + ROUNDED * ctx.mpf(10) ** -(digits + EXTRA - 1) * abs(value)
+    return total * (1 + ctx.mpf(2) ** (3 - ctx.prec))  # rounded up
 
 
 def exact_root(values: Mapping[str, Any]) -> Root:
@@ -135,7 +148,7 @@ def _array(values: list[Any], shape: tuple[int, ...]) -> Any:
     out[:] = values
     if all(isinstance(v, (bool, np.bool_)) for v in values):
         out = out.astype(bool)
-    elif all(isinstance(v, float) for v in values):
+    elif all(isinstance(v, float) and not isinstance(v, Exact) for v in values):
         out = out.astype(float)
     return out.reshape(shape)
 
@@ -159,7 +172,6 @@ def _start(f: Functional, numbers: Mapping[str, Any]) -> dict[sp.Symbol, float]:
 def saddle_root(model: Perceptron, point: SaddlePoint, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
     f = functional(model)
     reported = dict(observables(model))
-    weights = model.weights
     if point.branch == "perfect":  # one configuration: nothing to solve
         norm = sp.nsimplify(f.norm)
         ctx = context(digits)
@@ -170,11 +182,9 @@ def saddle_root(model: Perceptron, point: SaddlePoint, parameters: Mapping[sp.Sy
         # patterns do not act: what is left is the measure itself
         unknowns: Symbols = ()
         equations: tuple[sp.Expr, ...] = ()
-        fixed = {**_measure(weights), S.q_hat: Fraction(0), S.lam: Fraction(0)}
+        fixed = bare(f)
     else:
         unknowns, equations, fixed = reduced(f, point.branch.endswith("q=0"))
-    if S.Q not in f.unknowns:
-        fixed.pop(S.Q, None)
     gap = None if point.one_minus_q is None else float(point.one_minus_q)
     start = _start(f, {k: getattr(point, k) for k in NAMES})
     reported["one_minus_q"] = f.norm - S.q
@@ -185,6 +195,12 @@ def saddle_root(model: Perceptron, point: SaddlePoint, parameters: Mapping[sp.Sy
         root.values.setdefault(symbol.name, exact)
         root.errors.setdefault(symbol.name, ctx.zero)
     return root
+
+
+def bare(f: Functional) -> dict[sp.Symbol, Fraction]:
+    """Order parameters where patterns do not act."""
+    fixed = {**_measure(f.model.weights), S.q_hat: Fraction(0), S.lam: Fraction(0)}
+    return {k: v for k, v in fixed.items() if k != S.Q or S.Q in f.unknowns}
 
 
 def _measure(weights: Any) -> dict[sp.Symbol, Fraction]:
@@ -204,6 +220,7 @@ def saddle_point(result: SaddlePoint | Curve, given: Inputs, digits: int) -> Any
     model = result.model
 
     def refine(point: SaddlePoint) -> SaddlePoint:
+        point = given.echo(point)
         if point.free_entropy is None or not np.isfinite(float(point.free_entropy)):
             return dataclasses.replace(point, digits=digits)
         try:
@@ -215,6 +232,11 @@ def saddle_point(result: SaddlePoint | Curve, given: Inputs, digits: int) -> Any
     return each(result, digits, refine)
 
 
+def _sign(value: Any, error: Any) -> bool | None:
+    """Whether a number is positive; None where its error does not tell."""
+    return bool(value > 0) if abs(value) > error else None
+
+
 def filled_saddle(point: SaddlePoint, root: Root, digits: int) -> SaddlePoint:
     """A saddle point with the numbers of a root, and the verdicts that they decide."""
     from .saddle import NEGATIVE, counted
@@ -223,6 +245,11 @@ def filled_saddle(point: SaddlePoint, root: Root, digits: int) -> SaddlePoint:
     for old, new in (("qhat", "q_hat"), ("lambda", "lam")):
         if old in values:
             values[new], errors[new] = values.pop(old), errors.pop(old)
+    norm = functional(point.model).norm
+    if norm != S.Q and point.Q is not None:
+        ctx = context(digits)
+        values["Q"] = ctx.mpf(int(norm.p)) / int(norm.q)
+        errors["Q"] = error_of(values["Q"], ctx.zero, digits)
     values.setdefault("entropy", values["free_entropy"])
     errors.setdefault("entropy", errors["free_entropy"])
     changes = {
@@ -235,11 +262,11 @@ def filled_saddle(point: SaddlePoint, root: Root, digits: int) -> SaddlePoint:
         **changes,
         residual=number(root.residual, digits),
         errors={
-            **{k: errors.get(k) if v is not None else None for k, v in point.errors.items()},
+            **{k: errors.get(k) if v is not None or k == "Q" else None for k, v in point.errors.items()},
             "one_minus_q": errors["one_minus_q"],
         },
         error=errors["free_entropy"],
-        stable=bool(values["replicon"] > 0),
+        stable=_sign(values["replicon"], errors["replicon"]),
         status=status,
         message=point.message if status == point.status else NEGATIVE if negative else "",
         digits=digits,
@@ -248,8 +275,10 @@ def filled_saddle(point: SaddlePoint, root: Root, digits: int) -> SaddlePoint:
 
 def withdrawn(point: Any, digits: int, reason: str) -> Any:
     """A point whose digits were not reached has no numbers."""
-    gone = dict.fromkeys(k for k in (*point.computed, "one_minus_q") if hasattr(point, k))
-    changes: dict[str, Any] = {**gone, "error": None, "errors": {}, "status": "not-converged", "digits": digits}
+    gone: dict[str, Any] = dict.fromkeys(k for k in (*point.computed, *VERDICTS, "one_minus_q") if hasattr(point, k))
+    if hasattr(point, "order_parameters"):
+        gone["order_parameters"] = dict.fromkeys(point.order_parameters)
+    changes = {**gone, "error": None, "errors": {}, "status": "not-converged", "digits": digits, "statement": ""}
     return dataclasses.replace(point, **changes, message=f"{digits} digits not reached: {reason}")
 
 
@@ -298,6 +327,13 @@ def threshold_root(
     return root
 
 
+def sphere_root(model: Perceptron, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
+    """alpha_c = -C(alpha = 0)/C'(alpha) of the sphere: no unknowns, no start."""
+    f = functional(model).limit("q-to-1")
+    closed = -f.expr.subs(S.alpha, 0) / f.expr.diff(S.alpha)
+    return solve(Problem(f, (), (), parameters, {"inverse": 1 / closed, "alpha": closed}), {}, digits)
+
+
 def limit_root(
     model: Perceptron, start: Mapping[str, float], parameters: Mapping[sp.Symbol, Fraction], digits: int
 ) -> Root:
@@ -315,11 +351,15 @@ def estimate(result: Estimate, given: Inputs, digits: int, model: Perceptron, ki
     from .capacity import limit_start
 
     def refine(point: Estimate) -> Estimate:
-        if point.status != "converged":
+        point = given.echo(point)
+        closed = kind == "limit" and isinstance(model.weights, Spherical)
+        if point.status != "converged" and not (closed and point.status == "not-converged"):
             return dataclasses.replace(point, digits=digits)
         parameters = given.at(point, "kappa", "beta")
         try:
-            if kind == "limit":
+            if closed:
+                root = sphere_root(model, parameters, digits)
+            elif kind == "limit":
                 start = {**limit_start(model, point.kappa), "alpha": float(point.value)}
                 root = limit_root(model, start, parameters, digits)
             else:
@@ -341,6 +381,7 @@ def filled(point: Estimate, root: Root, digits: int) -> Estimate:
     if "R" in order:
         norm = functional(point.model).norm
         order["R"] = values["q"] * int(norm.q) / int(norm.p)
+        errors["R"] = error_of(order["R"], errors["q"] * int(norm.q) / int(norm.p), digits)
     return dataclasses.replace(
         point,
         value=values["alpha"],
@@ -348,4 +389,6 @@ def filled(point: Estimate, root: Root, digits: int) -> Estimate:
         errors={"value": errors["alpha"], **{k: errors[k] for k in order if k in errors}},
         order_parameters=order,
         digits=digits,
+        status="converged",
+        message="" if point.status != "converged" else point.message,
     )

@@ -288,7 +288,7 @@ def _rule_to(found: LearningCurve, given: Inputs, digits: int) -> LearningCurve:
         except NotReached as reason:
             return withdrawn(p, digits, str(reason))
         wrong += gap * ctx.mpf(10) ** -(digits + GUARD - 2)
-        R, low = ctx.sqrt(1 - gap), ctx.sqrt(max(0, 1 - gap - wrong))
+        R, low = ctx.sqrt(max(0, 1 - gap)), ctx.sqrt(max(0, 1 - gap - wrong))
         eps, high = _angle(ctx, gap), _angle(ctx, gap + wrong)
         R, eps, d_R, d_eps = (number(v, digits) for v in (R, eps, R - low, abs(high - eps)))
         errors = {"R": error_of(R, d_R, digits), "eps_g": error_of(eps, d_eps, digits)}

@@ -527,6 +527,8 @@ def _all_branches(batch: Batch) -> Curve:
                 continue
             seen[i].append(key)
             rows.append((i, columns))
+    for i in set(range(batch.size)) - {i for i, _ in rows}:  # no branch at all: say so
+        rows.append((i, main))
     rows.sort(key=lambda r: (r[0], r[1].number["q"][r[0]]))
     merged = Columns(batch.take(np.array([i for i, _ in rows], dtype=int)))
     for k, (i, columns) in enumerate(rows):

@@ -21,6 +21,7 @@ from ..results import Estimate, Result, verdict
 from .capacity import default_criterion, threshold
 from .saddle import check_ansatz, check_digits, result, thermodynamic
 
+ABOVE_CAPACITY = "above the capacity: no typical solutions there"
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
@@ -131,7 +132,7 @@ def at_line(
         before = value[i] < limit
         physical[i] = before and positive_entropy and 0 <= x[i] < 1
         if not before:
-            message[i] = "above the capacity: no typical solutions there"
+            message[i] = ABOVE_CAPACITY
         elif not positive_entropy:
             message[i] = "the entropy is negative there: the system freezes before"
         elif not 0 <= x[i] < 1:

@@ -69,9 +69,12 @@ class Transitions(Result):
         cells = [
             readable(decimal(e.value), bound(e.error)) if e is not None else "-" for e in (self.alpha_it, self.spinodal)
         ]
-        return ["alpha_it", "spinodal", "status"], [
-            [*cells, self.status + (f": {self.message}" if self.message else "")]
-        ]
+        header, row = ["alpha_it", "spinodal"], cells
+        if self.digits:
+            header, row = [*header, "digits", "certified"], [*row, str(self.digits), "yes" if self.certified else "no"]
+            if self.certified and self.alpha_it is not None:
+                header, row = [*header, "statement"], [*row, self.alpha_it.statement]
+        return [*header, "status"], [[*row, self.status + (f": {self.message}" if self.message else "")]]
 
     def _repr_latex_(self) -> str | None:
         return None
@@ -94,6 +97,8 @@ def transitions(
     Status ``no-solution`` for spherical weights (R < 1 at every load), ``unsupported`` for storage.
     """
     check_ansatz(ansatz)
+    if only not in (None, "alpha_it", "spinodal"):
+        raise ValueError(f"only: got {only!r}; takes None, 'alpha_it' or 'spinodal'")
     wanted = check_digits(digits, certified)
     if wanted is not None:
         return _refined(transitions(model, ansatz), wanted, certified, only)
@@ -177,11 +182,13 @@ def _refined(found: Transitions, digits: int, certified: bool, only: str | None)
     changes: dict[str, Any] = {"digits": digits}
     for name, kind in (("alpha_it", "entropy"), ("spinodal", "fold")):
         e = getattr(found, name)
-        if e is not None and only in (None, name):
+        if only not in (None, name):
+            changes[name] = None
+        elif e is not None:
             changes[name] = estimate(e, precise.inputs(found.model), digits, found.model, kind)
-    missed = [e for e in (changes.get("alpha_it"), changes.get("spinodal")) if e is not None and e.value is None]
+    thresholds = [e for e in (changes.get("alpha_it"), changes.get("spinodal")) if e is not None]
+    missed = [e for e in thresholds if e.value is None]
     if missed:
         changes |= {"status": missed[0].status, "message": missed[0].message}
-    thresholds = [changes[k] for k in ("alpha_it", "spinodal") if k in changes]
     changes["certified"] = bool(thresholds) and all(e.certified for e in thresholds)
     return dataclasses.replace(found, **changes)

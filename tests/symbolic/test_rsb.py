@@ -9,8 +9,8 @@ import replicas as rp
 from replicas.symbolic import symbols as S
 from replicas.symbolic.numeric import evaluate
 from replicas.symbolic.rs import functional as rs
-from replicas.symbolic.rsb import conjugates, functional, overlaps, parisi
 from replicas.symbolic.rsb import _sphere as sphere
+from replicas.symbolic.rsb import conjugates, functional, overlaps, parisi
 
 STEP = 1e-4  # of a central difference: error 1e-8 of the third derivative
 DIFFERENCE = 1e-6

@@ -15,7 +15,7 @@ import replicas as rp
 
 pytest.importorskip("flint")
 
-from test_digits import CASES, DIGITS, ask, compare  # noqa: E402
+from test_digits import CASES, DIGITS, ask, compare
 
 PROVED = [c for c in CASES if c.values[0]["quantity"] != "generalization" and "beta" not in c.values[0]["model"]]
 STEP = sp.Heaviside(rp.field) + sp.Heaviside(-rp.field) / 4
@@ -72,7 +72,6 @@ def test_uncertified_and_certified_agree_to_all_digits(kappa):
         (lambda: rp.solve(rp.Perceptron(beta=1.0), 1.0, certified=True), NO_BOUND),
         (lambda: rp.capacity(rp.Perceptron(beta=1.0), certified=True), NO_BOUND),
         (lambda: rp.solve(rp.Perceptron(likelihood=rp.Likelihood(STEP)), 0.4, certified=True), NO_BOUND),
-        (lambda: rp.solve(rp.Perceptron(), 0.0, certified=True), "exact by definition"),
     ],
 )
 def test_what_can_not_be_proved_has_no_number(question, reason):
@@ -109,6 +108,14 @@ def test_a_wrong_root_or_a_bad_integral_is_not_certified(monkeypatch):
     monkeypatch.setattr(Balls, "A", lambda self, u: fat(self, u) * (1 + self.flint.arb(0, 1e-3)))
     assert rp.capacity(rp.Perceptron(), digits=20, certified=True).status == "not-certified"
     assert krawczyk.System and Enclosure
+
+
+def test_points_without_an_equation_are_certified_too():
+    """alpha = 0 is the bare measure; perfect learning is exact."""
+    empty = rp.solve(rp.Perceptron("ternary"), 0.0, digits=30, certified=True)
+    assert empty.certified and abs(empty.entropy - empty.entropy.context.log(3)) <= empty.error < 1e-29
+    perfect = rp.solve(rp.Perceptron(task="teacher-student"), 1.4, branch="perfect", digits=30, certified=True)
+    assert perfect.certified and perfect.q == 1 and perfect.entropy == 0
 
 
 def test_arrays_are_certified_point_by_point():

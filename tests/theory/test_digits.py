@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import replicas as rp
+from replicas.exact import rational
 from replicas.numerics import polish
-from replicas.numerics.arithmetic import Mpmath, rational
+from replicas.numerics.arithmetic import Mpmath
 
 POINTS = json.loads((Path(__file__).parent.parent / "numerics" / "digits_reference.json").read_text())["points"]
 DIGITS = 50  # the references have 62
