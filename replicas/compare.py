@@ -73,7 +73,7 @@ def compare(predicted: ArrayLike, measured: ArrayLike, stderr: ArrayLike) -> Ver
         raise ValueError(message) from None
     if p.size == 0:
         raise ValueError("measured: got no values, takes at least one")
-    pull = (x - p) / sigma
+    pull = _exact_pull(predicted, measured, stderr) if _has_digits(predicted, measured) else (x - p) / sigma
     largest = float(pull.flat[np.argmax(np.abs(pull))])
     if abs(largest) <= _limit(AGREES_WITHIN, pull.size):
         word = "agrees"
@@ -82,6 +82,17 @@ def compare(predicted: ArrayLike, measured: ArrayLike, stderr: ArrayLike) -> Ver
     which = f"pull {largest:.1f}" if pull.ndim == 0 else f"largest pull {largest:.1f} of {pull.size}"
     text, agrees = f"{word} ({which})", word != "disagrees"
     return Verdict(_plain(p), _plain(x), _plain(sigma), _plain(pull), text, agrees)
+
+
+def _has_digits(*values: Any) -> bool:
+    return any(hasattr(v, "_mpf_") for v in values)
+
+
+def _exact_pull(predicted: Any, measured: Any, stderr: Any) -> NDArray[np.float64]:
+    """The pull of numbers of many digits: their difference is taken before it becomes a float."""
+    digits = predicted if hasattr(predicted, "_mpf_") else measured
+    ctx = digits.context
+    return np.asarray(float((ctx.convert(measured) - ctx.convert(predicted)) / ctx.convert(stderr)))
 
 
 def _limit(single: float, n: int) -> float:

@@ -12,6 +12,7 @@ import sympy as sp
 from ..models import Discrete, Likelihood
 from ..symbolic import symbols as S
 from ..symbolic.functional import Functional
+from ..symbolic.special import H
 from .rules import WIDEST, SinhRule, gauss_panels, gaussian_rule, zeros_of_tail
 
 
@@ -141,12 +142,25 @@ def _kernel_between(
             yield _hermite(F, z, weight, orders)
 
 
+def _without_cancelling_tails(expr: sp.Expr) -> sp.Expr:
+    """erf and erfc as the Gaussian tail H of whichever sign leaves the fewest terms: 1 - erfc(u)/2 is H(-sqrt(2) u)."""
+    for atom in expr.atoms(sp.erf, sp.erfc):
+        x = sp.sqrt(2) * atom.args[0]
+        tails = (1 - 2 * H(x), 2 * H(-x) - 1) if isinstance(atom, sp.erf) else (2 * H(x), 2 - 2 * H(-x))
+        expr = min((sp.expand_mul(expr.xreplace({atom: t})) for t in tails), key=_summands)
+    return expr
+
+
+def _summands(expr: sp.Expr) -> int:
+    return sum(len(e.args) for e in sp.preorder_traversal(expr) if isinstance(e, sp.Add))
+
+
 def _theta(likelihood: Likelihood, F: Any) -> tuple[Callable[[Any], Any], list[Any]]:
     """Theta(u) and its kinks in the arithmetic F."""
     from ..symbolic.likelihood import break_points, decimal_constants, piecewise
     from .program import _compiled, _function_source
 
-    expr = piecewise(decimal_constants(likelihood.expr))
+    expr = _without_cancelling_tails(piecewise(decimal_constants(likelihood.expr)))
     compiled = _compiled(_function_source([expr], [S.u.name]))
     kinks = [
         F.load(0) + _compiled(_function_source([sp.sympify(k)], []))(F)[0] for k in break_points(likelihood.expr, S.u)

@@ -79,7 +79,7 @@ def _density(point: SaddlePoint, u: np.ndarray, refine: int) -> np.ndarray:
     model = point.model
     batch = make_batch(model, 1.0, None if isinstance(model.likelihood, Likelihood) else point.kappa, point.beta)
     log_theta = _log_theta(point, batch, u)
-    V, q = point.one_minus_q, point.q
+    V, q = float(point.one_minus_q), float(point.q)
     x, w = np.polynomial.legendre.leggauss(20)
     smooth = isinstance(model.likelihood, Likelihood) and model.likelihood.smooth
     module = load(model)
