@@ -10,6 +10,7 @@ import dataclasses
 import html
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Context, Decimal
@@ -208,8 +209,10 @@ class Result:
         if len(body) == 1:
             width = max(map(len, header))
             return "\n".join([title, *(f"  {n:<{width}}  {c}" for n, c in zip(header, body[0]))])
+        header, body, notes = _noted(header, body)
         widths = [max(len(r[i]) for r in [header, *body]) for i in range(len(header))]
-        return "\n".join([title, *("  " + "  ".join(c.rjust(w) for c, w in zip(r, widths)) for r in [header, *body])])
+        table = ["  " + "  ".join(c.rjust(w) for c, w in zip(r, widths)) for r in [header, *body]]
+        return "\n".join([title, *table, *(f"  {note}" for note in notes)])
 
     def _repr_html_(self) -> str:
         header, body = self.rows()
@@ -219,17 +222,33 @@ class Result:
                 for n, c in zip(header, body[0])
             )
         else:
+            header, body, notes = _noted(header, body)
             rows = "<tr>" + "".join(f"<th>{html.escape(n)}</th>" for n in header) + "</tr>"
             rows += "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in body)
+            rows += "".join(f"<tr><td colspan={len(header)}>{html.escape(note)}</td></tr>" for note in notes)
         return f"<table><caption>{html.escape(self.quantity)}: {html.escape(describe(self.model))} [{self.ansatz}]</caption>{rows}</table>"
 
     def _repr_latex_(self) -> str | None:
         if self.shape or getattr(self, self.headline, None) is None:
             return None
         p = self._point()
-        return (
-            rf"$\mathrm{{{self.headline.replace('_', chr(92) + '_')}}} = {readable(p.get(self.headline), p['error'])}$"
+        number = re.sub(
+            r" ± (.*)e([+-])0*(\d+)", r" \\pm \1\\times 10^{\2\3}", readable(p.get(self.headline), p["error"])
         )
+        return rf"$\mathrm{{{self.headline.replace('_', chr(92) + '_')}}} = {number.replace('{+', '{')}$"
+
+
+def _noted(header: list[str], body: list[list[str]]) -> tuple[list[str], list[list[str]], list[str]]:
+    """A table without its column of statements, and the distinct statements below it."""
+    if "statement" not in header:
+        return header, body, []
+    i = header.index("statement")
+    notes = list(dict.fromkeys(row[i] for row in body if row[i] not in ("", "-")))
+    if len(notes) > 1:
+        letters = {note: f"({chr(97 + n % 26)})" for n, note in enumerate(notes)}
+        body = [[*row[:i], letters.get(row[i], ""), *row[i + 1 :]] for row in body]
+        return [*header[:i], "note", *header[i + 1 :]], body, [f"{letters[n]} {n}" for n in notes]
+    return [h for h in header if h != "statement"], [[*row[:i], *row[i + 1 :]] for row in body], notes
 
 
 def describe(model: Perceptron) -> str:

@@ -26,6 +26,7 @@ from .balls import EVALUATIONS, WIDE_EVALUATIONS, Balls, Enclosure, NotCertified
 JACOBIAN_DIGITS = 20  # of F'(X): it is multiplied by the width of the box
 BOX = 3  # digits by which the box is wider than the digits asked for
 BRACKETS = (0.001, 0.01, 0.05)  # relative half-widths in which uniqueness is tried, one after the other until one fails
+AMPLIFIED = 3  # powers of 1/(Q - q) in the equations
 ROUGH = 8  # digits of an average over a piece of the bracket
 PIECE, THINNEST, PATIENCE = 0.01, 2e-4, 3  # relative width of the pieces of a bracket, the least, tries for each
 
@@ -73,7 +74,8 @@ class System:
         """
         F = Balls()
         n = len(self.unknowns)
-        working = digits + 2 * BOX + 12
+        smallness = max(float(-mpmath.log10(z / abs(v))) if v and z < abs(v) else 0.0 for v, z in zip(root, size))
+        working = digits + 2 * BOX + 12 + math.ceil(AMPLIFIED * smallness)  # Q - q is small: its powers are large
         with F.at(working):
             x = [F.load(v) for v in root]
             value = self.equations(F, self.values(F, x), working - 6, {})

@@ -333,7 +333,7 @@ def _q_to_one(batch: Batch) -> Flat:
                 alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope if slope else np.nan
                 ok[i], value[i] = np.isfinite(alpha) and slope < 0, alpha
                 # for kappa < 0 the closed form cancels: its terms, not its value, set the rounding
-                error[i] = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope))
+                error[i] = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope)) if slope else np.nan
                 break
             J = np.array(
                 [[float(h(*args)) for h in row] for row in fn["hess"]]

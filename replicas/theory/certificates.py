@@ -40,7 +40,8 @@ PRECISIONS = 8  # doublings of the precision of a closed form that cancels
 
 COUNTED = "That it is the SAT/UNSAT threshold is"
 BINARY_AT_ZERO = (
-    f"{COUNTED} proved under explicit numerical conditions: lower bound Ding and Sun (2019), upper bound Huang (2024)."
+    f"{COUNTED} proved under explicit numerical conditions: lower bound Ding and Sun (2019; with high probability by the "
+    "sharp thresholds of Xu 2021, Nakajima and Sun 2023), upper bound Huang (2024)."
 )
 BINARY = f"{COUNTED} assumed (replica symmetry; upper bound under numerical conditions: Huang 2024)."
 ONE_SADDLE = " For kappa >= 0 each load has only one saddle point (Nakajima 2025)."

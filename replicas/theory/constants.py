@@ -84,6 +84,9 @@ class Constants:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __contains__(self, name: object) -> bool:
+        return any(name in (c.name, c) for c in self.rows)
+
     def __getitem__(self, name: str | int) -> Constant:
         if isinstance(name, int):
             return self.rows[name]
@@ -111,11 +114,11 @@ class Constants:
     def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><th style='text-align:left'>{html.escape(c.name)}</th><td>{html.escape(c.meaning)}</td>"
-            f"<td><code>{html.escape(decimal(c.value) or '-')}</code></td><td>{bound(c.error) or '-'}</td>"
+            f"<td><code>{html.escape(c.equation)}</code></td><td><code>{html.escape(decimal(c.value) or '-')}</code></td><td>{bound(c.error) or '-'}</td>"
             f"<td>{html.escape(_verdict(c))}</td></tr>"
             for c in self.rows
         )
-        head = "".join(f"<th>{h}</th>" for h in ("name", "meaning", "value", "error", "status"))
+        head = "".join(f"<th>{h}</th>" for h in ("name", "meaning", "equation", "value", "error", "status"))
         return f"<table><tr>{head}</tr>{cells}</table>"
 
 
