@@ -29,17 +29,46 @@ def have_flint() -> bool:
     return True
 
 
-class Mpmath:
+class Gaussian:
+    """The density, the tail and the Mills ratio over the elementary functions of an arithmetic."""
+
+    density: Any
+    root_half: Any
+    exp: Any
+    log: Any
+    erfc: Any
+    _seen: tuple[Any, Any] = (None, None)
+
+    def G(self, x: Any) -> Any:
+        return self.density * self.exp(-x * x / 2)
+
+    def H(self, x: Any) -> Any:
+        if x is not self._seen[0]:  # A(x) and log H(x) come in pairs
+            self._seen = x, self.erfc(x * self.root_half) / 2
+        return self._seen[1]
+
+    def A(self, x: Any) -> Any:
+        return self.G(x) / self.H(x)
+
+    def logH(self, x: Any) -> Any:
+        return self.log(self.H(x))
+
+    def Between(self, a: Any, b: Any) -> Any:
+        if a + b < 0:
+            a, b = -b, -a
+        return self.H(a) - self.H(b)
+
+
+class Mpmath(Gaussian):
     """mpmath in a context of its own, so that no precision is shared with anybody."""
 
     name = "mpmath"
 
     def __init__(self) -> None:
         self.ctx = mpmath.MPContext()
-        self._seen: tuple[Any, Any] = (None, None)
         ctx = self.ctx
         self.exp, self.log, self.sqrt = ctx.exp, ctx.log, ctx.sqrt
-        self.cosh, self.sinh, self.tanh, self.erf = ctx.cosh, ctx.sinh, ctx.tanh, ctx.erf
+        self.cosh, self.sinh, self.tanh, self.erfc = ctx.cosh, ctx.sinh, ctx.tanh, ctx.erfc
 
     @contextmanager
     def at(self, digits: int) -> Iterator[None]:
@@ -82,32 +111,11 @@ class Mpmath:
     def radius(self, x: Any) -> float:
         return 0.0
 
-    def G(self, x: Any) -> Any:
-        return self.density * self.exp(-x * x / 2)
 
-    def H(self, x: Any) -> Any:
-        if x is not self._seen[0]:  # A(x) and log H(x) come in pairs
-            self._seen = x, self.ctx.erfc(x * self.root_half) / 2
-        return self._seen[1]
-
-    def A(self, x: Any) -> Any:
-        return self.G(x) / self.H(x)
-
-    def logH(self, x: Any) -> Any:
-        return self.log(self.H(x))
-
-    def Between(self, a: Any, b: Any) -> Any:
-        if a + b < 0:
-            a, b = -b, -a
-        return self.H(a) - self.H(b)
-
-
-class Flint:
+class Flint(Gaussian):
     """python-flint's real balls, read at their midpoints; their radii bound the rounding."""
 
     name = "flint"
-    exp: Any
-    log: Any
     sqrt: Any
     cosh: Any
     sinh: Any
@@ -118,10 +126,9 @@ class Flint:
 
         self.flint = flint
         self.ctx = mpmath.MPContext()
-        self._seen: tuple[Any, Any] = (None, None)
         arb = flint.arb
         self.exp, self.log, self.sqrt = arb.exp, arb.log, arb.sqrt
-        self.cosh, self.sinh, self.tanh, self.erf = arb.cosh, arb.sinh, arb.tanh, arb.erf
+        self.cosh, self.sinh, self.tanh, self.erfc = arb.cosh, arb.sinh, arb.tanh, arb.erfc
 
     @contextmanager
     def at(self, digits: int) -> Iterator[None]:
@@ -172,25 +179,6 @@ class Flint:
 
     def radius(self, x: Any) -> Any:
         return self.store(x.rad())
-
-    def G(self, x: Any) -> Any:
-        return self.density * (-x * x / 2).exp()
-
-    def H(self, x: Any) -> Any:
-        if x is not self._seen[0]:  # A(x) and log H(x) come in pairs
-            self._seen = x, (x * self.root_half).erfc() / 2
-        return self._seen[1]
-
-    def A(self, x: Any) -> Any:
-        return self.G(x) / self.H(x)
-
-    def logH(self, x: Any) -> Any:
-        return self.H(x).log()
-
-    def Between(self, a: Any, b: Any) -> Any:
-        if a + b < 0:
-            a, b = -b, -a
-        return self.H(a) - self.H(b)
 
 
 def arithmetic() -> Mpmath | Flint:
