@@ -6,7 +6,6 @@ user, as mpmath numbers; python-flint's precision is one global setting, so its 
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 import mpmath
-from mpmath.libmp import dps_to_prec, from_man_exp
+from mpmath.libmp import from_man_exp
 
-BITS_PER_DIGIT = math.log2(10)
 _FLINT = threading.RLock()
 
 
@@ -108,9 +106,6 @@ class Mpmath(Gaussian):
         """The number without what is not known of it."""
         return x
 
-    def radius(self, x: Any) -> float:
-        return 0.0
-
 
 class Flint(Gaussian):
     """python-flint's real balls, read at their midpoints; their radii bound the rounding."""
@@ -177,9 +172,6 @@ class Flint(Gaussian):
         man, exp = x.mid().man_exp()
         return self.ctx.make_mpf(from_man_exp(int(man), int(exp)))
 
-    def radius(self, x: Any) -> Any:
-        return self.store(x.rad())
-
 
 def arithmetic() -> Mpmath | Flint:
     """The fastest arithmetic that is installed."""
@@ -213,8 +205,3 @@ def _unpickled(digits: int, value: Any) -> Any:
 def number(value: Any, digits: int) -> Any:
     """``value`` as a number of that many correct digits."""
     return +context(digits).make_mpf(value._mpf_) if hasattr(value, "_mpf_") else context(digits).mpf(value)
-
-
-def bits(digits: int) -> int:
-    """Working precision of that many decimal digits."""
-    return int(dps_to_prec(digits))

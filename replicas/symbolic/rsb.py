@@ -21,8 +21,6 @@ from .leaves import pattern_leaf, weight_leaf
 from .nodes import Gaussian, Leaf, Level, LogMean
 from .rs import self_overlap
 
-MAX_STEPS = 64
-
 
 def overlaps(k: int) -> tuple[sp.Symbol, ...]:
     """q_0 < q_1 < ... < q_k."""
