@@ -585,5 +585,6 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
     pair = observable(branch([alpha * (1 - 1e-4), alpha * (1 + 1e-4)]))
     slope = (pair[1] - pair[0]) / (2e-4 * alpha)
     # the observable at a given load is known to what its saddle's error, rounding and the bracket leave
-    noise = float(sensitivity(best, observable)[0]) + 2e-15 + abs(float(observable(best)[0]))
+    terms = 1 + float(best.results[0, 1]) + abs(float(best.extra("loglik")[0]))  # what its rounding is relative to
+    noise = float(sensitivity(best, observable)[0]) + ROUNDING * terms + abs(float(observable(best)[0]))
     return alpha, noise / abs(float(slope)) + 4e-16 * alpha, best

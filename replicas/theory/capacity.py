@@ -196,7 +196,14 @@ def _freezing(batch: Batch) -> Flat:
             continue
         out["value"][i], out["error"][i], s = found
         out["ok"][i] = True
-        for name, column in _columns(s, zero).items():
+        columns = _columns(s, zero)
+        if not zero:  # the error of the threshold moves the order parameters too
+            drift = np.abs(np.linalg.solve(s.hessian[0], s.alpha_column[0])) * out["error"][i]
+            q, gap, _ = s.overlaps()
+            scales = {"d_q": q * gap / s.norm, "d_q_hat": s.extra("q_hat"), "d_lam": np.ones(1), "d_Q": s.norm}
+            for k, (name, scale) in enumerate(list(scales.items())[: s.nu]):
+                columns[name] = columns[name] + scale * drift[k]
+        for name, column in columns.items():
             if name not in ("value", "error", "ok"):
                 out.setdefault(name, np.full(batch.size, np.nan))[i] = column[0]
     return out

@@ -173,7 +173,7 @@ def saddle_root(model: Perceptron, point: SaddlePoint, parameters: Mapping[sp.Sy
     f = functional(model)
     reported = dict(observables(model))
     if point.branch == "perfect":  # one configuration: nothing to solve
-        norm = sp.nsimplify(f.norm)
+        norm = f.norm
         ctx = context(digits)
         Q = ctx.mpf(int(norm.p)) / int(norm.q)
         values = {"q": Q, "q_hat": ctx.inf, "free_entropy": ctx.zero, "entropy": ctx.zero, "replicon": ctx.one}

@@ -24,6 +24,7 @@ from ..results import Curve, Result, SaddlePoint
 from .digits import Inputs, each, error_of, inputs, joined, withdrawn
 from .saddle import check_digits, solve
 
+ANGLE_ROUNDING = 3e-15  # relative, of a ratio, a root and an arc sine
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
 
 
@@ -99,7 +100,7 @@ def generalization(
     dR = np.asarray(point.errors["q"]) / norm
     with np.errstate(divide="ignore", invalid="ignore"):
         # d eps = dR/(pi sqrt(1-R^2)); the gap itself is known relative to its size
-        relative = np.where(gap > 0, np.minimum(1.0, (dR - 2e-16 * np.asarray(R)) / gap), 0.0) + 1e-15
+        relative = np.where(gap > 0, np.minimum(1.0, (dR - 2e-16 * np.asarray(R)) / gap), 0.0) + ANGLE_ROUNDING
         d_gibbs, d_bayes = (
             gibbs * relative,
             bayes
