@@ -135,8 +135,10 @@ def _kernel_between(
     F: Any, kinks: list[Any], omega: Any, noise: Any, reach: Any, fine: float, orders: int
 ) -> Iterator[tuple[Any, list[Any]]]:
     """The kernel on panels that end where the likelihood is not analytic."""
-    inside = sorted((z for z in ((k - omega) / noise for k in kinks) if -reach < z < reach), key=float)
-    for low, high in itertools.pairwise([-reach, *inside, reach]):
+    inside = sorted(((k - omega) / noise for k in kinks), key=float)
+    # far from its support the likelihood's whole mass lies beyond the kink, wherever that is
+    first, last = (-reach if inside[0] > 0 else inside[0] - reach), (reach if inside[-1] < 0 else inside[-1] + reach)
+    for low, high in itertools.pairwise([first, *inside, last]):
         parts = max(1, math.ceil(float(high - low) / WIDEST))
         for z, weight in gauss_panels(F, [low + (high - low) * i / parts for i in range(parts)] + [high], fine):
             yield _hermite(F, z, weight, orders)

@@ -31,6 +31,7 @@ CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
 SHARES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)  # of the free self-overlap, from which sparse saddles are sought
+REPLICON_ROUNDING = 5e-15  # of a product of two averages of squares
 TIE = 1e-14  # free entropies closer than this are equal to rounding
 NEAR_A_FOLD = 0.05  # imbalance of a saddle-point equation under which a pair of roots may hide between two scan points
 SAME_BRANCH = 1e-6  # two solutions whose logits differ by less are one
@@ -153,7 +154,7 @@ def quantities(s: Solution, branch: str) -> tuple[Values, Values]:
         "Q": norm * info[:, names.index("Q")] if "Q" in names else 0.0,
         "free_entropy": info[:, nu + 1],
         "entropy": info[:, nu + 1],
-        "replicon": info[:, -2] + 1e-15 * (1 + np.abs(replicon)),
+        "replicon": info[:, -2] + REPLICON_ROUNDING * (1 + np.abs(replicon)),
     }
     if "lambda" in names or isinstance(model.weights, Spherical):
         lam = s.extra("lam")
