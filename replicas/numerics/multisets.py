@@ -1,0 +1,80 @@
+r"""Grids of exchangeable fields: a symmetric function of K fields is known on the multisets of the nodes of one axis.
+
+.. math:: \sum_{i_1 \dots i_K} w_{i_1} \cdots w_{i_K} F(x_{i_1}, \dots, x_{i_K}) =
+    \sum_{i_1 \le \dots \le i_K} \frac{K!}{\prod_v n_v!} w_{i_1} \cdots w_{i_K} F, \qquad n_v = \#\{a: i_a = v\},
+
+binom(n+K-1, K) terms instead of n^K. Multisets stand in colexicographic order: the rank of i_1 <= ... <= i_K is
+sum_a binom(i_a + a - 1, a), so that those of fewer nodes come first and a new largest node adds to the rank.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+
+def count(n: int, K: int) -> int:
+    """binom(n+K-1, K), the number of multisets of K of n nodes."""
+    return math.comb(n + K - 1, K)
+
+
+def binomials(n: int, K: int) -> np.ndarray:
+    """B[i, a] = binom(i + a, a + 1), what node i in place a (both from 0) adds to the rank; shape (n + 1, K)."""
+    return np.array([[math.comb(i + a, a + 1) for a in range(K)] for i in range(n + 1)], dtype=np.int64)
+
+
+@njit(cache=True)
+def following(index: np.ndarray) -> int:
+    """Step a sorted index vector to the next multiset; returns the number of leading places that changed."""
+    K = index.size
+    for a in range(K):
+        if a == K - 1 or index[a] < index[a + 1]:
+            index[a] += 1
+            for b in range(a):
+                index[b] = 0
+            return a + 1
+    return K
+
+
+@njit(cache=True)
+def _fill(out: np.ndarray) -> None:
+    index = np.zeros(out.shape[1], dtype=np.int64)
+    for r in range(out.shape[0]):
+        out[r] = index
+        following(index)
+
+
+def members(n: int, K: int) -> np.ndarray:
+    """Sorted node indices of every multiset in order, (count, K)."""
+    out = np.empty((count(n, K), K), dtype=np.int64)
+    _fill(out)
+    return out
+
+
+@njit(cache=True)
+def multiplicity(index: np.ndarray) -> float:
+    """K!/prod_v n_v!: ordered tuples that are this multiset."""
+    total, run = 1.0, 1
+    for a in range(1, index.size):
+        run = run + 1 if index[a] == index[a - 1] else 1
+        total *= (a + 1.0) / run
+    return total
+
+
+@njit(cache=True)
+def _weights(weight: np.ndarray, index: np.ndarray, out: np.ndarray) -> None:
+    for r in range(out.size):
+        value = multiplicity(index[r])
+        for i in index[r]:
+            value *= weight[i]
+        out[r] = value
+
+
+def weights(weight: np.ndarray, K: int) -> np.ndarray:
+    """Weight of every multiset under the product of one axis' weights; they sum to (sum of weights)^K."""
+    index = members(weight.size, K)
+    out = np.empty(index.shape[0])
+    _weights(np.ascontiguousarray(weight, dtype=float), index, out)
+    return out
