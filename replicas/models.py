@@ -224,8 +224,56 @@ class Likelihood:
         return self.pieces is None
 
 
+class Model:
+    """What every model has: weights, a likelihood of the fields of one pattern, a task.
+
+    K : fields a pattern is seen through;  likelihood : a name or a `Likelihood`;  kappa, beta : its parameters
+    """
+
+    weights: Weights
+    likelihood: str | Likelihood
+    kappa: float | tuple[float, ...]
+    beta: float | tuple[float, ...] | None
+    task: str
+    K: int = 1
+
+    @property
+    def teacher(self) -> bool:
+        return self.task == "teacher-student"
+
+    @property
+    def hard(self) -> bool:
+        """Whether every Theta is 0 or 1, so that the free entropy is an entropy."""
+        return True
+
+    @property
+    def forbids(self) -> bool:
+        """Whether Theta vanishes on some fields, so that there is a SAT/UNSAT threshold."""
+        return True
+
+    @property
+    def even(self) -> bool:
+        """Whether Theta does not change under sign flips of fields that leave no average field, so that q = 0 is a solution."""
+        return False
+
+    def pieces(self, kappa: float, beta: float | None) -> tuple[Piece, ...]:
+        """The likelihood of one field as constants on intervals (empty if it is not of that form)."""
+        return ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain description of the model, as it stands in JSON output."""
+        raise NotImplementedError
+
+    def latex(self) -> str:
+        """LaTeX of the defining partition function."""
+        raise NotImplementedError
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
 @dataclass(frozen=True)
-class Perceptron:
+class Perceptron(Model):
     r"""A single-layer perceptron: weights x likelihood x task.
 
     .. math:: Z = \int dP(W) \prod_{\mu=1}^{\alpha N} \Theta(W\cdot\xi^\mu/\sqrt N)
@@ -267,9 +315,7 @@ class Perceptron:
         put(self, "likelihood", likelihood)
         put(self, "kappa", check_kappa(kappa, likelihood))
         put(self, "beta", None if beta is None else check_beta(beta))
-        if task not in TASKS:
-            raise ValueError(f"task: got {task!r}; takes 'storage' or 'teacher-student'")
-        put(self, "task", task)
+        put(self, "task", _check_task(task, self.weights))
         if isinstance(likelihood, Likelihood) and (self.kappa != 0.0 or beta is not None):
             raise ValueError(
                 "likelihood: a user-defined likelihood takes no kappa and no beta: write them into its expression"
@@ -282,19 +328,6 @@ class Perceptron:
                 )
             if self.kappa != 0.0:
                 raise ValueError(f"kappa: got {kappa!r} with a noise-free teacher; takes 0")
-            if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
-                raise ValueError(
-                    "weights: got given probabilities with task teacher-student; takes a uniform set of values"
-                )
-            if isinstance(self.weights, Discrete) and not self.weights.symmetric:
-                raise ValueError(
-                    f"weights: got {self.weights.name} with task teacher-student; takes a set symmetric under w -> -w "
-                    "(a sign label has no bias)"
-                )
-
-    @property
-    def teacher(self) -> bool:
-        return self.task == "teacher-student"
 
     @property
     def hard(self) -> bool:
@@ -364,19 +397,10 @@ class Perceptron:
                 theta = rf"e^{{-{b}(1-{theta})}}"
         label = r"y^\mu " if self.teacher else ""
         where = r",\quad y^\mu=\mathrm{sign}(W^\ast\cdot\xi^\mu)" if self.teacher else ""
-        if isinstance(self.weights, Spherical):
-            head = r"\int_{W\cdot W=N}\!\!dW"
-        else:
-            head = rf"\sum_{{W\in\{{{','.join(f'{v:g}' for v in self.weights.values)}\}}^N}}"
-            if self.weights.probabilities is not None:
-                head += r"\prod_i p(W_i)"
         return (
-            rf"Z = {head}\prod_{{\mu=1}}^{{\alpha N}}\Theta\!\left(\frac{{{label}W\cdot\xi^\mu}}{{\sqrt N}}\right),"
+            rf"Z = {_tex_sum(self.weights)}\prod_{{\mu=1}}^{{\alpha N}}\Theta\!\left(\frac{{{label}W\cdot\xi^\mu}}{{\sqrt N}}\right),"
             rf"\qquad \Theta(u)={theta}{where}"
         )
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def _echo(value: float | tuple[float, ...]) -> Any:
@@ -394,6 +418,31 @@ def support_model(model: Perceptron) -> Perceptron:
         for low, high in model.likelihood.support
     ]
     return Perceptron(model.weights, likelihood=Likelihood(sp.Add(*terms)))
+
+
+def _check_task(task: Any, weights: Weights) -> str:
+    """A task by name; a noise-free teacher is drawn from a uniform symmetric measure."""
+    if task not in TASKS:
+        raise ValueError(f"task: got {task!r}; takes 'storage' or 'teacher-student'")
+    if task == "teacher-student" and isinstance(weights, Discrete):
+        if weights.probabilities is not None:
+            raise ValueError(
+                "weights: got given probabilities with task teacher-student; takes a uniform set of values"
+            )
+        if not weights.symmetric:
+            raise ValueError(
+                f"weights: got {weights.name} with task teacher-student; takes a set symmetric under w -> -w "
+                "(a sign label has no bias)"
+            )
+    return str(task)
+
+
+def _tex_sum(weights: Weights) -> str:
+    """The integral or sum over weight vectors."""
+    if isinstance(weights, Spherical):
+        return r"\int_{W\cdot W=N}\!\!dW"
+    measure = "" if weights.probabilities is None else r"\prod_i p(W_i)"
+    return rf"\sum_{{W\in\{{{','.join(f'{v:g}' for v in weights.values)}\}}^N}}{measure}"
 
 
 def _tex_parameter(value: Any, symbol: str) -> str:
@@ -418,3 +467,145 @@ def check_beta(beta: Any) -> float | tuple[float, ...]:
         "a finite inverse temperature >= 0 (hard constraints: beta None; T -> 0 energy: ground_state)",
         0.0,
     )
+
+
+@dataclass(frozen=True, init=False)
+class Tree(Model):
+    r"""A two-layer machine of K sign units on disjoint branches of N/K inputs each.
+
+    .. math:: h_j = \sqrt{K/N}\, \sum_{i \in j} W_i \xi_i, \qquad y = B(\#\{j: h_j > 0\})
+
+    Subclasses name the output B, a function of how many units are positive.
+    """
+
+    K: int
+    weights: Weights
+    activation: str
+    task: str
+
+    kappa = 0.0  # margins and temperatures of the units are not part of these models
+    beta = None
+    name = "tree"
+    output = ""  # LaTeX of B
+
+    def __init__(self, K: Any, weights: str | Weights = "binary", activation: str = "sign", task: str = "storage"):
+        put = object.__setattr__
+        put(self, "K", self._check_units(K))
+        put(self, "weights", parse_weights(weights))
+        if activation != "sign":
+            raise ValueError(f"activation: got {activation!r}; takes 'sign' (a tree of sign units)")
+        put(self, "activation", "sign")
+        put(self, "task", _check_task(task, self.weights))
+
+    @staticmethod
+    def _check_units(K: Any) -> int:
+        raise NotImplementedError
+
+    @property
+    def accepted(self) -> tuple[bool, ...]:
+        """Whether the output is +1, by the number 0, ..., K of positive units."""
+        raise NotImplementedError
+
+    @property
+    def perceptron(self) -> Perceptron:
+        """The machine of one unit."""
+        return Perceptron(self.weights, task=self.task)
+
+    def to_dict(self) -> dict[str, Any]:
+        out = {
+            "name": self.name,
+            "K": self.K,
+            "weights": self.weights.name,
+            "activation": self.activation,
+            "task": self.task,
+        }
+        if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
+            out["probabilities"] = list(self.weights.probabilities)
+        return out
+
+    def latex(self) -> str:
+        label = r"y^\mu\," if self.teacher else ""
+        where = r",\quad y^\mu=B(h^\mu(W^\ast))" if self.teacher else ""
+        total = _tex_sum(self.weights).replace(r"W\cdot W=N", r"|W_j|^2=N/K\ \forall j")
+        return (
+            rf"Z = {total}\prod_{{\mu=1}}^{{\alpha N}}\mathbb{{1}}\!\left[{label}B(h^\mu_1,\dots,h^\mu_{{{self.K}}})=1\right],"
+            rf"\qquad B={self.output},\quad h^\mu_j=\sqrt{{\tfrac KN}}\,\sum_{{i\in j}}W_i\xi^\mu_i{where}"
+        )
+
+
+def _whole(name: str, value: Any, low: int, takes: str) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < low:
+        raise ValueError(f"{name}: got {value!r}; takes {takes}")
+    return int(value.__index__())
+
+
+class TreeCommittee(Tree):
+    r"""A tree committee: K sign units (K odd) and a majority vote, y = sign(sum_j sign(h_j)).
+
+    Parameters
+    ----------
+    K : number of units, odd; K = 1 is the perceptron.
+    weights : ``"binary"``, ``"spherical"``, ``"ternary"``, ``"discrete:V1,V2,..."`` or ``rp.Discrete([...])``.
+    activation : ``"sign"``.
+    task : ``"storage"`` of random patterns or ``"teacher-student"`` (noise-free, Bayes-optimal).
+
+    Loads are alpha = P/N with N weights in all; one overlap q for every branch.
+
+    Raises
+    ------
+    ValueError : naming the argument, what it got and what it takes (K even: a vote can be tied).
+    """
+
+    name = "tree-committee"
+    likelihood = "majority"
+    output = r"\mathrm{sign}\sum_j\mathrm{sign}\,h_j"
+
+    def __init__(self, K: Any = 3, weights: str | Weights = "binary", activation: str = "sign", task: str = "storage"):
+        super().__init__(K, weights, activation, task)
+
+    @staticmethod
+    def _check_units(K: Any) -> int:
+        takes = "an odd number of units >= 1 (an even vote can be tied)"
+        units = _whole("K", K, 1, takes)
+        if units % 2 == 0:
+            raise ValueError(f"K: got {K!r}; takes {takes}")
+        return units
+
+    @property
+    def accepted(self) -> tuple[bool, ...]:
+        return tuple(2 * c > self.K for c in range(self.K + 1))
+
+
+class TreeParity(Tree):
+    r"""A tree parity machine: K sign units, y = prod_j sign(h_j).
+
+    Parameters
+    ----------
+    K : number of units >= 1; K = 1 is the perceptron.
+    weights, activation, task : as for `TreeCommittee`.
+
+    For K >= 2 the output does not change when two branches flip their weights, so that q = 0 is always a solution.
+
+    Raises
+    ------
+    ValueError : naming the argument, what it got and what it takes.
+    """
+
+    name = "tree-parity"
+    likelihood = "parity"
+    output = r"\prod_j\mathrm{sign}\,h_j"
+
+    def __init__(self, K: Any = 2, weights: str | Weights = "binary", activation: str = "sign", task: str = "storage"):
+        super().__init__(K, weights, activation, task)
+
+    @staticmethod
+    def _check_units(K: Any) -> int:
+        return _whole("K", K, 1, "a number of units >= 1")
+
+    @property
+    def accepted(self) -> tuple[bool, ...]:
+        return tuple((self.K - c) % 2 == 0 for c in range(self.K + 1))
+
+    @property
+    def even(self) -> bool:
+        return self.K > 1

@@ -13,12 +13,13 @@ import inspect
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..models import Discrete, Likelihood, Perceptron, Spherical
+from ..models import Discrete, Likelihood, Model, Spherical, Tree
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -36,6 +37,8 @@ SOURCES = (
     "numerics/codegen.py",
     "numerics/kernels.py",
     "numerics/smooth.py",
+    "numerics/units.py",
+    "numerics/multisets.py",
     "numerics/driver.py",
 )
 
@@ -64,7 +67,7 @@ def sources_hash() -> str:
     return digest.hexdigest()
 
 
-def structure(model: Perceptron) -> tuple[Any, ...]:
+def structure(model: Model) -> tuple[Any, ...]:
     """What of a model decides its generated code: kappa, beta and the weight values are run-time parameters."""
     weights = model.weights
     if isinstance(weights, Spherical):
@@ -73,6 +76,8 @@ def structure(model: Perceptron) -> tuple[Any, ...]:
         kind = ("fixed-norm", weights.name, weights.probabilities)
     else:
         kind = ("discrete", weights.name if model.teacher else "free", weights.symmetric)
+    if isinstance(model, Tree):
+        return kind, (model.likelihood, model.K), model.task
     smooth = (
         str(model.likelihood.expr) if isinstance(model.likelihood, Likelihood) and model.likelihood.smooth else "pieces"
     )
@@ -80,7 +85,7 @@ def structure(model: Perceptron) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=256)
-def module_for(key: tuple[Any, ...], model: Perceptron) -> ModuleType:
+def module_for(key: tuple[Any, ...], model: Model) -> ModuleType:
     """Load the generated module of a model's structure, writing it first if it is not in the cache."""
     digest = hashlib.sha256((repr(key) + sources_hash()).encode()).hexdigest()[:20]
     name = f"rs_{digest}"
@@ -101,7 +106,7 @@ def module_for(key: tuple[Any, ...], model: Perceptron) -> ModuleType:
     return module
 
 
-def load(model: Perceptron) -> ModuleType:
+def load(model: Model) -> ModuleType:
     """Generated module for a model (cached in memory and on disk)."""
     return module_for(structure(model), model)
 
@@ -109,7 +114,7 @@ def load(model: Perceptron) -> ModuleType:
 # --- below: only run when a module has to be written ---------------------------------------------------------------
 
 
-def generate(model: Perceptron) -> str:
+def generate(model: Model) -> str:
     """The module text for a model's RS functional."""
     from ..symbolic.rs import functional
     from . import driver, smooth
@@ -122,14 +127,18 @@ def generate(model: Perceptron) -> str:
         "from replicas.numerics.kernels import GAUSS_NODES, GAUSS_WEIGHTS, LOG_SQRT_2PI, MAX_NODES, RANGE, _graded",
     ]
     is_smooth = isinstance(model.likelihood, Likelihood) and model.likelihood.smooth
+    if isinstance(model, Tree):
+        parts.append(
+            "from replicas.numerics.multisets import first_in_ball, multiplicity, next_in_ball\nfrom replicas.numerics.units import *"
+        )
     if is_smooth:
         parts += [_log_theta(model), inspect.getsource(smooth).split("# --- template ---")[1]]
-    parts.append(_evaluate(func, model, is_smooth))
+    parts += _evaluate(func, model, is_smooth)
     parts.append(inspect.getsource(driver).split("# --- template ---")[1])
     return "\n\n".join(parts) + "\n"
 
 
-def _log_theta(model: Perceptron) -> str:
+def _log_theta(model: Model) -> str:
     import sympy as sp
 
     from ..symbolic import symbols as S
@@ -160,13 +169,15 @@ class _Averages:
         return sp.Symbol(self.index.setdefault(obs, f"{self.prefix}{len(self.index)}"), real=True)
 
 
-def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
+def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
     import sympy as sp
 
     from ..symbolic import symbols as S
     from ..symbolic.nodes import Leaf, LogMean, Tilt
 
-    towers = {S.omega: _Averages("p"), S.h: _Averages("w")}
+    field = func.leaves["f"].fields[0]
+    helper: list[str] = []
+    towers = {field: _Averages("p"), S.h: _Averages("w")}
     V = sp.Symbol("V", positive=True)
 
     def average(node: sp.Expr) -> sp.Expr:
@@ -211,6 +222,9 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     extras["loglik"] = extras.pop("loglik")  # last: where the driver looks for it
 
     def slot(leaf: sp.Expr) -> sp.Expr:  # kernels leave f and its derivatives in d[0..4], <log Theta> in d[5]
+        if leaf.name != "g" and isinstance(model, Tree):  # f1[a], f2[a, b] of the fields that an average singles out, by the names of `_units`
+            places = "".join(chr(ord("a") + i) * int(n) for i, n in enumerate(leaf.k))
+            return sp.Symbol(f"f{places}" if places else "d5" if leaf.name == "l" else "d0", real=True)
         return sp.Symbol("d5" if leaf.name == "l" else f"d{int(leaf.k[0])}", real=True)
 
     def obs_code(obs: sp.Expr) -> str:
@@ -243,26 +257,31 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
         out += [f"{indent}{name} += {weight} * ({obs_code(obs)})" for obs, name in tower.index.items()]
         return out
 
-    pattern, weights = towers[S.omega], towers[S.h]
+    pattern, weights = towers[field], towers[S.h]
     lines += [f"    {name} = 0.0" for name in (*pattern.index.values(), *weights.index.values())]
-    lines += [
-        "    total = 0.0",
-        "    kinks = np.empty(6 * low.size + 2)",
-        "    nk = pattern_kinks(q, V, levels, low, high, kinks)",
-    ]
-    if is_smooth:
-        lines += [
-            "    work = np.empty((4, 16384))",
-            "    n = gaussian_rule(min(0.49, 2.0 * math.sqrt(V / q)) if nk else 1.5, kinks[:nk], level, False, z, wt)",
-        ]
-        call = "smooth_leaf(q_root * z[i], V, low, level, d, acc, work)"
+    lines.append("    total = 0.0")
+    if isinstance(model, Tree):
+        add, loop = _units(model, pattern, obs_code, bool(at))
+        lines += loop
+        helper = ["\n".join(add)]
     else:
-        lines.append("    n = gaussian_rule(pole_height(levels) * math.sqrt(V / q), kinks[:nk], level, False, z, wt)")
-        call = "pieces_leaf(q_root * z[i], V, levels, low, high, d, acc, part)"
-    lines += ["    q_root = math.sqrt(q)", "    for i in range(n):", f"        {call}"]
-    lines.append(f"        wi = wt[i]{' * math.exp(d[0])' if at else ''}")
-    lines.append("        total += wi")
-    lines += accumulate(pattern, "        ", "wi")
+        lines += [
+            "    kinks = np.empty(6 * low.size + 2)",
+            "    nk = pattern_kinks(q, V, levels, low, high, kinks)",
+        ]
+        if is_smooth:
+            lines += [
+                "    work = np.empty((4, 16384))",
+                "    n = gaussian_rule(min(0.49, 2.0 * math.sqrt(V / q)) if nk else 1.5, kinks[:nk], level, False, z, wt)",
+            ]
+            call = "smooth_leaf(q_root * z[i], V, low, level, d, acc, work)"
+        else:
+            lines.append("    n = gaussian_rule(pole_height(levels) * math.sqrt(V / q), kinks[:nk], level, False, z, wt)")
+            call = "pieces_leaf(q_root * z[i], V, levels, low, high, d, acc, part)"
+        lines += ["    q_root = math.sqrt(q)", "    for i in range(n):", f"        {call}"]
+        lines.append(f"        wi = wt[i]{' * math.exp(d[0])' if at else ''}")
+        lines.append("        total += wi")
+        lines += accumulate(pattern, "        ", "wi")
     lines += [f"    {name} /= total" for name in pattern.index.values()]
     if discrete:
         leaf = (
@@ -346,9 +365,107 @@ def _evaluate(func: Functional, model: Perceptron, is_smooth: bool) -> str:
     header = [
         f"UNKNOWNS = {tuple(kinds)!r}",
         f"NU = {nu}",
+        # grids of several fields are dear: fewer digits, and the finest one soon
+        f"GAP = {2e-13 if model.K == 1 else 1e-11 if model.K < 4 else 1e-9}",
+        f"FIELDS, CLIMB = {model.K}, {1 if model.K < 4 else 3}",
         f"EXTRAS = {tuple(extras)!r}",
         f"AT_ALPHA = {at_alpha}",
         f"NOUT = {at_alpha + 1 + len(extras)}",
     ]
     text = "\n".join(lines).replace("lambda_", "lam_").replace("lambda", "lam_")
-    return "\n".join(header) + "\n\n\n" + text
+    return ["\n".join(header), *helper, text]
+
+
+def _units(
+    model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bool
+) -> tuple[list[str], list[str]]:
+    """(a function that adds one grid point to the averages, the loops over grid points).
+
+    What all but the smallest field contribute is prepared outside the inner loop. An average that singles out one or two
+    fields is one over their ordered choices.
+    """
+    from ..symbolic.nodes import Leaf
+
+    def swapped(leaf: Leaf) -> Leaf:
+        return Leaf(leaf.name, leaf.sign, (leaf.k[1], leaf.k[0], *leaf.k[2:]), leaf.j, leaf.w, leaf.V)
+
+    K, kind = model.K, model.likelihood
+    singled: list[list[str]] = [[], [], []]
+    for place, obs in enumerate(tower.index):
+        most = max((i + 1 for leaf in obs.atoms(Leaf) for i, order in enumerate(leaf.k) if order), default=0)
+        text = code(obs)
+        if most == 2:
+            other = code(obs.replace(lambda e: isinstance(e, Leaf), swapped))
+            text = f"2.0 * ({text})" if other == text else f"({text}) + ({other})"
+        singled[most].append(f"sums[{place}] += {('weight', 'one', 'two')[most]} * ({text})")
+    last = len(tower.index)
+    add = [
+        '@njit(cache=True, error_model="numpy")',
+        "def add_point(i, weight, others, table, row, line, single, pair, f1, f2, sums):",
+        f"    d0 = {kind}_leaf(i, others, table, row, line, single, pair, f1, f2)",
+        *(["    weight *= math.exp(d0)"] if tilted else []),
+        f"    sums[{last}] += weight",
+        "    d5 = 0.0",
+        *(f"    {line}" for line in singled[0]),
+        f"    one, two = weight / {K}, weight / {K * (K - 1)}",
+        f"    for a in range({K}):",
+        "        fa, faa = f1[a], f2[a, a]",
+        *(f"        {line}" for line in singled[1]),
+        "        for b in range(a):",
+        "            fb, fab, fbb = f1[b], f2[a, b], f2[b, b]",
+        *(f"            {line}" for line in singled[2]),
+    ]
+    lines = [
+        f"    half, radius = axis_rule({K}, q, V, level, z, wt)",
+        "    n = max(2 * half + 1, ORDERED_MOST)",
+        "    table, row = np.empty((ROWS, n)), np.empty(n)",
+        f"    line, single, pair = np.empty((ROWS, {max(K, 4) + 1})), np.empty(({K}, 2)), np.empty(({K}, {K}, 3))",
+        f"    f1, f2, others, room = np.empty({K}), np.empty(({K}, {K})), np.zeros({K - 1}, dtype=np.int64), np.empty({K - 1})",
+        f"    sums = np.zeros({last + 1})",
+    ]
+    if kind == "majority" and K == 3:
+        lines += [
+            "    if half >= 0 and q > ORDERED_FROM * V:",
+            "        half = -1",
+            "        node, share = np.empty(ORDERED_MOST), np.empty(ORDERED_MOST)",
+            "        for k in range(ordered_middle(q, V, level, z, wt)):",
+            "            upper, end = ordered_others(z[k], q, V, level, node, share)",
+            "            majority_table(node, end, q, V, table)",
+            "            ratios(table, end, 0, row)",
+            "            others[0] = 0",
+            "            for j in range(1, upper):",
+            "                others[1] = j",
+            "                majority_others(others, table, row, line, single, pair)",
+            "                rest = 6.0 * wt[k] * share[j]",
+            "                for i in range(upper, end):",
+            "                    add_point(i, rest * share[i], others, table, row, line, single, pair, f1, f2, sums)",
+        ]
+    lines += [
+        f"    {kind}_table(z, 2 * half + 1, q, V, table)",
+        "    centre = -1",
+        "    more = half >= 0 and first_in_ball(others, room, half, radius)",
+        "    while more:",
+    ]
+    if kind == "majority":
+        lines += [
+            f"        if others[{K // 2 - 1}] != centre:",
+            f"            centre = others[{K // 2 - 1}]",
+            "            ratios(table, 2 * half + 1, centre, row)",
+        ]
+    return add, [
+        *lines,
+        f"        {kind}_others(others, table, row, line, single, pair)",
+        f"        rest = {K} * multiplicity(others)",
+        "        run = 0",
+        f"        for a in range({K - 1}):",
+        "            rest *= wt[others[a]]",
+        "            run += others[a] == others[0]",
+        "        left = room[0] - float(others[0] - half) ** 2",
+        "        reach = int(math.sqrt(max(left, 0.0))) if left >= 0.0 else -half - 1",
+        "        for i in range(half - reach, min(others[0], half + reach) + 1):",
+        "            tied = run + 1.0 if i == others[0] else 1.0",
+        "            add_point(i, rest * wt[i] / tied, others, table, row, line, single, pair, f1, f2, sums)",
+        "        more = next_in_ball(others, room, half)",
+        *(f"    {name} = sums[{place}]" for place, name in enumerate(tower.index.values())),
+        f"    total = sums[{last}]",
+    ]

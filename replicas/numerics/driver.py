@@ -15,6 +15,8 @@ from numba import njit
 from .kernels import MAX_NODES
 
 NU, NOUT, AT_ALPHA = 2, 12, 10  # replaced in the generated module
+GAP = 2e-13  # step to the finer grid's solution under which the grid is fine enough; likewise
+FIELDS, CLIMB = 1, 1  # fields of a pattern; levels that a refinement climbs; likewise
 
 
 def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):
@@ -137,6 +139,7 @@ def solve_batch(
     b = np.empty(NU + 1)
     out = np.empty(NOUT)
     fine = np.empty(NOUT)
+    slope = np.empty(NOUT)
     x = np.empty(NU)
     have = False
     settled = False
@@ -206,10 +209,10 @@ def solve_batch(
                 settled = fine_residual < SETTLED
                 for i in range(NU):  # the finer grid moves no equation beyond rounding
                     settled = settled and abs(fine[AT_ALPHA - NU + i]) < SETTLED
-                if gap < 2e-13 or settled or level == max_level:
+                if gap < GAP or settled or level == max_level:
                     converged = True
                     break
-                level += 1
+                level = min(level + CLIMB, max_level)
             if converged:
                 break
         if not converged:
@@ -272,7 +275,33 @@ def solve_batch(
                 acc,
                 part,
             )
-            residual, _ = newton_step(results[p], zero, a, b)
+            residual, ok = newton_step(results[p], zero, a, b)
+            for polish in range(POLISHED):  # a grid too coarse for one step to end on the finer one's solution
+                if residual < 1e-11 or not ok:
+                    break
+                for i in range(NU):
+                    xs[p, i] += b[i]
+                    info[p, i] += abs(b[i])
+                if zero:
+                    found[p] += b[NU]
+                    info[p, NU] += abs(b[NU])
+                evaluate(
+                    xs[p],
+                    found[p],
+                    levels[p],
+                    low[p],
+                    high[p],
+                    values,
+                    log_measure,
+                    level + 1,
+                    results[p],
+                    z,
+                    wt,
+                    d,
+                    acc,
+                    part,
+                )
+                residual, ok = newton_step(results[p], zero, a, b)
         info[p, NU + 1] = abs(fine_phi - out[0]) + ROUNDING * max(1.0, results[p, 1])
         info[p, NU + 2] = residual
         info[p, NU + 3] = condition
@@ -290,9 +319,18 @@ def solve_batch(
             biggest = max(biggest, info[p, i])
         for i in range(NU):
             x[i] = xs[p, i] + SHIFT * info[p, i] / biggest
-        evaluate(x, found[p], levels[p], low[p], high[p], values, log_measure, level + 1, fine, z, wt, d, acc, part)
-        info[p, NU + 6] = abs(fine[AT_ALPHA + 1] - results[p, AT_ALPHA + 1]) / SHIFT * biggest
-        info[p, NU + 7] = abs(fine[NOUT - 1] - results[p, NOUT - 1]) / SHIFT * biggest
+        finer = level + 1
+        if FIELDS > 1:  # slopes, for which a coarse grid will do
+            finer = 1
+            evaluate(xs[p], found[p], levels[p], low[p], high[p], values, log_measure, finer, slope, z, wt, d, acc, part)
+        else:
+            slope[:] = results[p]
+        evaluate(x, found[p], levels[p], low[p], high[p], values, log_measure, finer, fine, z, wt, d, acc, part)
+        for k in range(2):
+            at = AT_ALPHA + 1 if k == 0 else NOUT - 1
+            info[p, NU + 6 + k] = abs(fine[at] - slope[at]) / SHIFT * biggest
+            if not settled:  # their own change under refinement
+                info[p, NU + 6 + k] += abs(results[p, at] - out[at])
 
 
 @njit(cache=True, error_model="numpy")
@@ -323,6 +361,7 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
 
 
 SETTLED = 4e-15  # relative residual of a sum of some hundred rounded terms
+POLISHED = 4
 NEAR = 1e-3  # step under which the full rule takes over
 LAST_STEP = 3e-8  # its square is below rounding
 SHIFT = 1e-6

@@ -78,3 +78,51 @@ def weights(weight: np.ndarray, K: int) -> np.ndarray:
     out = np.empty(index.shape[0])
     _weights(np.ascontiguousarray(weight, dtype=float), index, out)
     return out
+
+
+@njit(cache=True)
+def _descend(index: np.ndarray, room: np.ndarray, half: int, a: int) -> int:
+    """Put the places below a where they are smallest; returns -1, or the place that has to move on for room to be left."""
+    for b in range(a - 1, -1, -1):
+        room[b] = room[b + 1] - float(index[b + 1] - half) ** 2
+        low = half - int(math.sqrt(max(room[b], 0.0)))
+        if room[b] < 0.0 or low > index[b + 1]:
+            return b + 1
+        index[b] = low
+    return -1
+
+
+@njit(cache=True)
+def _advance(index: np.ndarray, room: np.ndarray, half: int, a: int) -> bool:
+    """Move place a on, or the first one above it that can, and put the places below anew."""
+    K = index.size
+    while a < K:
+        index[a] += 1
+        top = half + int(math.sqrt(max(room[a], 0.0)))
+        if index[a] > (top if a == K - 1 else min(top, index[a + 1])):
+            a += 1
+            continue
+        stuck = _descend(index, room, half, a)
+        if stuck < 0:
+            return True
+        a = stuck
+    return False
+
+
+@njit(cache=True)
+def first_in_ball(index: np.ndarray, room: np.ndarray, half: int, radius: float) -> bool:
+    """The first sorted multiset of lattice nodes -half..half (stored + half) in a ball of ``radius`` lattice steps.
+
+    ``room``: squared radius left to each place by the larger ones.
+    """
+    K = index.size
+    room[K - 1] = radius * radius
+    index[K - 1] = half - int(radius)
+    stuck = _descend(index, room, half, K - 1)
+    return stuck < 0 or _advance(index, room, half, stuck)
+
+
+@njit(cache=True)
+def next_in_ball(index: np.ndarray, room: np.ndarray, half: int) -> bool:
+    """Step to the next one, smallest place first; False at the end."""
+    return _advance(index, room, half, 0)

@@ -98,7 +98,7 @@ class Program:
         def closed(leaf: sp.Expr) -> sp.Expr:
             definition = leaves[leaf.name]
             if definition.closed is not None:
-                return _in_tanh(definition.derivative(int(leaf.k[0]), int(leaf.j), leaf.w[0], leaf.V))
+                return _in_tanh(definition.derivative(leaf))
             order = 5 if leaf.name == "l" else int(leaf.k[0])
             top[0] = max(top[0], order)
             return sp.Symbol(f"{OPAQUE}{order}", real=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Perceptron, check_beta, check_kappa
+from ..models import Discrete, Likelihood, Model, Perceptron, Tree, check_beta, check_kappa
 from .codegen import load
 
 CONVERGED = -3  # column of Solution.info; the last two are errors of the replicon and of the mean log-likelihood
@@ -34,7 +34,7 @@ RAMP_FROM = 0.05
 class Batch:
     """Parameters of B points of one model, ready for the generated code."""
 
-    model: Perceptron
+    model: Model
     shape: tuple[int, ...]
     alpha: np.ndarray
     kappa: np.ndarray
@@ -105,13 +105,15 @@ def check_alpha(alpha: Any) -> np.ndarray:
 
 def check_model(model: Any) -> None:
     """Anything but a model is refused by name."""
-    if not isinstance(model, Perceptron):
+    if not isinstance(model, Model):
         raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
 
 
-def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
+def make_batch(model: Model, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
     """Broadcast alpha, kappa and beta (the model's own where None) against each other."""
     check_model(model)
+    if isinstance(model, Tree):
+        check_units(model, kappa, beta)
     if kappa is None and beta is None and model.beta is None and isinstance(alpha, float) and 0.0 <= alpha < np.inf:
         single = _constant_pieces(model)
         if single is not None:  # one point: nothing to broadcast
@@ -141,8 +143,23 @@ def make_batch(model: Perceptron, alpha: Any = 1.0, kappa: Any = None, beta: Any
     return Batch(model, shape, flat[0], flat[1], fb, levels, low, high)
 
 
+MOST_UNITS = 9  # whose fields are averaged over a grid of multisets
+
+
+def check_units(model: Tree, kappa: Any, beta: Any) -> None:
+    """What a saddle point of a tree machine can be asked for."""
+    for name, value in (("kappa", kappa), ("beta", beta)):
+        if value is not None:
+            raise ValueError(f"{name}: got {value!r} with a tree machine; takes None (its units have no margin and no noise)")
+    if model.K > MOST_UNITS:
+        raise ValueError(
+            f"K: got {model.K} for a saddle point, an average over K fields; takes up to {MOST_UNITS} "
+            "(the replica-symmetric capacity of spherical weights takes any K)"
+        )
+
+
 @lru_cache(maxsize=256)
-def _constant_pieces(model: Perceptron) -> tuple[Any, ...] | None:
+def _constant_pieces(model: Model) -> tuple[Any, ...] | None:
     """kappa, beta, levels, low, high of a model with one margin and hard constraints."""
     if isinstance(model.kappa, tuple):
         return None
@@ -156,9 +173,11 @@ def _array(check: Any, value: Any, *args: Any) -> np.ndarray:
     return np.asarray(array)
 
 
-def _pieces(model: Perceptron, kappa: np.ndarray, beta: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pieces(model: Model, kappa: np.ndarray, beta: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """levels, low, high of the likelihood's pieces, (B, pieces); for a smooth one its kinks stand in ``low``."""
     size = kappa.size
+    if isinstance(model, Tree):
+        return np.zeros((size, 1)), np.zeros((size, 1)), np.full((size, 1), np.inf)
     if isinstance(model.likelihood, Likelihood):
         if model.likelihood.smooth:
             low = np.tile(np.array(model.likelihood.kinks, dtype=float), (size, 1))
@@ -265,7 +284,7 @@ class Solution:
         )
 
 
-def fixed_norm(model: Perceptron) -> float:
+def fixed_norm(model: Model) -> float:
     """Q when it is not an unknown."""
     w = model.weights
     if not isinstance(w, Discrete):
@@ -423,12 +442,12 @@ def _ramped(batch: Batch) -> Solution:
     )
 
 
-def symmetric(model: Perceptron) -> bool:
+def symmetric(model: Model) -> bool:
     """Whether the weight measure is invariant under w -> -w."""
     return not isinstance(model.weights, Discrete) or model.weights.symmetric
 
 
-def has_zero_overlap(model: Perceptron) -> bool:
+def has_zero_overlap(model: Model) -> bool:
     """Whether q = 0 solves the saddle-point equations: even likelihood and symmetric weights."""
     return model.even and symmetric(model)
 

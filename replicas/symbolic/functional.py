@@ -117,7 +117,7 @@ def substitute_leaves(expr: sp.Expr, leaves: dict[str, LeafDefinition]) -> sp.Ex
         definition = leaves[leaf.name]
         if definition.closed is None:
             return leaf
-        return definition.derivative(int(leaf.k[0]), int(leaf.j), leaf.w[0], leaf.V)
+        return definition.derivative(leaf)
 
     return expr.replace(lambda e: isinstance(e, Leaf), change)
 

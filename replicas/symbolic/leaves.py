@@ -19,15 +19,16 @@ import numpy as np
 import sympy as sp
 
 from ..exact import rational
-from ..models import Discrete, Likelihood, Perceptron, Spherical
+from ..models import Discrete, Likelihood, Model, Spherical, Tree
 from . import symbols as S
 from .likelihood import exact_pieces
 from .nodes import Leaf
 from .special import A, Between, G, H
 
 FIELD_SHORT = 0.5  # of that reach, kept in brute-force integrals over several replicas
+MAX_FIELDS = 9  # whose closed form is written out: 2^K products of tails
 FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the root mean square weight: 9 standard deviations and more
-
+MAX_TAILS = 4  # of a piecewise-constant likelihood of one field: a threshold has one, a window two
 
 Measure = Callable[..., tuple[np.ndarray, np.ndarray]]
 
@@ -43,24 +44,33 @@ class LeafDefinition:
     closed: sp.Expr | None
     definition: str  # LaTeX
     measure: Measure  # nodes and log-weights, given parameter values and a largest number of nodes
+    accepted: tuple[bool, ...] = ()  # several fields: whether Theta = 1, by how many of them are positive
 
-    def node(self, V: sp.Expr, k: int = 0) -> Leaf:
-        return Leaf(self.name, self.sign, k, 0, self.field, V)
+    @property
+    def fields(self) -> tuple[sp.Symbol, ...]:
+        """The fields that the closed form is written in."""
+        return S.fields(len(self.accepted) - 1) if self.accepted else (self.field,)
 
-    def derivative(self, k: int, j: int, w: sp.Expr, V: sp.Expr) -> sp.Expr:
-        """Closed form of the k-th field and j-th V derivative."""
+    def node(self, V: sp.Expr, *k: int) -> Leaf:
+        """The leaf, or its derivative of the given order in each of the first fields."""
+        orders = [*k, *[0] * (len(self.fields) - len(k))]
+        return Leaf(self.name, self.sign, orders, 0, self.fields, V)
+
+    def derivative(self, leaf: Leaf) -> sp.Expr:
+        """Closed form of one of its derivatives."""
         if self.closed is None:
             raise ValueError(f"{self.name} has no closed form")
         expr = self.closed
-        for _ in range(j):
-            expr = expr.diff(self.variable)
-        for _ in range(k):
-            expr = expr.diff(self.field)
-        return tidy(expr).subs({self.field: w, self.variable: V}, simultaneous=True)
+        for x, order in ((self.variable, leaf.j), *zip(self.fields, leaf.k)):
+            for _ in range(int(order)):
+                expr = expr.diff(x)
+        return tidy(expr).subs({**dict(zip(self.fields, leaf.w)), self.variable: leaf.V}, simultaneous=True)
 
 
 def tidy(expr: sp.Expr) -> sp.Expr:
     """G/H as the inverse Mills ratio, exponentials of a symmetric set as hyperbolic functions."""
+    if len(expr.atoms(H)) > MAX_TAILS:  # several fields: no ratio is a Mills ratio
+        return expr
     for tail in list(expr.atoms(H)):
         x = tail.args[0]
         expr = expr.subs(G(x), A(x) * tail)
@@ -69,7 +79,7 @@ def tidy(expr: sp.Expr) -> sp.Expr:
     return expr
 
 
-def weight_leaf(model: Perceptron) -> LeafDefinition:
+def weight_leaf(model: Model) -> LeafDefinition:
     """g of the model's weight set."""
     if isinstance(model.weights, Spherical):
         closed = S.h**2 / (2 * S.lam) - sp.log(S.lam) / 2 - sp.Rational(1, 2)
@@ -86,7 +96,7 @@ def _flat_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np
     return w, np.full(w.size, math.log(w[1] - w[0]) - 0.5 * math.log(2 * math.pi * math.e))
 
 
-def _likelihood_measure(model: Perceptron) -> Measure:
+def _likelihood_measure(model: Model) -> Measure:
     """Theta(u) du on panels that end at its kinks."""
 
     def measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -113,14 +123,14 @@ def _likelihood_measure(model: Perceptron) -> Measure:
     return measure
 
 
-def theta_kinks(model: Perceptron, kappa: float | None, beta: float | None) -> list[float]:
+def theta_kinks(model: Model, kappa: float | None, beta: float | None) -> list[float]:
     """Where Theta jumps or bends."""
     if isinstance(model.likelihood, Likelihood):
         return list(model.likelihood.kinks)
     return sorted({e for p in model.pieces(kappa or 0.0, beta) for e in (p.low, p.high) if math.isfinite(e)})
 
 
-def likelihood_values(model: Perceptron, u: np.ndarray, kappa: float | None, beta: float | None) -> np.ndarray:
+def likelihood_values(model: Model, u: np.ndarray, kappa: float | None, beta: float | None) -> np.ndarray:
     """Theta(u) as it was defined."""
     if isinstance(model.likelihood, Likelihood):
         from .likelihood import numpy_function
@@ -156,7 +166,7 @@ def _finite_sum(weights: Discrete) -> sp.Expr:
     return sp.log(total) + common
 
 
-def levels(model: Perceptron) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]] | None:
+def levels(model: Model) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]] | None:
     """(log Theta, low, high) where Theta > 0 is constant, edges exact or symbolic; None for a smooth likelihood."""
     if isinstance(model.likelihood, Likelihood):
         if model.likelihood.pieces is None:
@@ -167,14 +177,38 @@ def levels(model: Perceptron) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]] | None:
     return [(sp.S.Zero, low, high)]
 
 
-def pattern_leaf(model: Perceptron) -> LeafDefinition:
+def pattern_leaf(model: Model) -> LeafDefinition:
     """f of the model's likelihood."""
     closed: sp.Expr | None = None
+    if isinstance(model, Tree):
+        each = ",".join(rf"\omega_{j}+\sqrt V\,z_{j}" for j in range(1, model.K + 1))
+        text = rf"\log\int\!\prod_j Dz_j\,\Theta({each})"
+        return LeafDefinition("f", 1, S.fields(model.K)[0], S.V, _counted(model), text, _unit_measure, model.accepted)
     pieces = levels(model)
     if pieces is not None:
         closed = sp.log(_mass(model, pieces))
     text = r"\log\int\!Dz\,\Theta(\omega+\sqrt V\,z)"
     return LeafDefinition("f", 1, S.omega, S.V, closed, text, _likelihood_measure(model))
+
+
+def _counted(model: Tree) -> sp.Expr | None:
+    """log of the probability of an accepted count: coefficients of y^c in prod_j (H(omega_j/sqrt V) + y H(-omega_j/sqrt V))."""
+    if model.K > MAX_FIELDS:
+        return None
+    counts: list[sp.Expr] = [sp.S.One]
+    for w in S.fields(model.K):
+        below, above = (H(sign * w / sp.sqrt(S.V)) for sign in (1, -1))
+        counts = [a * below + b * above for a, b in zip([*counts, sp.S.Zero], [sp.S.Zero, *counts])]
+    return sp.log(sp.Add(*(sp.expand(c) for c, ok in zip(counts, model.accepted) if ok)))
+
+
+def _unit_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """du on panels that end at 0, where a unit changes sign: what each field of a tree machine is integrated over."""
+    from .numeric import gauss_panels
+
+    reach = FIELD_REACH * (FIELD_SHORT if most else 1.0)
+    u, weight = gauss_panels(np.linspace(-reach, reach, 3 if most else 113), most // 2 if most else 10)
+    return u, np.log(weight)
 
 
 def _satisfied(low: sp.Expr, high: sp.Expr) -> sp.Expr:
@@ -186,7 +220,7 @@ def _satisfied(low: sp.Expr, high: sp.Expr) -> sp.Expr:
     )
 
 
-def _mass(model: Perceptron, pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> sp.Expr:
+def _mass(model: Model, pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> sp.Expr:
     """E Theta of a piecewise-constant likelihood; violated patterns weigh exp(-beta) at finite temperature."""
     total = sp.Add(*(sp.exp(level) * _satisfied(low, high) for level, low, high in pieces))
     if model.beta is not None:
@@ -194,8 +228,10 @@ def _mass(model: Perceptron, pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> 
     return total
 
 
-def log_likelihood_leaf(model: Perceptron) -> LeafDefinition:
+def log_likelihood_leaf(model: Model) -> LeafDefinition:
     """<log Theta> in the measure that f normalises: what separates the free entropy of a soft likelihood from its entropy."""
+    if isinstance(model, Tree):  # allowed or not: log Theta = 0 wherever there is weight
+        return LeafDefinition("l", 1, S.fields(model.K)[0], S.V, sp.S.Zero, "0", _unit_measure, model.accepted)
     pieces = levels(model)
     closed = None
     if pieces is not None:

@@ -171,7 +171,7 @@ def large_load(functional: Functional) -> dict[str, sp.Expr]:
     d phi/dq = 0 then reads 1/sqrt(V) = 2 alpha G(0) E_u phi', and eps_gibbs = sqrt(2 V)/pi, eps_bayes = sqrt(V)/pi.
     """
     mean = LogMean(
-        Level(0, Gaussian(), sp.sqrt(S.q), S.t, S.omega, 0), functional.leaves["f"].node(1 - S.q, k=0).raised(0)
+        Level(0, Gaussian(), sp.sqrt(S.q), S.t, S.omega, 0), functional.leaves["f"].node(1 - S.q, 1)
     )
     scale = 1 / (2 * G(0) * sp.sqrt(1 - S.q) * mean)  # alpha sqrt(V)
     return {"gibbs": sp.sqrt(2) * scale / sp.pi, "bayes": scale / sp.pi}

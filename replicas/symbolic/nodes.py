@@ -6,12 +6,16 @@ r"""The tower of averages: immutable SymPy nodes closed under differentiation, a
     Leaf(name, sign, k, j, w, V)  the k-th field and j-th V derivative of a function obeying the heat equation
                                   d_V f = sign (f'' + f'^2)/2, component by component
 
+A leaf of several fields is a symmetric function of them (units of a tree machine); where the level that binds them is
+exchangeable, averages that differ by a permutation of the fields are one.
+
 `Expr.diff` applies the chain rule only (explicit z, explicit d_V f); `stein` removes every z by Gaussian integration by
 parts, `heat` every V derivative. With `collect`, those are all the rules a saddle-point equation needs.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import sympy as sp
@@ -55,6 +59,17 @@ class Level(Basic):
     @property
     def bound(self) -> set[sp.Symbol]:
         return set(self.z) | set(self.w)
+
+    @property
+    def exchangeable(self) -> bool:
+        """Whether several fields have one distribution, whatever their order: equal shifts, one variance, one covariance."""
+        K = len(self.w)
+        if K == 1 or len(set(self.at)) > 1:
+            return False
+        C = self.L * self.L.T
+        return (
+            len({C[a, a] for a in range(K)}) == 1 and len({C[a, b] for a in range(K) for b in range(K) if a != b}) == 1
+        )
 
     @property
     def free_symbols(self) -> set[sp.Symbol]:
@@ -109,7 +124,7 @@ class LogMean(_Average):
 
     def _sympystr(self, printer: Any) -> str:
         level, phi = self.args
-        fields, m, inner = ",".join(map(str, level.w)), level.power, printer._print(phi)
+        fields, m, inner = _named(level), level.power, printer._print(phi)
         return f"E_{fields}[{inner}]" if m == 0 else f"log(E_{fields}[exp({m}*{inner})])/({m})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
@@ -140,7 +155,7 @@ class Tilt(_Average):
 
     def _sympystr(self, printer: Any) -> str:
         level, phi, obs = self.args
-        fields = ",".join(map(str, level.w))
+        fields = _named(level)
         tilt = "" if level.power == 0 else f"; {printer._print(sp.exp(level.power * phi))}"
         return f"E_{fields}[{printer._print(obs)}{tilt}]"
 
@@ -201,7 +216,12 @@ class Leaf(sp.Expr):
         return rhs.subs({**dict(zip(w, self.w)), V: self.V})
 
     def _sympystr(self, printer: Any) -> str:
-        return ("d_lambda " if self.sign < 0 else "d_V ") * int(self.j) + self.name + "'" * int(sum(self.k))
+        marks = "'" * int(sum(self.k)) if len(self.k) == 1 else "_" * bool(sum(self.k)) + self._places()
+        return ("d_lambda " if self.sign < 0 else "d_V ") * int(self.j) + self.name + marks
+
+    def _places(self) -> str:
+        """The fields it is differentiated by, 112 for twice the first and once the second."""
+        return "".join(str(a + 1) * int(n) for a, n in enumerate(self.k))
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = self.name
@@ -211,8 +231,14 @@ class Leaf(sp.Expr):
             return f"{{{marks}}}^{{{exp}}}" if exp else f"{{{marks}}}" if n else marks
         if len(self.k) == 1 and self.k[0] == 0 and self.j == 1:
             return _power(rf"\partial_{{{printer._print(_conjugate_symbol(name))}}} {name}", exp)
-        subscript = "".join(str(a + 1) * int(n) for a, n in enumerate(self.k)) + "V" * int(self.j)
-        return _power(f"{name}_{{{subscript}}}", exp)
+        subscript = self._places() + "V" * int(self.j)
+        text = f"{name}_{{{subscript}}}" if subscript else name
+        return f"{text}^{{{exp}}}" if exp else text
+
+
+def _named(level: Level) -> str:
+    """The fields of a level as plain text: one name for all of several."""
+    return str(level.w[0]) if len(level.w) == 1 else level.w[0].name.rstrip("0123456789")
 
 
 def _conjugate_symbol(name: str) -> sp.Symbol:
@@ -224,7 +250,7 @@ def _power(text: str, exp: str | None) -> str:
 
 
 def _expectation(printer: Any, level: Level, phi: sp.Expr, obs: sp.Expr | None = None, logarithm: bool = False) -> str:
-    fields = ",".join(printer._print(w) for w in level.w)
+    fields = printer._print(level.w[0] if len(level.w) == 1 else sp.Symbol(rf"\vec {{\{_named(level)}}}"))
     mean = rf"\mathbb{{E}}_{{{fields}}}"
     m = printer._print(level.power)
     if level.power.is_Add:
@@ -294,10 +320,40 @@ def linear(expr: sp.Expr) -> sp.Expr:
         out = sp.S.Zero
         for term in sp.Add.make_args(sp.expand(obs)):
             outside, inside = term.as_independent(*_bound_atoms(term, level), as_Add=False)
-            out += outside * Tilt(level, phi, inside)
+            out += outside * Tilt(level, phi, permuted(inside, level))
         return out
 
     return sp.expand(_map_averages(expr, split), deep=False)
+
+
+def involved(obs: sp.Expr, level: Level) -> tuple[int, ...]:
+    """Places of the fields by which some leaf in ``obs`` is differentiated."""
+    orders = [leaf.k for leaf in obs.atoms(Leaf) if leaf.w == level.w]
+    return tuple(a for a in range(len(level.w)) if any(k[a] for k in orders))
+
+
+def permuted(obs: sp.Expr, level: Level) -> sp.Expr:
+    """One representative of all observables that a permutation of exchangeable fields makes of ``obs``.
+
+    Only products of derivatives of symmetric leaves at the level's own fields are permuted.
+    """
+    if not level.exchangeable or obs.free_symbols & level.bound != set(level.w):
+        return obs
+    if any(leaf.w != level.w for leaf in obs.atoms(Leaf)) or obs.has(Tilt, LogMean):
+        return obs
+    places, K = involved(obs, level), len(level.w)
+    found = []
+    for order in itertools.permutations(range(len(places))):
+        to = dict(zip(places, order))
+
+        def move(leaf: sp.Expr, to: dict[int, int] = to) -> sp.Expr:
+            k = [0] * K
+            for a, b in to.items():
+                k[b] = leaf.k[a]
+            return Leaf(leaf.name, leaf.sign, k, leaf.j, leaf.w, leaf.V)
+
+        found.append(obs.replace(lambda e: isinstance(e, Leaf), move))
+    return min(found, key=sp.default_sort_key)
 
 
 def _bound_atoms(term: sp.Expr, level: Level) -> list[sp.Expr]:

@@ -15,11 +15,14 @@ import numpy as np
 import sympy as sp
 
 from .leaves import LeafDefinition
-from .nodes import Finite, Leaf, LogMean, Tilt
+from ..numerics.multisets import members, weights
+from .nodes import Finite, Leaf, Level, LogMean, Tilt
 from .special import A, Between, G, H
 
 REACH = 9.0  # of standard normals: mass 2e-19 beyond
 PANELS, ORDER = 30, 12
+FIELD_POINTS = 400_000  # grid points of an average over several fields
+AXIS_NODES = range(4, 60)
 DIFFERENCE = 2e-2  # relative step of a V derivative; the sixth-order stencil leaves (step/2)^6
 
 Env = Mapping[str, Any]
@@ -39,15 +42,7 @@ Z_WEIGHTS = _Z_WEIGHTS * np.exp(-(Z_NODES**2) / 2) / math.sqrt(2 * math.pi)
 def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any, env: Env) -> np.ndarray:
     """k-th field and j-th V derivative of a leaf from its measure."""
     if j:
-        V = np.asarray(V, dtype=float)
-        h = DIFFERENCE * np.maximum(np.abs(V), 0.2)
-        total = np.zeros(np.broadcast(w, V).shape)
-        for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60)):
-            total = total + c * (
-                leaf_value(definition, k, j - 1, w, V + m * h, env)
-                - leaf_value(definition, k, j - 1, w, V - m * h, env)
-            )
-        return total / h
+        return v_derivative(lambda v: leaf_value(definition, k, j - 1, w, v, env), V)
     x, log_weight = definition.measure(env)
     w, V = np.broadcast_arrays(np.asarray(w, dtype=float), np.asarray(V, dtype=float))
     if definition.sign > 0:  # a field of mean w and variance V
@@ -68,6 +63,55 @@ def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any
     central = [(p * (y - mean[..., None]) ** n).sum(axis=-1) for n in range(5)]
     cumulant = {1: mean, 2: central[2] - excess, 3: central[3], 4: central[4] - 3 * central[2] ** 2}[k]
     return cumulant * unit**k
+
+
+def v_derivative(f: Callable[[Any], np.ndarray], V: Any) -> np.ndarray:
+    """df/dV by a sixth-order central stencil."""
+    V = np.asarray(V, dtype=float)
+    h = DIFFERENCE * np.maximum(np.abs(V), 0.2)
+    return sum(c * (f(V + m * h) - f(V - m * h)) for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))) / h
+
+
+def units_value(definition: LeafDefinition, k: tuple[int, ...], j: int, w: list[Any], V: Any, env: Env) -> np.ndarray:
+    """The same for a leaf of several fields, whose likelihood depends on how many of them are positive.
+
+    Derivatives of log Z are joint cumulants of derivatives of Z, and Z is a sum over counts of products of half-line integrals.
+    """
+    if j:
+        return v_derivative(lambda v: units_value(definition, k, j - 1, w, v, env), V)
+    steps = [a for a, order in enumerate(k) for _ in range(order)]
+    halves = {(a, n): _halves(definition, w[a], V, n, env) for a in range(len(w)) for n in range(k[a] + 1)}
+
+    def moment(part: tuple[int, ...]) -> np.ndarray:
+        counts: list[Any] = [1.0]
+        for a in range(len(w)):
+            below, above = halves[a, sum(steps[i] == a for i in part)]
+            counts = [x * below + y * above for x, y in zip([*counts, 0.0], [0.0, *counts])]
+        return np.asarray(sum(c for c, ok in zip(counts, definition.accepted) if ok))
+
+    Z = moment(())
+    if not steps:
+        return np.log(Z)
+    total = np.zeros(np.shape(Z))
+    for blocks in sp.utilities.iterables.multiset_partitions(list(range(len(steps)))):
+        sign = (-1) ** (len(blocks) - 1) * math.factorial(len(blocks) - 1)
+        total = total + sign * math.prod(moment(tuple(b)) / Z for b in blocks)
+    return total
+
+
+def _halves(definition: LeafDefinition, w: Any, V: Any, n: int, env: Env) -> tuple[np.ndarray, np.ndarray]:
+    """n-th derivative by its mean w of the weight of one field of variance V below and above zero."""
+    x, log_weight = definition.measure(env)
+    if np.ndim(V) == 0 and np.size(w) > 1:  # a grid repeats the nodes of its axis
+        nodes, where = np.unique(w, return_inverse=True)
+        if nodes.size < np.size(w):
+            below, above = _halves(definition, nodes, V, n, env)
+            return below[where].reshape(np.shape(w)), above[where].reshape(np.shape(w))
+    w, V = np.broadcast_arrays(np.asarray(w, dtype=float), np.asarray(V, dtype=float))
+    y = (x - w[..., None]) / np.sqrt(V[..., None])
+    hermite = np.polynomial.hermite_e.hermeval(y, [0.0] * n + [1.0])
+    p = np.exp(log_weight - y * y / 2) * hermite / np.sqrt(2 * np.pi * V[..., None] ** (n + 1))
+    return p[..., x < 0].sum(axis=-1), p[..., x >= 0].sum(axis=-1)
 
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -117,12 +161,46 @@ class Named(sp.Expr):
     def doit(self, **hints: Any) -> sp.Expr:
         return self.args[1]
 
+    def definition(self) -> str | None:
+        """LaTeX of what it stands for, None where its own print says so."""
+        from .functional import latex
+
+        return f"{latex(self.args[0])} = {latex(self.args[1])}"
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = printer._print(self.args[0])
         return f"{name}^{{{exp}}}" if exp else name
 
     def _sympystr(self, printer: Any) -> str:
         return str(printer._print(self.args[0]))
+
+
+class Symmetric(Named):
+    """A function of all fields of a level that singles out only those at ``places``: it is symmetric in the others."""
+
+    def __new__(cls, symbol: Any, expr: sp.Expr, places: Any = ()) -> Symmetric:
+        return sp.Expr.__new__(cls, symbol, expr, sp.Tuple(*places))
+
+    places = property(lambda self: tuple(map(int, self.args[2])))
+
+
+def singled_out(obs: sp.Expr, level: Level) -> tuple[int, ...]:
+    """Places of the fields in which an observable is not symmetric: an average needs every node of them."""
+    found: set[int] = set()
+
+    def note(e: sp.Expr) -> None:
+        if isinstance(e, Leaf) and e.w == level.w:
+            found.update(a for a, order in enumerate(e.k) if order)
+        elif isinstance(e, Symmetric):
+            found.update(e.places)
+        elif e in level.w or e in level.z:
+            found.add(list(level.w if e in level.w else level.z).index(e))
+        else:
+            for part in e.args:
+                note(part)
+
+    note(obs)
+    return tuple(sorted(found))
 
 
 def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
@@ -135,6 +213,10 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
         return _remembered(expr, env, leaves)
     if isinstance(expr, sp.Symbol):
         return env[expr.name]
+    if isinstance(expr, Leaf) and len(expr.w) > 1:
+        fields = [evaluate(w, env, leaves) for w in expr.w]
+        orders = tuple(map(int, expr.k))
+        return units_value(leaves[expr.name], orders, int(expr.j), fields, evaluate(expr.V, env, leaves), env)
     if isinstance(expr, Leaf):
         return leaf_value(
             leaves[expr.name],
@@ -182,6 +264,8 @@ def _remembered(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -
 def _average(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
     level = node.level
     m = evaluate(level.power, env, leaves)
+    if len(level.w) > 1:
+        return _several(node, m, env, leaves)
     scale, at = evaluate(level.L[0, 0], env, leaves), evaluate(level.at[0], env, leaves)
     if isinstance(level.measure, Finite):
         z = np.array([float(v) for v in level.measure.args[0]])
@@ -196,6 +280,39 @@ def _average(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
         return (np.log((weight * np.exp(m * phi)).sum(axis=-1)) / m) if m else (weight * phi).sum(axis=-1)
     p = weight * np.exp(m * phi) if m else weight + 0.0 * phi
     return (p * evaluate(node.obs, inner, leaves)).sum(axis=-1) / p.sum(axis=-1)
+
+
+def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinition]) -> float:
+    """An average over exchangeable fields: every node for those that the observable singles out, multisets for the rest."""
+    level, K = node.level, len(node.level.w)
+    if not level.exchangeable or level.L != level.L[0, 0] * sp.eye(K):
+        raise ValueError(f"level: got {level}; takes independent fields of one variance")
+    scale, at = evaluate(level.L[0, 0], env, leaves), evaluate(level.at[0], env, leaves)
+    singled = singled_out(node.obs, level) if isinstance(node, Tilt) else ()
+    z, weight = _trapezoid(max(n for n in AXIS_NODES if n ** len(singled) * math.comb(n + K, K) < FIELD_POINTS))
+    free = K - len(singled)
+    index = members(z.size, free)
+    axes = np.meshgrid(*([np.arange(z.size)] * len(singled)), np.arange(len(index)), indexing="ij")
+    total = weights(weight, free)[axes[-1]] * math.prod(weight[a] for a in axes[:-1])
+    rest = iter(range(free))
+    place = {a: axes[i] for i, a in enumerate(singled)}
+    columns = [z[place[a]] if a in place else z[index[axes[-1], next(rest)]] for a in range(K)]
+    inner = dict(env)
+    for a in range(K):
+        inner |= {level.z[a].name: columns[a].ravel(), level.w[a].name: at + scale * columns[a].ravel()}
+    total = total.ravel()
+    phi = evaluate(node.phi, inner, leaves)
+    if isinstance(node, LogMean):
+        return float(np.log(total @ np.exp(m * phi)) / m if m else total @ phi)
+    p = total * np.exp(m * phi) if m else total
+    return float(p @ (evaluate(node.obs, inner, leaves) + 0.0 * total) / p.sum())
+
+
+def _trapezoid(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard normal averages by n equidistant nodes: step and range leave equal errors, exp(-2 pi^2/h^2) = exp(-reach^2/2)."""
+    z = np.linspace(-1, 1, n) * math.sqrt(math.pi * (n - 1))
+    weight = np.exp(-(z**2) / 2)
+    return z, weight / weight.sum()
 
 
 def _sum(expr: sp.Sum, env: Env, leaves: Mapping[str, LeafDefinition]) -> float:

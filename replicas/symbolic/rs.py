@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import sympy as sp
 
-from ..models import Discrete, Perceptron, Spherical
+from ..models import Discrete, Model, Spherical, Tree
 from . import symbols as S
 from .functional import Functional, split, tidy_algebra
 from .leaves import LeafDefinition, exact, log_likelihood_leaf, pattern_leaf, weight_leaf
-from .nodes import Gaussian, Leaf, Level, LogMean, Tilt
+from .nodes import Gaussian, Leaf, Level, LogMean, Tilt, linear
 
 
-def pattern_level(power: sp.Expr) -> Level:
-    return Level(power, Gaussian(), sp.sqrt(S.q), S.t, S.omega, 0)
+def pattern_level(power: sp.Expr, K: int = 1) -> Level:
+    """omega_j = sqrt(q) t_j, independent for each unit (branches share no inputs)."""
+    return Level(power, Gaussian(), sp.sqrt(S.q) * sp.eye(K), S.normals(K), S.fields(K), [0] * K)
 
 
 def weight_level(power: sp.Expr) -> Level:
@@ -32,13 +33,13 @@ def algebra(s: sp.Expr) -> sp.Expr:
     return -S.Q * (S.q_hat - S.lam) / 2 - (s - 1) * S.q * S.q_hat / 2
 
 
-def replicated(model: Perceptron, s: sp.Expr, leaves: dict[str, LeafDefinition]) -> dict[str, sp.Expr]:
+def replicated(model: Model, s: sp.Expr, leaves: dict[str, LeafDefinition]) -> dict[str, sp.Expr]:
     """The three terms of log Xi(s)/(N s): algebra, weights, patterns (the last without its alpha)."""
     g, f = leaves["g"], leaves["f"]
     return {
         "algebra": algebra(s),
         "weights": LogMean(weight_level(s), g.node(S.lam)),
-        "patterns": LogMean(pattern_level(s), f.node(S.Q - S.q)),
+        "patterns": LogMean(pattern_level(s, model.K), f.node(S.Q - S.q)),
     }
 
 
@@ -55,7 +56,7 @@ def limit(term: sp.Expr, s: sp.Symbol, at: int) -> sp.Expr:
     return sp.simplify(sp.diff(s * term, s).subs(s, at)) if at else sp.limit(term, s, 0)
 
 
-def self_overlap(model: Perceptron) -> sp.Expr:
+def self_overlap(model: Model) -> sp.Expr:
     """Q: 1 on the sphere, w^2 when it is the same for all values, the mean square of a uniform teacher, else free."""
     if isinstance(model.weights, Spherical):
         return sp.S.One
@@ -66,7 +67,7 @@ def self_overlap(model: Perceptron) -> sp.Expr:
     return S.Q
 
 
-def functional(model: Perceptron) -> Functional:
+def functional(model: Model) -> Functional:
     """The reduced RS functional: conjugates that drop out or solve in closed form are gone."""
     leaves = {"g": weight_leaf(model), "f": pattern_leaf(model)}
     at = 1 if model.teacher else 0
@@ -107,22 +108,24 @@ def functional(model: Perceptron) -> Functional:
     V = norm - S.q
     patterns = limit(terms["patterns"], S.s, at).subs(S.Q, norm) if norm != S.Q else limit(terms["patterns"], S.s, at)
     f0 = leaves["f"].node(V)
-    level = pattern_level(at)
+    level = pattern_level(at, model.K)
+    units = range(model.K)
 
     def mean(obs: sp.Expr) -> sp.Expr:
-        return Tilt(level, f0, obs)
+        return Tilt(level, f0, obs) if model.K == 1 else linear(Tilt(level, f0, sp.expand(obs)))
 
-    f2, f3 = (Leaf("f", 1, k, 0, S.omega, V) for k in (2, 3))
-    squares = mean(f2**2)
-    observables = {
-        # replicon eigenvalue of the quadratic fluctuations, positive when the RS saddle is stable
-        "replicon": 1 - S.alpha * squares * curvature,
+    f2 = [[f0.raised(a).raised(b) for b in units] for a in units]
+    # the fluctuations of the branches' overlaps are softest in the uniform direction, where all E f_ab^2 add up
+    squares = mean(sp.Add(*(f2[a][b] ** 2 for a in units for b in units)))
+    # replicon eigenvalue of the quadratic fluctuations, positive when the RS saddle is stable
+    observables = {"replicon": 1 - S.alpha * squares * curvature}
+    if not isinstance(model, Tree):
         # d/dq of alpha <f''^2><g''^2> = 1 along the Parisi flow, d<f''^2> = <f'''^2> - 2x <f''^3>: 2x = rise/fall
-        "breaking_rise": mean(f3**2) / squares + cubes[3] / curvature**2,
-        "breaking_fall": mean(f2**3) / squares + cubes[2] / curvature**2,
-    }
+        f3 = f2[0][0].raised(0)
+        observables["breaking_rise"] = mean(f3**2) / squares + cubes[3] / curvature**2
+        observables["breaking_fall"] = mean(f2[0][0] ** 3) / squares + cubes[2] / curvature**2
     leaves["l"] = log_likelihood_leaf(model)
-    observables["loglik"] = S.alpha * mean(leaves["l"].node(V))  # the free entropy less the entropy
+    observables["loglik"] = S.alpha * Tilt(level, f0, leaves["l"].node(V))  # the free entropy less the entropy
     return Functional(free + S.alpha * patterns, unknowns, norm, at, leaves, eliminated, observables, model)
 
 

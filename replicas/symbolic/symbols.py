@@ -18,4 +18,16 @@ z = sp.Symbol("z", real=True)
 t = sp.Symbol("t", real=True)
 u = sp.Symbol("u", real=True)
 
+
+
+def fields(K: int) -> tuple[sp.Symbol, ...]:
+    """omega for one field, omega_1, ..., omega_K for several."""
+    return (omega,) if K == 1 else sp.symbols(f"omega1:{K + 1}", real=True)
+
+
+def normals(K: int) -> tuple[sp.Symbol, ...]:
+    """t for one normal, t_1, ..., t_K for several."""
+    return (t,) if K == 1 else sp.symbols(f"t1:{K + 1}", real=True)
+
+
 LATEX_NAMES = {q_hat: r"\hat q", lam: r"\lambda"}

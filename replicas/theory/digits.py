@@ -48,7 +48,7 @@ def observables(model: Perceptron) -> dict[str, sp.Expr]:
         out["entropy"] = f.expr - f.observables["loglik"]
     if model.beta is not None:  # minus the mean log-likelihood over beta, divided inside: finite at beta = 0
         (loglik,) = f.observables["loglik"].atoms(Tilt)
-        violated = f.leaves["l"].derivative(0, 0, S.omega, f.norm - S.q) / S.beta
+        violated = f.leaves["l"].derivative(f.leaves["l"].node(f.norm - S.q)) / S.beta
         out["energy"] = -S.alpha * Tilt(loglik.level, loglik.phi, sp.cancel(sp.expand(violated)))
     if isinstance(model.weights, Spherical):
         out |= {"q_hat": f.eliminated[S.q_hat], "lam": f.eliminated[S.lam]}

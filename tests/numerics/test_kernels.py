@@ -188,8 +188,8 @@ def closed_forms(model, mp, orders):
 
     leaf = pattern_leaf(model)
     arguments = [S.omega, S.V, S.kappa, S.beta]
-    field = [sp.lambdify(arguments, leaf.derivative(k, 0, S.omega, S.V), [mpmath_functions(mp)]) for k in range(orders)]
-    variance = sp.lambdify(arguments, leaf.derivative(0, 1, S.omega, S.V), [mpmath_functions(mp)])
+    field = [sp.lambdify(arguments, leaf.derivative(leaf.node(S.V, k)), [mpmath_functions(mp)]) for k in range(orders)]
+    variance = sp.lambdify(arguments, leaf.derivative(leaf.node(S.V).raised(None)), [mpmath_functions(mp)])
     return field, variance
 
 

@@ -29,3 +29,21 @@ def test_weights_sum_a_symmetric_function_as_the_full_grid_does(n, K):
     nodes = x[multisets.members(n, K)]
     values = np.exp(0.3 * nodes.sum(axis=1)) / (1 + (nodes**2).sum(axis=1))
     assert multisets.weights(w, K) @ values == pytest.approx(full, rel=ROUNDING)
+
+
+@pytest.mark.parametrize(("K", "radius"), [(1, 3.5), (2, 2.0), (3, 3.3), (4, 2.9), (6, 2.5), (3, 0.5)])
+def test_a_ball_is_walked_through_once(K, radius):
+    half = int(radius)
+    wanted = {
+        t
+        for t in itertools.combinations_with_replacement(range(2 * half + 1), K)
+        if sum((i - half) ** 2 for i in t) <= radius**2
+    }
+    index, room = np.zeros(K, dtype=np.int64), np.empty(K)
+    found = []
+    more = multisets.first_in_ball(index, room, half, radius)
+    while more:
+        found.append(tuple(index.tolist()))
+        more = multisets.next_in_ball(index, room, half)
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
