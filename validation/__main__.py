@@ -18,11 +18,11 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from . import entropy, fields, learning_rules, separability
+from . import committees, entropy, fields, learning_rules, separability
 from .result import ExperimentResult, decimals
 
 EXPERIMENTS: dict[str, Callable[..., ExperimentResult]] = {
-    module.NAME: module.run for module in (entropy, separability, fields, learning_rules)
+    module.NAME: module.run for module in (entropy, committees, separability, fields, learning_rules)
 }
 
 
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     parser = _Parser(prog="python -m validation", description="Theory against finite N.", allow_abbrev=False)
     extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--quick", action="store_true", help="under a minute (the default)")
+    extent.add_argument("--quick", action="store_true", help="about a minute (the default)")
     extent.add_argument("--full", action="store_true", help="more samples and sizes, for the record")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json and raw tables")

@@ -5,6 +5,7 @@
 The sizes within reach seldom fix b, and leaving it out would hide a bias of order b/(N_1 N_2) behind a small
 standard error. Coefficients of an expansion in 1/N are of the order of the value itself: that scale enters as
 one more datum for b, and the standard error of the limit covers what the truncation can do.
+Where the smallest sizes are very small, c/N^3 enters in the same way.
 Source: constrained curve fitting, G. P. Lepage et al., Nucl. Phys. B Proc. Suppl. 106 (2002) 12.
 """
 
@@ -19,7 +20,10 @@ from scipy.special import gammaincc
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """The limit with its standard error and the fit it comes from; `probability` is that of a larger chi2."""
+    """The limit with its standard error and the fit it comes from; `probability` is that of a larger chi2.
+
+    scale : of b, known beforehand;  c : coefficient of 1/N^3, None where the form has none
+    """
 
     limit: float
     stderr: float
@@ -29,35 +33,47 @@ class Extrapolation:
     chi2: float
     degrees: int
     probability: float
+    c: float | None = None
 
     @property
     def statement(self) -> str:
         """The form and the quality of the fit in words."""
-        form = f"limit + a/N + b/N^2, a = {self.a:.3g}, b = {self.b:.3g} (beforehand 0 +- {self.scale:.2g})"
+        powers, third = ("", "") if self.c is None else (" + c/N^3", f", c = {self.c:.3g}")
+        b = f"b = {self.b:.3g} (beforehand 0 +- {self.scale:.2g})"
+        form = f"limit + a/N + b/N^2{powers}, a = {self.a:.3g}, {b}{third}"
         if self.degrees == 0:
             return f"{form}, two sizes: the form is not tested"
         return f"{form}, chi2 = {self.chi2:.2f} of {self.degrees} (probability {self.probability:.2f})"
 
 
-def extrapolate(N: ArrayLike, values: ArrayLike, stderrs: ArrayLike, scale: float) -> Extrapolation:
-    """Limit of values measured at two or more sizes N; `scale` is the order of the value, > 0."""
+def extrapolate(
+    N: ArrayLike, values: ArrayLike, stderrs: ArrayLike, scale: float, order: int = 2, unit: float = 1.0
+) -> Extrapolation:
+    """Limit of values measured at two or more sizes N; `scale` is the order of the value, > 0.
+
+    order : highest power of 1/N, 2 or 3;  unit : N/unit is the size that must be large (of a branch, of a
+    block), so that the coefficients beforehand are 0 +- scale unit^power
+    """
     sizes, y, sigma = (np.asarray(part, dtype=float) for part in (N, values, stderrs))
     if sizes.size < 2:
         raise ValueError(f"N: got {sizes.size} sizes, takes at least 2")
     if not scale > 0:
         raise ValueError(f"scale: got {scale}, takes a number > 0")
+    if order not in (2, 3):
+        raise ValueError(f"order: got {order}, takes 2 or 3")
     # in units of the mean size: the matrix of bare powers of 1/N is badly scaled
     mean = sizes.mean()
-    powers = (mean / sizes[:, None]) ** np.arange(3)
-    prior = [0.0, 0.0, mean**2 / scale]
-    design = np.vstack([powers / sigma[:, None], prior])
-    data = np.append(y / sigma, 0.0)
+    power = np.arange(order + 1)
+    priors = np.diag((mean / unit) ** power / scale)[2:]
+    design = np.vstack([(mean / sizes[:, None]) ** power / sigma[:, None], priors])
+    data = np.append(y / sigma, np.zeros(order - 1))
     orthogonal, triangular = np.linalg.qr(design)
     inverse = np.linalg.inv(triangular)
     scaled = inverse @ orthogonal.T @ data
     chi2 = float(np.sum((data - design @ scaled) ** 2))
-    limit, a, b = (scaled * mean ** np.arange(3)).tolist()
+    limit, a, b, *rest = (scaled * mean**power).tolist()
     degrees = sizes.size - 2
     probability = float(gammaincc(degrees / 2, chi2 / 2)) if degrees else 1.0
     stderr = float(np.linalg.norm(inverse[0]))
-    return Extrapolation(limit, stderr, a, b, scale, chi2, degrees, probability)
+    c = rest[0] if rest else None
+    return Extrapolation(limit, stderr, a, b, scale * unit**2, chi2, degrees, probability, c)

@@ -1,4 +1,4 @@
-"""Exact enumeration of the solutions of a binary perceptron.
+"""Exact enumeration of the solutions of a binary perceptron, tree committee or tree parity machine.
 
     W in {-1, +1}^N,   u_mu = y_mu xi_mu . W / sqrt(N)
     for all mu:  u_mu >= kappa (threshold)  or  |u_mu| <= kappa (window)
@@ -8,6 +8,10 @@ at kappa = 0 and even N a vanishing field counts as satisfied (the theory's Thet
 limit of large N ties have measure zero, but at even N they shift the entropy by O(1/sqrt(N)): confront theory
 with odd N.
 
+A machine of K branches (`machines`) asks the same of the field of each branch, n = N/K sites, and accepts or
+refuses the pattern by the number of positive fields; the perceptron is the case K = 1. With K > 1 branches n is
+odd, so that no field vanishes, and kappa = 0: the output is +1 or -1 and the label is the one asked for.
+
 Method: 64 weight vectors a machine word (`_bits`). The experiment is that of W. Krauth and M. Opper,
 J. Phys. A 22 (1989) L519.
 """
@@ -15,6 +19,8 @@ J. Phys. A 22 (1989) L519.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -22,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _bits
 from ._checks import check_choice, check_finite, check_integer, check_signs
+from .machines import PERCEPTRON, check_machine, dual
 
 # words listed between two chances to cancel; 64 times as many codes fit the buffer
 _BLOCK_WORDS = 1 << 14
@@ -30,7 +37,11 @@ MAX_SITES = 31
 
 
 def count_solutions(
-    patterns: ArrayLike, kappa: float = 0.0, likelihood: str = "threshold", labels: ArrayLike | None = None
+    patterns: ArrayLike,
+    kappa: float = 0.0,
+    likelihood: str = "threshold",
+    labels: ArrayLike | None = None,
+    accepted: Sequence[bool] = PERCEPTRON,
 ) -> int:
     """Number of binary weight vectors that satisfy every pattern.
 
@@ -40,23 +51,29 @@ def count_solutions(
     kappa : margin ("threshold") or half-width ("window"), any finite number
     likelihood : "threshold" (u >= kappa) or "window" (|u| <= kappa)
     labels : array (P,) of +1 and -1, all +1 if absent
+    accepted : K + 1 booleans, one a number of positive fields (`majority`, `parity`); the perceptron if absent
 
     Raises
     ------
-    ValueError : patterns or labels of a wrong shape or value, N > 31, kappa not finite, unknown likelihood
+    ValueError : patterns or labels of a wrong shape or value, N > 31, kappa not finite, unknown likelihood; with
+        K > 1 branches, N/K not an odd integer, or kappa or likelihood other than 0 and "threshold"
     """
-    return int(count_solutions_by_load(patterns, kappa, likelihood, labels)[-1])
+    return int(count_solutions_by_load(patterns, kappa, likelihood, labels, accepted)[-1])
 
 
 def count_solutions_by_load(
-    patterns: ArrayLike, kappa: float = 0.0, likelihood: str = "threshold", labels: ArrayLike | None = None
+    patterns: ArrayLike,
+    kappa: float = 0.0,
+    likelihood: str = "threshold",
+    labels: ArrayLike | None = None,
+    accepted: Sequence[bool] = PERCEPTRON,
 ) -> NDArray[np.int64]:
     """Numbers of weight vectors that satisfy the first 0, 1, ..., P patterns: one enumeration, every load.
 
     Parameters and errors are those of `count_solutions`; the result has shape (P + 1,) and starts with 2^N.
     """
-    engine = _Engine(patterns, kappa, likelihood, labels)
-    return np.asarray(_bits.count_by_load(engine.high, engine.masks, engine.all_lanes, engine.n_words))
+    engine, signs = _engine(patterns, kappa, likelihood, accepted)
+    return np.asarray(_bits.count_by_load(engine.cut(signs, labels), engine.machine))
 
 
 def enumerate_solutions(
@@ -65,6 +82,7 @@ def enumerate_solutions(
     likelihood: str = "threshold",
     labels: ArrayLike | None = None,
     limit: int = 50_000_000,
+    accepted: Sequence[bool] = PERCEPTRON,
 ) -> NDArray[np.uint32]:
     """Codes of all binary weight vectors that satisfy every pattern, in increasing order.
 
@@ -72,7 +90,7 @@ def enumerate_solutions(
 
     Parameters
     ----------
-    patterns, kappa, likelihood, labels : as for `count_solutions`
+    patterns, kappa, likelihood, labels, accepted : as for `count_solutions`
     limit : largest number of solutions to list (4 bytes each)
 
     Raises
@@ -80,19 +98,85 @@ def enumerate_solutions(
     ValueError : as for `count_solutions`, or more solutions than `limit`
     """
     check_integer("limit", limit, at_least=0)
-    engine = _Engine(patterns, kappa, likelihood, labels)
-    block = min(engine.n_words, _BLOCK_WORDS)
+    engine, signs = _engine(patterns, kappa, likelihood, accepted)
+    cut = engine.cut(signs, labels)
+    n_words = engine.machine.n_words * engine.machine.n_others
+    block = min(n_words, _BLOCK_WORDS)
     buffer = np.empty(block << engine.n_low, np.uint32)
     found: list[NDArray[np.uint32]] = []
     total = 0
-    for first in range(0, engine.n_words, block):
+    for first in range(0, n_words, block):
         words = (first, first + block)
-        count = _bits.list_codes(engine.high, engine.masks, engine.all_lanes, words, buffer)
+        count = _bits.list_codes(cut, engine.machine, words, buffer)
         total += count
         if total > limit:
             raise ValueError(f"limit: got {limit}, takes at least the number of solutions, {total} so far")
         found.append(buffer[:count].copy())
     return np.concatenate(found)
+
+
+@dataclass(frozen=True)
+class Votes:
+    """How the solutions of the first P' patterns vote on fresh patterns, one row a load P'.
+
+    solutions : array (loads,), their numbers;  positive : array (loads, F), how many of them give the output +1
+    """
+
+    solutions: NDArray[np.int64]
+    positive: NDArray[np.int64]
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """Fraction p of the solutions with output +1, (loads, F); ValueError where there are no solutions."""
+        if not np.all(self.solutions):
+            raise ValueError(f"solutions: got {self.solutions.tolist()}, takes numbers > 0 to average over")
+        return np.asarray(self.positive / self.solutions[:, None])
+
+    @property
+    def gibbs_error(self) -> NDArray[np.float64]:
+        """Probability 2 p (1 - p) that two solutions disagree, averaged over the fresh patterns, (loads,)."""
+        p = self.probability
+        return np.asarray(np.mean(2 * p * (1 - p), axis=1))
+
+    @property
+    def bayes_error(self) -> NDArray[np.float64]:
+        """Probability min(p, 1 - p) that a solution disagrees with their majority, averaged likewise, (loads,).
+
+        Without noise a teacher drawn uniformly is a solution like any other: both errors are also those of one
+        solution, and of the majority vote, on the teacher's labels, averaged over teachers.
+        """
+        p = self.probability
+        return np.asarray(np.mean(np.minimum(p, 1 - p), axis=1))
+
+
+def count_votes(
+    patterns: ArrayLike,
+    fresh: ArrayLike,
+    loads: Sequence[int],
+    labels: ArrayLike | None = None,
+    accepted: Sequence[bool] = PERCEPTRON,
+) -> Votes:
+    """Votes on fresh patterns of all the solutions at kappa = 0 of the first loads[0], loads[1], ... patterns.
+
+    Parameters
+    ----------
+    patterns : array (P, N) of +1 and -1, 1 <= N <= 31;  fresh : array (F, N) likewise, F >= 1
+    loads : numbers of patterns from 0 to P
+    labels, accepted : as for `count_solutions`
+
+    Raises
+    ------
+    ValueError : as for `count_solutions`, or a wrong shape, value or load
+    """
+    engine, signs = _engine(patterns, 0.0, "threshold", accepted)
+    unseen = check_signs("fresh", fresh, (-1, signs.shape[1]))
+    check_integer("number of fresh patterns", len(unseen), at_least=1)
+    wanted = [check_integer("loads", load, at_least=0, at_most=len(signs)) for load in loads]
+    asked = np.isin(np.arange(len(signs) + 1), wanted)
+    everything = np.zeros((len(signs) + 1, len(unseen)), np.int64)
+    trained = engine.cut(signs, labels)
+    _bits.add_votes(trained, engine.cut(unseen), engine.machine, asked, everything)
+    return Votes(_bits.count_by_load(trained, engine.machine)[wanted], everything[wanted])
 
 
 def decode_weights(codes: ArrayLike, N: int) -> NDArray[np.int8]:
@@ -131,20 +215,49 @@ def mismatch_budget(N: int, kappa: float, likelihood: str = "threshold") -> tupl
 
 
 class _Engine:
-    """A perceptron problem in the form that the bit-parallel kernels take."""
+    """A machine of N sites in the form that the bit-parallel kernels take."""
 
-    def __init__(self, patterns: ArrayLike, kappa: float, likelihood: str, labels: ArrayLike | None) -> None:
-        signs = check_signs("patterns", patterns, (-1, -1))
-        P, N = signs.shape
-        if not 1 <= N <= MAX_SITES:
-            raise ValueError(f"patterns: got N = {N} sites, takes N from 1 to {MAX_SITES}")
-        if labels is not None:
-            signs = signs * check_signs("labels", labels, (P,))[:, None]
-        least, most = mismatch_budget(N, kappa, likelihood)
-        codes = encode_weights(signs)
-        self.n_low = min(N, _bits.LANE_BITS)
-        self.n_words = 1 << (N - self.n_low)
-        self.high = codes >> np.uint64(self.n_low)
-        low = codes & np.uint64((1 << self.n_low) - 1)
-        self.masks = _bits.lane_masks(low, self.n_low, N - self.n_low, least, most)
-        self.all_lanes = np.uint64((1 << (1 << self.n_low)) - 1)
+    def __init__(self, N: int, kappa: float, likelihood: str, accepted: Sequence[bool]) -> None:
+        self.accepted = check_machine(accepted, N)
+        K = len(self.accepted) - 1
+        n = N // K
+        least, most = mismatch_budget(n, kappa, likelihood)
+        if K > 1 and n % 2 == 0:
+            raise ValueError(f"N: got {N}, takes N/K odd (K = {K} branches; at even N/K a field can vanish)")
+        if K > 1 and (likelihood != "threshold" or kappa != 0):
+            got = f"{kappa} and {likelihood!r}"
+            raise ValueError(f"kappa, likelihood: got {got}, takes 0 and 'threshold' with K = {K} branches")
+        self.n_low = min(n, _bits.LANE_BITS)
+        self.n_first = n
+        branches = np.array([((1 << n) - 1) << n * j for j in range(K - 1)], np.uint64)
+        mismatches = np.arange(n + 1)
+        self.machine = _bits.Machine(
+            all_lanes=np.uint64((1 << (1 << self.n_low)) - 1),
+            n_words=1 << (n - self.n_low),
+            n_others=1 << (N - n),
+            branches=branches,
+            positive=((mismatches >= least) & (mismatches <= most)).astype(np.int64),
+        )
+
+    def cut(self, signs: NDArray[np.int8], labels: ArrayLike | None = None) -> _bits.Patterns:
+        """Patterns with the outputs asked for, gauged into the fields: y = -1 asks what `dual` says."""
+        y = np.ones(len(signs), np.int8) if labels is None else check_signs("labels", labels, (len(signs),))
+        codes = encode_weights(signs * y[:, None])
+        low, first = (codes & np.uint64((1 << bits) - 1) for bits in (self.n_low, self.n_first))
+        accepted = np.where(y[:, None] > 0, self.accepted, dual(self.accepted))
+        return _bits.Patterns(
+            high=first >> np.uint64(self.n_low),
+            others=codes >> np.uint64(self.n_first),
+            masks=_bits.lane_masks(low, self.n_low, self.machine.positive, accepted),
+        )
+
+
+def _engine(
+    patterns: ArrayLike, kappa: float, likelihood: str, accepted: Sequence[bool]
+) -> tuple[_Engine, NDArray[np.int8]]:
+    """The machine for patterns of a checked size, and the patterns."""
+    signs = check_signs("patterns", patterns, (-1, -1))
+    N = signs.shape[1]
+    if not 1 <= N <= MAX_SITES:
+        raise ValueError(f"patterns: got N = {N} sites, takes N from 1 to {MAX_SITES}")
+    return _Engine(N, kappa, likelihood, accepted), signs

@@ -1,19 +1,22 @@
 """Random problems: patterns, a teacher, labels.
 
     storage:          xi_mu,i independent (+-1 or standard normal), y_mu = +1
-    teacher-student:  T binary, or Gaussian normalised to |T|^2 = N, and y_mu = sign(xi_mu . T)
+    teacher-student:  T binary, or Gaussian normalised to |T|^2 = N, and y_mu = sign(xi_mu . T), or the output of
+                      a machine of several branches (`machines`)
 
 Labels of random patterns are gauged away in storage: xi and y xi have the same distribution.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._checks import check_choice, check_integer
+from .machines import PERCEPTRON, check_machine, machine_outputs
 from .seeding import task_generator
 
 PATTERN_KINDS = ("binary", "gaussian")
@@ -77,29 +80,32 @@ def draw_problem(
     task: str = "storage",
     patterns: str = "binary",
     teacher: str = "binary",
+    accepted: Sequence[bool] = PERCEPTRON,
 ) -> Problem:
-    """Patterns with their labels: all +1 in storage, y = sign(xi . T) in teacher-student.
+    """Patterns with their labels: all +1 in storage, the output of the teacher in teacher-student.
 
     Parameters
     ----------
     P, N, seed, sample : as for `draw_patterns`
     task : "storage" or "teacher-student"
     patterns : "binary" or "gaussian";  teacher : "binary" or "spherical" (teacher-student only)
+    accepted : the teacher as a machine of K branches, K + 1 booleans; the perceptron y = sign(xi . T) if absent
 
     Raises
     ------
-    ValueError : an argument outside these ranges, or a binary teacher of binary patterns at even N, where xi
-    . T can vanish
+    ValueError : an argument outside these ranges, or a binary teacher of binary patterns at even N/K, where a
+        field can vanish
     """
     check_choice("task", task, TASKS)
     drawn = draw_patterns(P, N, seed, sample, patterns)
     if task == "storage":
         return Problem(drawn, np.ones(P, np.int8))
-    if patterns == teacher == "binary" and N % 2 == 0:
-        raise ValueError(f"N: got {N}, takes odd N for binary patterns and teacher (else xi . T can vanish)")
+    K = len(check_machine(accepted, N)) - 1
+    if patterns == teacher == "binary" and N // K % 2 == 0:
+        odd = "odd N" if K == 1 else f"N/{K} odd"
+        raise ValueError(f"N: got {N}, takes {odd} for binary patterns and teacher (else a field can vanish)")
     weights = draw_teacher(N, seed, sample, teacher)
-    fields = drawn.astype(float) @ weights.astype(float)
-    return Problem(drawn, np.where(fields > 0, 1, -1).astype(np.int8), weights)
+    return Problem(drawn, machine_outputs(drawn, weights, accepted), weights)
 
 
 def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:

@@ -27,6 +27,23 @@ def test_two_exact_sizes_leave_the_uncertainty_of_the_truncation():
     assert fit.limit == pytest.approx(0.8) and fit.stderr == pytest.approx(3 / 200)
 
 
+def test_third_order_recovers_its_own_form():
+    values = 0.4 + 0.3 / SIZES + 2.0 / SIZES**2 - 5.0 / SIZES**3
+    fit = extrapolate(SIZES, values, np.full(5, 1e-11), scale=1.0, order=3)
+    assert (fit.limit, fit.a, fit.b, fit.c) == pytest.approx((0.4, 0.3, 2.0, -5.0), rel=1e-3)
+    assert "+ c/N^3" in fit.statement and fit.degrees == 3
+
+
+def test_unit_of_size():
+    """Sizes N with branches of N/3 are the fit in N/3, coefficients rescaled."""
+    values, sigma = 0.4 - 0.2 / SIZES, np.full(5, 0.01)
+    for order in (2, 3):
+        whole = extrapolate(3 * SIZES, values, sigma, scale=0.5, order=order, unit=3)
+        branch = extrapolate(SIZES, values, sigma, scale=0.5, order=order)
+        assert (whole.limit, whole.stderr) == pytest.approx((branch.limit, branch.stderr))
+        assert (whole.a, whole.b, whole.scale) == pytest.approx((3 * branch.a, 9 * branch.b, 9 * branch.scale))
+
+
 def test_errors_and_chi2_are_calibrated():
     """Noise in the data and b drawn from its prior: pulls of unit width, chi2 of mean `degrees`."""
     rng = np.random.default_rng(0)
@@ -46,3 +63,5 @@ def test_bad_arguments():
         extrapolate([10], [1.0], [0.1], 1.0)
     with pytest.raises(ValueError, match="scale: got 0, takes a number > 0"):
         extrapolate([10, 20], [1.0, 1.0], [0.1, 0.1], 0)
+    with pytest.raises(ValueError, match="order: got 4, takes 2 or 3"):
+        extrapolate([10, 20], [1.0, 1.0], [0.1, 0.1], 1.0, order=4)
