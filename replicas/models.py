@@ -256,6 +256,11 @@ class Model:
         """Whether Theta does not change under sign flips of fields that leave no average field, so that q = 0 is a solution."""
         return False
 
+    @property
+    def margin(self) -> bool:
+        """Whether kappa is a parameter of the likelihood."""
+        return False
+
     def pieces(self, kappa: float, beta: float | None) -> tuple[Piece, ...]:
         """The likelihood of one field as constants on intervals (empty if it is not of that form)."""
         return ()
@@ -347,6 +352,10 @@ class Perceptron(Model):
     def even(self) -> bool:
         """Whether Theta(u) = Theta(-u), so that q = 0 is a solution for symmetric weights."""
         return self.likelihood.even if isinstance(self.likelihood, Likelihood) else self.likelihood == "window"
+
+    @property
+    def margin(self) -> bool:
+        return isinstance(self.likelihood, str)
 
     def pieces(self, kappa: float, beta: float | None) -> tuple[Piece, ...]:
         """The likelihood as constants on intervals, for one value of the parameters (empty if it is smooth)."""
@@ -508,8 +517,12 @@ class Tree(Model):
 
     @property
     def perceptron(self) -> Perceptron:
-        """The machine of one unit."""
+        """The machine of one unit with these weights."""
         return Perceptron(self.weights, task=self.task)
+
+    def describe(self) -> str:
+        """One line naming the machine."""
+        return f"{self.weights.name} {self.name.replace('-', ' ')} K={self.K}, {self.task}"
 
     def to_dict(self) -> dict[str, Any]:
         out = {

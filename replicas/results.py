@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .exact import shown as echoed
-from .models import Perceptron
+from .models import Model, Tree
 
 STATUSES = (
     "converged",
@@ -109,7 +109,7 @@ class Result:
     labels: ClassVar[tuple[str, ...]] = ("branch", "dominant", "stable")
     headline: ClassVar[str] = "value"
 
-    model: Perceptron
+    model: Model
     ansatz: Any = "rs"  # one for all points, or one each where some fell back
     status: Any = "converged"
     message: Any = ""
@@ -256,8 +256,10 @@ def _noted(header: list[str], body: list[list[str]]) -> tuple[list[str], list[li
     return [h for h in header if h != "statement"], [[*row[:i], *row[i + 1 :]] for row in body], notes
 
 
-def describe(model: Perceptron) -> str:
+def describe(model: Model) -> str:
     """One line naming a model."""
+    if isinstance(model, Tree):
+        return model.describe()
     parts = [f"{model.weights.name} perceptron", model.task]
     likelihood = model.likelihood if isinstance(model.likelihood, str) else repr(model.likelihood)
     parts.append(likelihood)

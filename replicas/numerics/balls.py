@@ -17,7 +17,7 @@ from typing import Any
 import sympy as sp
 
 from ..exact import rational
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model
 from ..symbolic import symbols as S
 from ..symbolic.functional import Functional
 from ..symbolic.nodes import Leaf
@@ -135,7 +135,7 @@ def _power(x: Any, n: int) -> Any:
 class Bounds:
     """Majorants of the observables of a model's towers."""
 
-    def __init__(self, F: Balls, model: Perceptron, parameters: Mapping[str, Any]):
+    def __init__(self, F: Balls, model: Model, parameters: Mapping[str, Any]):
         self.F, self.model = F, model
         self.parameters = {k: _magnitude(F, v) for k, v in parameters.items()}
         self.raw = parameters
@@ -246,7 +246,7 @@ def _magnitude(F: Balls, x: Any) -> Any:
     return F.flint.arb(abs(x).upper())
 
 
-def _noise(F: Balls, model: Perceptron, parameters: Mapping[str, Any]) -> Any:
+def _noise(F: Balls, model: Model, parameters: Mapping[str, Any]) -> Any:
     """V = Q - q from below."""
     from ..symbolic.rs import self_overlap
 
@@ -305,7 +305,7 @@ class Enclosure:
         tower: Tower,
         parameters: Mapping[str, Any],
         digits: int,
-        model: Perceptron,
+        model: Model,
         memory: dict[Any, Any],
     ) -> Any:
         if tower.orders >= 0:
@@ -332,7 +332,7 @@ class Enclosure:
         part: int,
         parameters: Mapping[str, Any],
         digits: int,
-        model: Perceptron,
+        model: Model,
     ) -> Any:
         """E of one component over the line: finite range and tail."""
         arb, acb = F.flint.arb, F.acb

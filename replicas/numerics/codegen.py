@@ -222,7 +222,9 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
     extras["loglik"] = extras.pop("loglik")  # last: where the driver looks for it
 
     def slot(leaf: sp.Expr) -> sp.Expr:  # kernels leave f and its derivatives in d[0..4], <log Theta> in d[5]
-        if leaf.name != "g" and isinstance(model, Tree):  # f1[a], f2[a, b] of the fields that an average singles out, by the names of `_units`
+        if leaf.name != "g" and isinstance(
+            model, Tree
+        ):  # f1[a], f2[a, b] of the fields that an average singles out, by the names of `_units`
             places = "".join(chr(ord("a") + i) * int(n) for i, n in enumerate(leaf.k))
             return sp.Symbol(f"f{places}" if places else "d5" if leaf.name == "l" else "d0", real=True)
         return sp.Symbol("d5" if leaf.name == "l" else f"d{int(leaf.k[0])}", real=True)
@@ -276,7 +278,9 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
             ]
             call = "smooth_leaf(q_root * z[i], V, low, level, d, acc, work)"
         else:
-            lines.append("    n = gaussian_rule(pole_height(levels) * math.sqrt(V / q), kinks[:nk], level, False, z, wt)")
+            lines.append(
+                "    n = gaussian_rule(pole_height(levels) * math.sqrt(V / q), kinks[:nk], level, False, z, wt)"
+            )
             call = "pieces_leaf(q_root * z[i], V, levels, low, high, d, acc, part)"
         lines += ["    q_root = math.sqrt(q)", "    for i in range(n):", f"        {call}"]
         lines.append(f"        wi = wt[i]{' * math.exp(d[0])' if at else ''}")
@@ -376,9 +380,7 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
     return ["\n".join(header), *helper, text]
 
 
-def _units(
-    model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bool
-) -> tuple[list[str], list[str]]:
+def _units(model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bool) -> tuple[list[str], list[str]]:
     """(a function that adds one grid point to the averages, the loops over grid points).
 
     What all but the smallest field contribute is prepared outside the inner loop. An average that singles out one or two

@@ -276,7 +276,7 @@ def solve_batch(
                 part,
             )
             residual, ok = newton_step(results[p], zero, a, b)
-            for polish in range(POLISHED):  # a grid too coarse for one step to end on the finer one's solution
+            for _polish in range(POLISHED):  # a grid too coarse for one step to end on the finer one's solution
                 if residual < 1e-11 or not ok:
                     break
                 for i in range(NU):
@@ -322,7 +322,9 @@ def solve_batch(
         finer = level + 1
         if FIELDS > 1:  # slopes, for which a coarse grid will do
             finer = 1
-            evaluate(xs[p], found[p], levels[p], low[p], high[p], values, log_measure, finer, slope, z, wt, d, acc, part)
+            evaluate(
+                xs[p], found[p], levels[p], low[p], high[p], values, log_measure, finer, slope, z, wt, d, acc, part
+            )
         else:
             slope[:] = results[p]
         evaluate(x, found[p], levels[p], low[p], high[p], values, log_measure, finer, fine, z, wt, d, acc, part)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from ..models import Discrete, Likelihood, Perceptron
+from ..models import Discrete, Likelihood, Model
 from .codegen import load
 from .kernels import binary_leaf, discrete_leaf, interval, pieces_leaf, pole_height
 from .parisi import LeafTable
@@ -52,7 +52,7 @@ def pattern_table(point: Batch, V: float) -> LeafTable:
     )
 
 
-def weight_table(model: Perceptron, lam: float) -> LeafTable:
+def weight_table(model: Model, lam: float) -> LeafTable:
     """g(h, lam) of a finite weight set."""
     assert isinstance(model.weights, Discrete)
     values, logs = np.array(model.weights.values), np.array(model.weights.log_measure)

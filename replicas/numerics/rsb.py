@@ -140,10 +140,14 @@ class System:
 class Sphere(System):
     """Spherical weights: their tower is Gaussian, the conjugates are q_hat_j - q_hat_{j-1} = c_j/(L_j L_{j-1})."""
 
+    def patterns(self, c: np.ndarray, V: float, m: np.ndarray, quality: float) -> Tower:
+        """The tower of the patterns."""
+        return tower(pattern_table(self.point, V), c, m, quality)
+
     def evaluate(self, y: np.ndarray, quality: float = 1.0) -> Point:
         c, V = self.overlaps(y)
         m = self.parisi(y)
-        T = tower(pattern_table(self.point, V), c, m, quality)
+        T = self.patterns(c, V, m, quality)
         entropy, q_hat, rise, dm = sphere_entropy(c, m, V)
         entropy += 0.5 * math.log(V)
         rate = dm + self.alpha * T.slope

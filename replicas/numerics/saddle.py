@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Model, Perceptron, Tree, check_beta, check_kappa
+from ..models import Discrete, Likelihood, Model, Spherical, Tree, check_beta, check_kappa
 from .codegen import load
 
 CONVERGED = -3  # column of Solution.info; the last two are errors of the replicon and of the mean log-likelihood
@@ -146,14 +146,16 @@ def make_batch(model: Model, alpha: Any = 1.0, kappa: Any = None, beta: Any = No
 MOST_UNITS = 9  # whose fields are averaged over a grid of multisets
 
 
-def check_units(model: Tree, kappa: Any, beta: Any) -> None:
-    """What a saddle point of a tree machine can be asked for."""
+def check_units(model: Tree, kappa: Any, beta: Any, most: int | None = MOST_UNITS) -> None:
+    """What a tree machine can be asked for: no margins, no noise, and for a saddle point not more than ``most`` units."""
     for name, value in (("kappa", kappa), ("beta", beta)):
         if value is not None:
-            raise ValueError(f"{name}: got {value!r} with a tree machine; takes None (its units have no margin and no noise)")
-    if model.K > MOST_UNITS:
+            raise ValueError(
+                f"{name}: got {value!r} with a tree machine; takes None (its units have no margin and no noise)"
+            )
+    if most is not None and model.K > most:
         raise ValueError(
-            f"K: got {model.K} for a saddle point, an average over K fields; takes up to {MOST_UNITS} "
+            f"K: got {model.K} for a saddle point, an average over K fields; takes up to {most} "
             "(the replica-symmetric capacity of spherical weights takes any K)"
         )
 
@@ -365,6 +367,15 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
     Points are ordered by (kappa, beta, alpha); those without a neighbour try several starts, and a teacher-student
     branch, which coexists with others, is followed from small load.
     """
+    if (
+        isinstance(batch.model, Tree)
+        and isinstance(batch.model.weights, Spherical)
+        and batch.model.teacher
+        and not zero
+    ):
+        learnt = newton(batch, _learning_start(batch))
+        if learnt.converged.all():
+            return learnt
     if batch.size == 1 and not (batch.model.teacher and not zero) and batch.kappa[0] >= FOLDING_MARGIN:
         single = newton(batch, start(batch, STARTS[0]), zero)
         if single.converged[0]:
@@ -409,6 +420,14 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
         solution.info[inverse],
         solution.last_phi,
     )
+
+
+def _learning_start(batch: Batch) -> np.ndarray:
+    """R of the order alpha at small loads, 1 - R of the order alpha^-2 at large ones: logit(R) between them."""
+    x = start(batch, 0.0)
+    with np.errstate(divide="ignore"):
+        x[:, 0] = np.log(np.maximum(batch.alpha, SMALLEST)) + np.log1p(batch.alpha)
+    return x
 
 
 def _ramped(batch: Batch) -> Solution:

@@ -23,9 +23,13 @@ AXIS_STEP = 0.75  # trapezoid step of a smooth integrand at the first level
 KINK_STEP = 0.5  # the same in units of V/q, on which the cheapest unit changes
 LEVEL_STEP = 0.8  # of the step from level to level: halving it would cost 2^K
 TOP_LEVEL, FULL_STEP = 5, 0.9  # levels that must still differ when the grid is as large as it may be, and by what
-BALL, BALL_GROWS = 8.0, 0.15  # radius of the normals kept at the first level, and what a level adds: mass 1e-13 beyond for K = 3
+BALL, BALL_GROWS = (
+    8.0,
+    0.15,
+)  # radius of the normals kept at the first level, and what a level adds: mass 1e-13 beyond for K = 3
 ORDERED_FROM = 3.0  # q/V above which three fields are integrated in order of size, with panels graded around the kink
 ORDERED_NODES, ORDERED_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(10))
+FINEST = 1e-10  # panel: a hundred of them to either side at most
 ORDERED_MOST = 4096  # nodes of an axis of ordered fields
 ORDERED_COARSE = 1.6  # panels of the first level, in units of the widths below
 WIDEST = 1.4  # panel, of a smooth integrand under the normal density
@@ -67,6 +71,7 @@ def ordered_side(start, up, kink, layer, level, z, weight, count):
     Panels grow from a width ``kink`` at the start and from a width ``layer`` at zero, where a unit changes sign.
     """
     shrink = ORDERED_COARSE * LEVEL_STEP**level
+    kink, layer = max(kink, FINEST), max(layer, FINEST)
     sign = 1.0 if up else -1.0
     at = sign * start
     while at < RANGE:

@@ -15,9 +15,10 @@ from typing import Any
 
 import sympy as sp
 
-from ..models import Perceptron
+from ..models import Model, Perceptron, Tree
 
 ANSATZES = ("rs", "1rsb", "krsb")
+MAX_UNITS = 7  # of a tree: averages over so many fields are exact to 1e-7 on grids of a few hundred thousand points
 Checker = Callable[[sp.Expr], tuple[float, float]]
 
 
@@ -87,7 +88,7 @@ class Step:
 class Derivation:
     """A numbered chain of steps from the partition function to free entropy, saddle-point equations and stability."""
 
-    model: Perceptron
+    model: Model
     ansatz: str
     steps: tuple[Step, ...]
     functional: Any
@@ -143,7 +144,7 @@ class Derivation:
         return body_html(self)
 
 
-def derive(model: Perceptron, ansatz: str = "rs", k: int | None = None) -> Derivation:
+def derive(model: Model, ansatz: str = "rs", k: int | None = None) -> Derivation:
     """Derive the free entropy, saddle-point equations and stability condition of a model.
 
     Parameters
@@ -158,11 +159,22 @@ def derive(model: Perceptron, ansatz: str = "rs", k: int | None = None) -> Deriv
 
     Raises
     ------
-    ValueError for an unknown ansatz, a k that does not go with it, or breaking with a Bayes-optimal teacher.
+    ValueError for an unknown ansatz, a k that does not go with it, breaking with a Bayes-optimal teacher, or a tree of more
+    units than the checks integrate over.
     """
-    if not isinstance(model, Perceptron):
+    if not isinstance(model, Model):
         raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
-    return _derive(model, ansatz, check_steps(ansatz, k))
+    steps = check_steps(ansatz, k)
+    if isinstance(model, Tree):
+        if model.K == 1:
+            return replace(derive(model.perceptron, ansatz, k), model=model)
+        if model.K > MAX_UNITS:
+            raise ValueError(
+                f"K: got {model.K} in a derivation; takes 1 to {MAX_UNITS} (its checks integrate over the field of every unit)"
+            )
+        if steps:
+            raise ValueError(f"ansatz: got {ansatz!r} with a tree of {model.K} units; its derivation takes rs")
+    return _derive(model, ansatz, steps)
 
 
 def check_steps(ansatz: str, k: Any = None) -> int:
@@ -184,11 +196,12 @@ def check_steps(ansatz: str, k: Any = None) -> int:
 
 
 @lru_cache(maxsize=64)
-def _derive(model: Perceptron, ansatz: str, k: int) -> Derivation:
+def _derive(model: Model, ansatz: str, k: int) -> Derivation:
     if k == 0:
         from .rs_steps import derive_rs
 
         return derive_rs(model)
     from .rsb_steps import derive_rsb
 
+    assert isinstance(model, Perceptron)
     return derive_rsb(model, ansatz, k)

@@ -5,34 +5,38 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import sympy as sp
 
 from ..models import Spherical
 from .numeric import REACH, Z_NODES, Z_WEIGHTS, Env, evaluate, leaf_value
+from .overlaps import counted
 from .towers import Function, power_mean, recursion, spline, tilted_mean
-from .workshop import CURVATURE, EXACT, Workshop
+from .workshop import BRANCHES, CURVATURE, EXACT, FINE_UNITS, Workshop
 
 
 def pair_fluctuations(
     w: Workshop,
     name: str,
     average: Callable[[sp.Expr], sp.Expr],
-    derivatives: tuple[sp.Expr, sp.Expr],
+    derivatives: tuple[sp.Expr, sp.Expr, sp.Expr],
     reference: Callable[[], float],
     at: Env,
     by: str,
     label: str = "",
     tolerance: float = CURVATURE,
+    branches: str = "",
 ) -> sp.Expr:
     """Two steps: the replicon combination of second derivatives by overlaps, and the square that it is.
 
-    average : the average over what the replicas of four pairs share; derivatives : first and second field derivative of
-    the logarithm of one unit's weight (a replica, or a block that moves as one). Returns the square.
+    average : the average over what the replicas of four pairs share; derivatives : of the logarithm of one unit's weight (a
+    replica, or a block that moves as one) by the field of the one overlap, by that of the other and by both.
+    branches : the branches of a tree that the two overlaps belong to, "11" or "12". Returns the square.
     """
-    d1, d2 = derivatives
-    r1, r2 = d1, d2 + d1**2
+    d1, e1, mixed = derivatives
+    both = mixed + d1 * e1
     side = ("patterns" if name == "f" else "weights") + label
     moving = (
         f" A block of m replicas moves as one: m {name}' and m {name}'' + m^2 {name}'^2 instead."
@@ -40,18 +44,27 @@ def pair_fluctuations(
         else ""
     )
     lhs = rf"\Lambda_{name} = G_{{ab,ab}}-2G_{{ab,ac}}+G_{{ab,cd}}"
+    brought = f"A replica in one (two) of the pairs brings {name}' ({name}'' + {name}'^2)"
+    square = f"({name}'' + {name}'^2)^2 - 2 ({name}'' + {name}'^2) {name}'^2 + {name}'^4 = {name}''^2."
+    if branches:
+        j, k = branches[0], branches[1]
+        lhs = rf"\Lambda_{{f,{j}{k}}} = G^{{{j}{k}}}_{{ab,ab}}-2G^{{{j}{k}}}_{{ab,ac}}+G^{{{j}{k}}}_{{ab,cd}}"
+        product, fourth, either = ("f_1^2", "f_1^4", "") if j == k else ("f_1f_2", "f_1^2f_2^2", " or $f_2$")
+        one = f"f_{{{j}{k}}}+{product}"
+        brought = f"A replica in one of the pairs brings $f_1${either}, one in both ${one}$"
+        square = f"$({one})^2-2({one}){product}+{fourth}=f_{{{j}{k}}}^2$."
+    where = {"": "", "11": " of one branch", "12": ", one in each of two branches,"}[branches]
 
     def check(expr: sp.Expr) -> tuple[float, float]:
         return abs(w.value(expr, **at) - reference()) / abs(reference()), tolerance
 
     w.add(
         f"Fluctuations of the {side}",
-        "The second derivative of the replica integral with respect to two overlaps depends on how many replicas they "
+        f"The second derivative of the replica integral with respect to two overlaps{where} depends on how many replicas they "
         "share; the replicon combination is",
         lhs,
-        average(r2**2) - 2 * average(r2 * r1**2) + average(r1**4),
-        f"A replica in one (two) of the pairs brings {name}' ({name}'' + {name}'^2); the disconnected parts cancel."
-        + moving,
+        average(both**2) - 2 * average(both * d1 * e1) + average(d1**2 * e1**2),
+        f"{brought}; the disconnected parts cancel." + moving,
         check,
         by,
     )
@@ -59,8 +72,8 @@ def pair_fluctuations(
         f"Replicon of the {side}",
         "The three averages combine into a square.",
         lhs,
-        average(sp.expand((r2 - r1**2) ** 2)),
-        f"({name}'' + {name}'^2)^2 - 2 ({name}'' + {name}'^2) {name}'^2 + {name}'^4 = {name}''^2.",
+        average(sp.expand((both - d1 * e1) ** 2)),
+        square,
         check,
         by,
     )
@@ -96,6 +109,103 @@ def stability(
         product,
         "determinant of the block evaluated from its two entries",
     )
+
+
+def branch_stability(
+    w: Workshop, title: str, lhs: str, replicon: sp.Expr, entries: tuple[sp.Expr, sp.Expr], weights: sp.Expr
+) -> None:
+    """The same for the overlaps of K branches: entries of Lambda_f for one branch and for two."""
+    K = w.units
+
+    def smallest(expr: sp.Expr) -> tuple[float, float]:
+        # each eigenvector of Lambda_f leaves a 2 x 2 block [[alpha mu, -1/K], [-1/K, Lambda_g/K]]
+        env = {k.name: w.value(v) for k, v in w.functional.eliminated.items()}
+        same, other, g = (w.value(x, **env) for x in (*entries, weights))
+        matrix = w.env["alpha"] * (other * np.ones((K, K)) + (same - other) * np.eye(K))
+        blocks = [np.array([[mu, -1 / K], [-1 / K, g / K]]) for mu in np.linalg.eigvalsh(matrix)]
+        target = min(-float(np.linalg.det(block)) for block in blocks) * K**2
+        return abs(w.value(expr) - target), EXACT * 100
+
+    w.add(
+        title,
+        "The replica-symmetric saddle is stable where the smallest replicon eigenvalue is positive (de Almeida-Thouless).",
+        lhs,
+        replicon,
+        r"In the replicon sector the overlaps $Q_j$ and conjugates $\hat Q_j$ of the branches form the block "
+        r"$[[\alpha\Lambda_f,-1/K],[-1/K,\Lambda_g/K]]$, a branch having N/K weights; conjugates run along the imaginary axis, "
+        r"so the saddle is stable while $1-\alpha K\mu\Lambda_g$ is positive for every eigenvalue $\mu$ of $\Lambda_f$. "
+        "In the softest direction all branches move together and all K^2 entries add up.",
+        smallest,
+        "numerical eigenvalues of the K x K matrix and determinants of the blocks, the smallest of them",
+    )
+
+
+def branch_tolerance(w: Workshop) -> float:
+    """Of second differences of the four-replica integral of a tree."""
+    return BRANCHES if w.units <= FINE_UNITS else CURVATURE
+
+
+def softest(
+    w: Workshop, entries: tuple[sp.Expr, sp.Expr], references: tuple[Callable[[], float], ...], at: Env
+) -> None:
+    """The largest eigenvalue of the matrix of branches."""
+    K = w.units
+
+    def check(expr: sp.Expr) -> tuple[float, float]:
+        same, other = (r() for r in references)
+        largest = float(np.linalg.eigvalsh(other * np.ones((K, K)) + (same - other) * np.eye(K)).max())
+        return abs(w.value(expr, **at) - largest) / largest, branch_tolerance(w)
+
+    w.add(
+        "All branches together",
+        "Over the K branches the entries form a matrix, equal on its diagonal and equal off it. No entry is negative, so its "
+        "largest eigenvalue belongs to the uniform direction:",
+        r"\mu_{\max}(\Lambda_f) = \Lambda_{f,11}+(K-1)\Lambda_{f,12}",
+        entries[0] + (K - 1) * entries[1],
+        r"The other $K-1$ directions have $\Lambda_{f,11}-\Lambda_{f,12}$, and $\Lambda_{f,12}\geq0$ is the average of a square.",
+        check,
+        "numerical eigenvalues of the matrix of four-replica integrals",
+    )
+
+
+def four_replica_branches(w: Workshop, V: sp.Expr, together: bool) -> float:
+    """The same for a tree by signs: Lambda_f of one branch, or of two whose overlaps move along the same replicon.
+
+    Branches are independent given the signs of the four replicas' fields, so that only the masses of 2^4 orthants change.
+    """
+    env = {**w.env, **{k.name: w.value(v) for k, v in w.functional.eliminated.items()}}
+    base, eta, accepted = float(evaluate(V, env, w.leaves)), replicon_pattern(), w.leaves["f"].accepted
+
+    @cache
+    def masses(eps: float) -> np.ndarray:
+        return perturbed_masses(env["q"], base, eps, eta)
+
+    def log_integral(*eps: float) -> float:
+        rest = [masses(0.0)] * (w.units - len(eps))
+        return math.log(counted([*(masses(e) for e in eps), *rest], accepted))
+
+    h = 0.02 * base
+    if not together:
+        return curvature(log_integral, h)
+    mixed = [
+        sum(a * b * log_integral(a * x, b * x) for a in (1, -1) for b in (1, -1)) / (2 * x) ** 2 for x in (h, 2 * h)
+    ]
+    return (4 * mixed[0] - mixed[1]) / 3 / 4
+
+
+def perturbed_masses(q: float, V: float, eps: float, eta: np.ndarray) -> np.ndarray:
+    """Probability of every sign pattern of four fields of covariance q + V delta_ab + eps eta_ab."""
+    from scipy.special import ndtr
+
+    shifts, weight = _perturbation(eps, eta)
+    at = math.sqrt(q) * Z_NODES[:, None] + shifts[:, None, :]
+    below = ndtr(-at / math.sqrt(V - 2 * abs(eps)))
+    total = Z_WEIGHTS[:, None] * weight
+    flat = [
+        float((total * math.prod(1 - p if up else p for up, p in zip(signs, below))).sum())
+        for signs in itertools.product((0, 1), repeat=4)
+    ]
+    return np.reshape(flat, (2, 2, 2, 2))
 
 
 def four_replicas(w: Workshop, name: str, V: sp.Expr) -> float:
@@ -236,6 +346,16 @@ def _explicit_sites(w: Workshop, env: Env, h: np.ndarray, lam: float, coupling: 
 
 def four_fields(function: Function, x: np.ndarray, eps: float, eta: np.ndarray) -> np.ndarray:
     """log E prod_a exp(function(x + y_a)), y of covariance eps eta + 2 |eps|: the variance was taken from the function."""
+    shifts, weight = _perturbation(eps, eta)
+    total = np.zeros((x.size, weight.size))
+    for shift in shifts:
+        total += function(x[:, None] + shift)
+    top = total.max(axis=1, keepdims=True)
+    return np.asarray(top[:, 0] + np.log(np.exp(total - top) @ weight))
+
+
+def _perturbation(eps: float, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (a row a replica) and weights of Gaussians of covariance eps eta + 2 |eps|."""
     values, vectors = np.linalg.eigh(eta)
     spread = np.sqrt(np.maximum(eps * values + 2 * abs(eps), 0.0))
     active = [i for i in range(4) if spread[i] > 1e-12]
@@ -243,9 +363,5 @@ def four_fields(function: Function, x: np.ndarray, eps: float, eta: np.ndarray) 
     weight = np.ones(1)
     for _ in active:
         weight = np.multiply.outer(weight, _HERMITE[1]).ravel()
-    total = np.zeros((x.size, weight.size))
-    for a in range(4):
-        shift = sum(spread[i] * vectors[a, i] * grid.ravel() for i, grid in zip(active, grids)) + np.zeros(weight.size)
-        total += function(x[:, None] + shift)
-    top = total.max(axis=1, keepdims=True)
-    return np.asarray(top[:, 0] + np.log(np.exp(total - top) @ weight))
+    moved = sum(np.outer(spread[i] * vectors[:, i], grid.ravel()) for i, grid in zip(active, grids))
+    return moved + np.zeros((4, weight.size)), weight

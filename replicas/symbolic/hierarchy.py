@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import sympy as sp
@@ -24,6 +24,8 @@ from .leaves import LeafDefinition
 from .nodes import Gaussian, Leaf, Level, LogMean
 from .numeric import Env, Matrix, Named, evaluate
 from .overlaps import ReplicaIntegral
+
+Units: TypeAlias = sp.Symbol | tuple[sp.Symbol, ...]  # one field of a level, or one for each unit of a tree
 
 
 def steps(x: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
@@ -137,8 +139,8 @@ class Eigenframe:
 def decouple(
     node: ReplicaIntegral,
     leaf: LeafDefinition,
-    normals: Sequence[sp.Symbol],
-    fields: Sequence[sp.Symbol],
+    normals: Sequence[Units],
+    fields: Sequence[Units],
     frame: Eigenframe,
 ) -> tuple[sp.Expr, sp.Expr]:
     r"""Nested Hubbard-Stratonovich, one Gaussian a level: (algebraic terms, n LogMean_n[LogMean_{m_1}[... leaf]]).
@@ -147,10 +149,12 @@ def decouple(
     the replicas are independent. For weights one replica is then the leaf g itself. For fields the square in u_a is
     completed, which leaves exp(c h^2/2) per replica with c = 1/a; going outwards, a block of m replicas turns
     E_z exp(m c (h + sqrt(b) z)^2/2) into a normal of variance b/(1 - m c b) about h/(1 - m c b), and c into c/(1 - m c b).
+    The branches of a tree are decoupled each by its own normals.
 
     Parameters
     ----------
-    node : the replica integral; leaf : g (weights) or f (fields); normals, fields : one symbol a level, outermost first.
+    node : the replica integral; leaf : g (weights) or f (fields); normals, fields : one symbol a level, outermost first
+        (for a tree one a branch and level).
     frame : eigenvalues of the overlap matrix, in which the completed squares are monomials.
     """
     n = node.sizes[0]
@@ -169,21 +173,22 @@ def decouple(
             c = sp.factor(c / shrink)
         V = frame.backward(frame.forward(V))
         algebra = algebra.xreplace(frame.back)
-    return algebra, n * tower(node.sizes, widths, leaf.node(V), normals, fields)
+    return node.branches * algebra, n * tower(node.sizes, widths, leaf.node(V), normals, fields)
 
 
 def tower(
     powers: Sequence[sp.Expr],
     widths: Sequence[sp.Expr],
     leaf: Leaf,
-    normals: Sequence[sp.Symbol],
-    fields: Sequence[sp.Symbol],
+    normals: Sequence[Units],
+    fields: Sequence[Units],
 ) -> sp.Expr:
-    """LogMean(m_0)[LogMean(m_1)[... leaf]]: each level's field starts from the one outside it."""
+    """LogMean(m_0)[LogMean(m_1)[... leaf]]: each level's field starts from the one outside it, and so do those of several units."""
     phi: sp.Expr = Leaf(leaf.name, leaf.sign, leaf.k, leaf.j, fields[-1], leaf.V)
+    units = len(leaf.w)
     for j in reversed(range(len(widths))):
-        at = fields[j - 1] if j else sp.S.Zero
-        phi = LogMean(Level(powers[j], Gaussian(), widths[j], normals[j], fields[j], at), phi)
+        at = fields[j - 1] if j else [sp.S.Zero] * units
+        phi = LogMean(Level(powers[j], Gaussian(), widths[j] * sp.eye(units), normals[j], fields[j], at), phi)
     return phi
 
 
@@ -203,9 +208,12 @@ def gaussian_tower(powers: Sequence[sp.Expr], steps: Sequence[sp.Expr], lam: sp.
     return total
 
 
-def level_symbols(letter: Any, k: int) -> tuple[sp.Symbol, ...]:
-    """One symbol a level; without breaking the plain letter."""
-    return (letter,) if k == 0 else tuple(sp.Symbol(f"{letter}{j}", real=True) for j in range(k + 1))
+def level_symbols(letter: Any, k: int, units: int = 1) -> tuple[Units, ...]:
+    """One symbol a level, for several units a tuple of them; without breaking the plain letter."""
+    names = (letter.name,) if k == 0 else tuple(f"{letter}{j}" for j in range(k + 1))
+    if units > 1:
+        return tuple(tuple(sp.Symbol(f"{name}{a}", real=True) for a in range(1, units + 1)) for name in names)
+    return tuple(sp.Symbol(name, real=True) for name in names)
 
 
 __all__ = [

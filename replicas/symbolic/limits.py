@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model
 from . import symbols as S
 from .functional import Functional, split
 from .leaves import exact
@@ -126,7 +126,7 @@ def limit(functional: Functional, scaling: str) -> Functional:
     return SCALINGS[scaling](functional, outside_support(model))
 
 
-def outside_support(model: Perceptron) -> Stretches:
+def outside_support(model: Model) -> Stretches:
     """Where a model's likelihood vanishes, with kappa as a symbol for the named ones."""
     if isinstance(model.likelihood, str):
         return symbolic_gaps(model.likelihood)
@@ -227,7 +227,7 @@ def _between(low: sp.Expr, high: sp.Expr, mean: sp.Expr, width: sp.Expr) -> sp.E
     return Between(*ends)
 
 
-def one_step(model: Perceptron) -> tuple[Functional, tuple[sp.Expr, ...]]:
+def one_step(model: Model) -> tuple[Functional, tuple[sp.Expr, ...]]:
     r"""The sphere's one-step functional at q_1 -> 1, m = r (1 - q_1), and its equations in (q_0, r, alpha); q stands for q_0.
 
     (1-q_1) phi -> C = (1/2)[log(1 + r (1-q))/r + q/(1 + r (1-q))] + alpha E_omega phi_r(omega, 1-q): a minimum over q and r,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ..numerics.multisets import count, members, weights
 from .leaves import LeafDefinition
-from ..numerics.multisets import members, weights
 from .nodes import Finite, Leaf, Level, LogMean, Tilt
 from .special import A, Between, G, H
 
@@ -289,8 +289,8 @@ def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinit
         raise ValueError(f"level: got {level}; takes independent fields of one variance")
     scale, at = evaluate(level.L[0, 0], env, leaves), evaluate(level.at[0], env, leaves)
     singled = singled_out(node.obs, level) if isinstance(node, Tilt) else ()
-    z, weight = _trapezoid(max(n for n in AXIS_NODES if n ** len(singled) * math.comb(n + K, K) < FIELD_POINTS))
     free = K - len(singled)
+    z, weight = _trapezoid(max(n for n in AXIS_NODES if n ** len(singled) * count(n, free) < FIELD_POINTS))
     index = members(z.size, free)
     axes = np.meshgrid(*([np.arange(z.size)] * len(singled)), np.arange(len(index)), indexing="ij")
     total = weights(weight, free)[axes[-1]] * math.prod(weight[a] for a in axes[:-1])
@@ -310,7 +310,7 @@ def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinit
 
 def _trapezoid(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Standard normal averages by n equidistant nodes: step and range leave equal errors, exp(-2 pi^2/h^2) = exp(-reach^2/2)."""
-    z = np.linspace(-1, 1, n) * math.sqrt(math.pi * (n - 1))
+    z = np.linspace(-1, 1, n) * min(REACH, math.sqrt(math.pi * (n - 1)))
     weight = np.exp(-(z**2) / 2)
     return z, weight / weight.sum()
 

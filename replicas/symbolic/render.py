@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from .functional import latex
+from ..models import Perceptron, Tree
 from .numeric import Named
 
 if TYPE_CHECKING:
@@ -23,6 +23,32 @@ CONVENTIONS = (
         "average tilted by one replica",
     ),
     (r"f'=\partial_\omega f,\ g'=\partial_h g", "derivatives in the field"),
+)
+UNITS = (
+    (
+        r"h=\sqrt{\hat q}\,z,\ \omega_j=\sqrt q\,t_j",
+        "Gaussian fields, one omega for each branch; z, t_j standard normal",
+    ),
+    (
+        r"\vec\omega=(\omega_1,\dots,\omega_K)",
+        "the fields of the K units; averages over them are symmetric in the units",
+    ),
+)
+TILTED_UNITS = (
+    r"\langle F\rangle_{\vec\omega,e^{f}}=\mathbb{E}[F e^{f}]/\mathbb{E}[e^{f}]",
+    "average tilted by one replica",
+)
+UNIT_DERIVATIVES = (
+    (
+        r"f_j=\partial_{\omega_j}f,\ f_{jk}=\partial_{\omega_j}\partial_{\omega_k}f,\ f_V=\partial_Vf",
+        "derivatives of f",
+    ),
+    (r"g'=\partial_h g", "derivative in the field of a weight"),
+    (r"G(x)=e^{-x^2/2}/\sqrt{2\pi},\ H(x)=\int_x^\infty\!G", "Gaussian density and tail"),
+    (
+        r"Z=e^f,\ D_j,\ D_{jk}",
+        "probability of the output +1 given the omega_j; its difference by the sign of unit j, and the difference of that by k",
+    ),
 )
 BROKEN = (
     (
@@ -52,8 +78,15 @@ section{border-top:1px solid var(--rule);padding-top:.2rem}math{font-size:1.05em
 
 def named(step: Step) -> list[str]:
     """Definitions of the short names in a step's expression."""
-    found = sorted(step.expression.atoms(Named), key=str)
-    return [rf"{latex(x.args[0])} = {latex(x.args[1])}" for x in found]
+    # a name before those in its definition
+    found = sorted(step.expression.atoms(Named), key=lambda x: (-len(x.atoms(Named)), str(x)))
+    return list(dict.fromkeys(text for x in found if (text := x.definition())))
+
+
+def _with(step: Step) -> list[str]:
+    """The definitions as a sentence, one a line."""
+    found = [f"${x}$" for x in named(step)]
+    return ["with " + ",\n".join(found) + "."] if found else []
 
 
 def title(derivation: Derivation) -> str:
@@ -63,11 +96,18 @@ def title(derivation: Derivation) -> str:
     theory = {0: "Replica-symmetric theory", 1: "One-step replica symmetry breaking"}.get(
         k, f"Replica symmetry breaking in {k} steps"
     )
-    return f"{theory}: {describe(derivation.model)}"
+    model = derivation.model
+    if isinstance(model, Tree):
+        units = "one unit" if model.K == 1 else f"{model.K} units"
+        return f"{theory}: {model.weights.name} {model.name.replace('-', ' ')} of {units}, {model.task}"
+    assert isinstance(model, Perceptron)
+    return f"{theory}: {describe(model)}"
 
 
 def conventions(derivation: Derivation) -> tuple[tuple[str, str], ...]:
     """Notation as pairs of LaTeX and words; a broken symmetry has its own fields and averages."""
+    if derivation.model.K > 1:
+        return (*UNITS, *((TILTED_UNITS,) if derivation.model.teacher else ()), *UNIT_DERIVATIVES)
     if not derivation.k:
         return CONVENTIONS
     return (BROKEN[0], CONVENTIONS[1], *BROKEN[1:], CONVENTIONS[3])
@@ -114,7 +154,7 @@ def to_latex(d: Derivation) -> str:
             rf"\paragraph{{{s.number}. {_tex(s.title)}.}} {_tex(s.statement)}",
             rf"\[ {broken(s.latex())} \]",
         ]
-        lines += [rf"with ${x}$." for x in named(s)]
+        lines += _with(s)
         lines += [rf"{_tex(s.why)} \emph{{Checked by:}} {_tex(s.checked_by)}."]
     return "\n".join([*lines, r"\end{document}", ""])
 
@@ -133,7 +173,7 @@ def to_markdown(d: Derivation) -> str:
     lines += [f"- ${tex}$: {text}" for tex, text in conventions(d)]
     for s in d.steps:
         lines += ["", f"## {s.number}. {s.title}", "", s.statement, "", f"$$ {broken(s.latex())} $$", ""]
-        lines += [f"with ${x}$." for x in named(s)]
+        lines += [*_with(s), ""] if named(s) else []
         lines += [f"*Why.* {s.why}", "", f"*Checked by* {s.checked_by}."]
     return "\n".join([*lines, ""])
 
@@ -142,7 +182,8 @@ def to_text(d: Derivation) -> str:
     """Plain text with SymPy's own notation."""
     lines = [title(d), ""]
     for s in d.steps:
-        definitions = "".join(f"   with {x.args[0]} = {x.args[1]}" for x in sorted(s.expression.atoms(Named), key=str))
+        found = sorted((x for x in s.expression.atoms(Named) if x.definition()), key=str)
+        definitions = "".join(f"   with {x.args[0]} = {x.args[1]}" for x in found)
         lines += [
             f"{s.number:>3}. {s.title}",
             f"     {s.statement}",
@@ -178,18 +219,20 @@ def body_html(d: Derivation) -> str:
     for s in d.steps:
         parts += [
             f'<section id="step-{s.number}"><h2><span class="n">{s.number}</span>{prose(s.title)}</h2>',
-            f"<p>{prose(s.statement)}</p>",
+            f"<p>{_mixed(s.statement)}</p>",
             '<div class="eq">' + "".join(mathml(line.strip()) for line in lines_of(s.latex())) + "</div>",
         ]
-        parts += [f"<p>with {mathml(x, False)}.</p>" for x in named(s)]
+        if named(s):
+            parts.append("<p>with " + ", ".join(mathml(x, False) for x in named(s)) + ".</p>")
         parts += [
-            f'<p class="why">{_why(s.why)}</p>',
+            f'<p class="why">{_mixed(s.why)}</p>',
             f'<p class="check">Checked by {prose(s.checked_by)}.</p></section>',
         ]
     return "\n".join(parts)
 
 
-def _why(text: str) -> str:
+def _mixed(text: str) -> str:
+    """A sentence with formulas between dollars."""
     return "".join(mathml(p, False) if i % 2 else prose(p) for i, p in enumerate(text.split("$")))
 
 

@@ -6,8 +6,9 @@ Replica symmetry is the hierarchy without blocks.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ import sympy as sp
 from ..models import Spherical
 from . import rs
 from . import symbols as S
+from .closed import unit_probability
 from .derivation import Checker
 from .functional import latex, split
 from .hierarchy import Eigenframe, decouple, gaussian_tower, level_symbols, steps
-from .nodes import LogMean, linear, stein
-from .numeric import Z_NODES, Z_WEIGHTS, Env, Named, evaluate, leaf_value, matrix
+from .leaves import LeafDefinition
+from .nodes import Leaf, LogMean, Tilt, linear, stein
+from .numeric import Z_NODES, Z_WEIGHTS, Env, Named, evaluate, leaf_value, matrix, singled_out
 from .overlaps import Characteristic, MatrixIntegral, Moment, ReplicaIntegral, symmetric_sum
 from .workshop import (
     BRUTE_FORCE,
@@ -38,7 +41,8 @@ from .workshop import (
 
 def replicas(w: Workshop) -> None:
     rng = np.random.default_rng(7)
-    toy = np.asarray(evaluate(w.leaves["f"].node(sp.Float(0.6)), {**w.env, "omega": rng.normal(size=9)}, w.leaves))
+    fields = {x.name: rng.normal(size=9) for x in S.fields(w.units)}
+    toy = np.asarray(evaluate(w.leaves["f"].node(sp.Float(0.6)), {**w.env, **fields}, w.leaves))
     if w.teacher:
         expr = (Moment(S.n + 1) - Moment(1)) / S.n
         exact = float(np.average(toy, weights=np.exp(toy)))
@@ -67,76 +71,142 @@ def replicas(w: Workshop) -> None:
 
 
 def pattern_average(w: Workshop) -> None:
-    a, b = sp.symbols("a b", integer=True, positive=True)
-    s, Qm = sp.IndexedBase("s"), sp.IndexedBase("Q")
-    expr = -sp.Sum(s[a] * Qm[a, b] * s[b], (a, 1, w.size), (b, 1, w.size)) / 2
+    a, b, j = sp.symbols("a b j", integer=True, positive=True)
+    s, Qm, K = sp.IndexedBase("s"), sp.IndexedBase("Q"), w.units
+    if K > 1:
+        expr = -sp.Sum(s[j, a] * Qm[j, a, b] * s[j, b], (a, 1, w.size), (b, 1, w.size), (j, 1, K)) / 2
+    else:
+        expr = -sp.Sum(s[a] * Qm[a, b] * s[b], (a, 1, w.size), (b, 1, w.size)) / 2
 
     def environment(sizes: Sizes) -> Env:
         size = sizes[0]
         rng = np.random.default_rng(size)
-        sites = rng.normal(size=(size, 5))
-        return {"sites": matrix(sites), "Q": matrix(sites @ sites.T / 5), "s": matrix(rng.normal(size=size))}
+        sites = np.moveaxis(rng.normal(size=(size, K, 5)), 1, 0)
+        Q, couplings = sites @ np.swapaxes(sites, 1, 2) / 5, np.moveaxis(rng.normal(size=(size, K)), 1, 0)
+        return {x: matrix(v if K > 1 else v[0]) for x, v in {"sites": sites, "Q": Q, "s": couplings}.items()}
 
     def reference(sizes: Sizes, env: Env) -> float:
         # one Gaussian pattern component at a time, by quadrature: E exp(i xi s.W_i/sqrt N)
-        couplings = np.asarray(env["s"]) @ np.asarray(env["sites"]) / math.sqrt(5)
+        s, sites = np.asarray(env["s"]), np.asarray(env["sites"])
+        couplings = np.ravel(s[..., None, :] @ sites) / math.sqrt(5)
         return float(sum(math.log(float(Z_WEIGHTS @ np.cos(c * Z_NODES))) for c in couplings))
 
+    statement = (
+        "Given the weights, the local fields u_a = W_a.xi/sqrt N of one pattern are jointly Gaussian with covariance "
+        "Q_ab = W_a.W_b/N: their characteristic function is"
+    )
+    why = "Sums of independent components of zero mean and unit variance (exact for Gaussian patterns, the central limit theorem otherwise)."
+    if K > 1:
+        statement = (
+            r"Given the weights, the fields $u_{ja}=\sqrt{K/N}\,\sum_{i\in j}W_{ia}\xi_i$ of one pattern in the K branches are "
+            r"jointly Gaussian. Branches share no inputs, hence no correlation between them; within one the covariance is "
+            r"$Q_{j,ab}=(K/N)\sum_{i\in j}W_{ia}W_{ib}$:"
+        )
+        why += " Every input feeds one branch: the covariance of two different branches is zero for any weights."
     w.add(
         "Average over the patterns",
-        "Given the weights, the local fields u_a = W_a.xi/sqrt N of one pattern are jointly Gaussian with covariance "
-        "Q_ab = W_a.W_b/N: their characteristic function is",
-        latex(Characteristic(w.size)),
+        statement,
+        latex(Characteristic(w.size, K)),
         expr,
-        "Sums of independent components of zero mean and unit variance (exact for Gaussian patterns, the central limit theorem otherwise).",
+        why,
         w.at_sizes(reference, EXACT, environment),
-        f"product over sites of one-dimensional averages, {w.counted} replicas on 5 sites",
+        f"product over sites of one-dimensional averages, {w.counted} replicas on 5 sites"
+        + (" a branch" if K > 1 else ""),
     )
 
 
 def overlaps(w: Workshop) -> None:
+    K = w.units
     expr = (
-        -symmetric_sum("Qhat", "Q", w.size) / 2
-        + MatrixIntegral("w", "Qhat", w.size)
-        + S.alpha * MatrixIntegral("u", "Q", w.size)
+        -symmetric_sum("Qhat", "Q", w.size, K) / (2 * K)
+        + MatrixIntegral("w", "Qhat", w.size, K) / K
+        + S.alpha * MatrixIntegral("u", "Q", w.size, K)
     )
     spherical = isinstance(w.model.weights, Spherical)
     scale = float(w.env["Q"])
 
-    def parts(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def parts(size: int, branch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Overlaps v v^T + diag(d) and conjugates c c^T - diag(e), generic but with one common factor."""
+        shrink = 1 - 0.07 * branch  # no two branches alike
         v, d = np.array([0.7, 0.55, 0.62, 0.5]) * math.sqrt(scale), np.array([0.45, 0.6, 0.5, 0.55]) * scale
         c, e = np.array([0.8, 0.6, 0.7, 0.5]) / math.sqrt(scale), np.array([4.1, 3.7, 4.4, 4.2]) / scale
-        return v[:size], d[:size], c[:size], e[:size]
+        return shrink * v[:size], d[:size], shrink * c[:size], e[:size]
+
+    def matrices(size: int, branch: int) -> tuple[np.ndarray, np.ndarray]:
+        v, d, c, e = parts(size, branch)
+        return np.outer(v, v) + np.diag(d), np.outer(c, c) - np.diag(e)
 
     def environment(sizes: Sizes) -> Env:
-        v, d, c, e = parts(sizes[0])
-        return {"Q": matrix(np.outer(v, v) + np.diag(d)), "Qhat": matrix(np.outer(c, c) - np.diag(e))}
+        found = zip(*(matrices(sizes[0], j) for j in range(K)))
+        Q, Qhat = (matrix(list(x) if K > 1 else x[0]) for x in found)
+        return {"Q": Q, "Qhat": Qhat}
+
+    def sites(size: int, branch: int, env: Env) -> float:
+        """One branch's trace and weights; a common factor decouples the replicas: one-dimensional route."""
+        Q, Qhat = matrices(size, branch)
+        c, e = parts(size, branch)[2:]
+        if spherical:
+            weights = -0.5 * float(np.linalg.slogdet(-Qhat)[1]) - 0.5 * size
+        else:
+            each = sum(leaf_value(w.leaves["g"], 0, 0, c[i] * Z_NODES, e[i], env) for i in range(size))
+            weights = math.log(float(Z_WEIGHTS @ np.exp(each)))
+        return -0.5 * float(np.trace(Q @ Qhat)) + weights
+
+    def fields(size: int, env: Env) -> float:
+        if K > 1:
+            return math.log(
+                fourier_counted([factor_masses(*parts(size, j)[:2]) for j in range(K)], w.leaves["f"].accepted)
+            )
+        v, d = parts(size, 0)[:2]
+        total = sum(leaf_value(w.leaves["f"], 0, 0, v[i] * Z_NODES, d[i], env) for i in range(size))
+        return math.log(float(Z_WEIGHTS @ np.exp(total)))
 
     def reference(sizes: Sizes, env: Env) -> float:
-        size = sizes[0]
-        v, d, c, e = parts(size)
-        trace = float(np.trace(np.asarray(env["Q"]) @ np.asarray(env["Qhat"])))
-        # a common factor decouples the replicas: one-dimensional route
-        fields = sum(leaf_value(w.leaves["f"], 0, 0, v[i] * Z_NODES, d[i], env) for i in range(size))
-        patterns = math.log(float(Z_WEIGHTS @ np.exp(fields)))
-        if spherical:
-            weights = -0.5 * np.linalg.slogdet(-np.asarray(env["Qhat"]))[1] - 0.5 * size
-        else:
-            sites = sum(leaf_value(w.leaves["g"], 0, 0, c[i] * Z_NODES, e[i], env) for i in range(size))
-            weights = math.log(float(Z_WEIGHTS @ np.exp(sites)))
-        return -0.5 * trace + float(weights) + float(env["alpha"]) * patterns
+        weights = sum(sites(sizes[0], j, env) for j in range(K)) / K
+        return weights + float(env["alpha"]) * fields(sizes[0], env)
 
     w.add(
         "Overlaps and conjugates",
-        "Fixing the overlaps Q_ab by conjugates decouples sites and patterns; per weight, at the saddle point over both,",
+        "Fixing the overlaps Q_ab by conjugates decouples sites and patterns; per weight, at the saddle point over both,"
+        if K == 1
+        else "Fixing the overlaps of every branch by conjugates of its own decouples sites and patterns. Each branch has N/K "
+        "sites, all share the patterns; per weight, at the saddle point over both,",
         w.moment,
         expr,
-        "Fourier representation of delta(N Q_ab - W_a.W_b); the N sites and the alpha N patterns are then independent and identical.",
+        "Fourier representation of delta(N Q_ab - W_a.W_b); the N sites and the alpha N patterns are then independent and identical."
+        if K == 1
+        else r"Fourier representation of $\delta(NQ_{j,ab}/K-\sum_{i\in j}W_{ia}W_{ib})$ for each branch; the sites of a branch "
+        "and the alpha N patterns are then independent and identical. Theta is the indicator of the output +1.",
         w.at_sizes(reference, BRUTE_FORCE, environment),
         f"explicit matrices with one common factor, {w.counted}: "
-        "product grids over replicas against one-dimensional integrals",
+        + ("product grids over replicas against one-dimensional integrals" if K == 1 else ORTHANTS),
     )
+
+
+ORTHANTS = (
+    "the weight of every sign pattern of the replicas in one branch, by product grids against one-dimensional integrals; "
+    "branches combined by counting against a Fourier sum"
+)
+
+
+def factor_masses(v: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Probability of every sign pattern of Gaussian fields of covariance v v^T + diag(d), from the common factor."""
+    from scipy.special import ndtr
+
+    below = [ndtr(-x * Z_NODES / math.sqrt(y)) for x, y in zip(v, d)]
+    signs = itertools.product((0, 1), repeat=len(v))
+    flat = [Z_WEIGHTS @ math.prod(1 - p if up else p for up, p in zip(s, below)) for s in signs]
+    return np.reshape(flat, (2,) * len(v))
+
+
+def fourier_counted(masses: list[np.ndarray], accepted: Sequence[bool]) -> float:
+    """`overlaps.counted` as the convolution it is: transforms of the branches' masses multiplied."""
+    K, n = len(masses), masses[0].ndim
+    transforms = [np.fft.fftn(m, (K + 1,) * n, range(n)) for m in masses]
+    counts = np.fft.ifftn(math.prod(transforms)).real
+    for _ in range(n):
+        counts = counts @ np.asarray(accepted, dtype=float)
+    return float(counts)
 
 
 def insert_ansatz(w: Workshop, title: str, statement: str, why: str, by: str) -> None:
@@ -147,17 +217,17 @@ def insert_ansatz(w: Workshop, title: str, statement: str, why: str, by: str) ->
     expr = (
         sp.expand(-w.Q.trace_product(w.Qhat) / 2)
         + ReplicaIntegral("w", w.Qhat.sizes, -ahat, bhat)
-        + sp.Add(*(S.alpha * t for t in normal.args))
-        + S.alpha * ReplicaIntegral("u", w.Q.sizes, a, tuple(-x for x in b))
+        + sp.Add(*(w.units * S.alpha * t for t in normal.args))
+        + S.alpha * ReplicaIntegral("u", w.Q.sizes, a, tuple(-x for x in b), w.units)
     )
 
     def reference(sizes: Sizes, env: Env) -> float:
         Q, Qhat = (m.explicit(sizes, env) for m in (w.Q, w.Qhat))
-        full = {**env, "Q": Q, "Qhat": Qhat}
+        full = {**env, "Qhat": Qhat, "Q": Q if w.units == 1 else matrix([Q] * w.units)}
         trace = float(np.trace(Q @ Qhat))
         integrals = (
             MatrixIntegral("w", "Qhat", w.size).numeric(full, w.leaves),
-            MatrixIntegral("u", "Q", w.size).numeric(full, w.leaves),
+            MatrixIntegral("u", "Q", w.size, w.units).numeric(full, w.leaves),
         )
         return -0.5 * trace + integrals[0] + float(env["alpha"]) * integrals[1]
 
@@ -173,7 +243,8 @@ def decouple_both(w: Workshop, weights: tuple[str, str, str], patterns: tuple[st
     middle = before.subs(nodes["w"], tower)
     statement, why, by = weights
     w.add("Decouple the weights", statement, w.moment, middle, why, w.against(before, BRUTE_FORCE), by)
-    algebra, tower = decouple(nodes["u"], w.leaves["f"], level_symbols(S.t, w.k), level_symbols(S.omega, w.k), frame)
+    normals, fields = (level_symbols(x, w.k, w.units) for x in (S.t, S.omega))
+    algebra, tower = decouple(nodes["u"], w.leaves["f"], normals, fields, frame)
     terms = sp.Add.make_args(middle)
     logs = [t for t in terms if t.has(sp.log) and not t.has(LogMean, ReplicaIntegral)]
     rest = sp.Add(*(t for t in terms if t not in logs and not t.has(nodes["u"])))
@@ -221,10 +292,8 @@ def local_integrals(w: Workshop) -> None:
     for leaf in (w.leaves["g"], w.leaves["f"]):
         if leaf.closed is None or (leaf.name == "g" and isinstance(w.model.weights, Spherical)):
             continue
-        grid = {
-            leaf.field.name: np.array([-1.3, 0.4, 2.1]),
-            leaf.variable.name: np.array([0.6, 0.9, 1.4]) * (w.env["Q"] if leaf.name == "f" else 1 / w.env["Q"]),
-        }
+        grid = points(w, leaf)
+        expr = unit_probability(leaf) if len(leaf.fields) > 1 else leaf.closed
 
         def check(expr: sp.Expr, leaf: Any = leaf, grid: Any = grid) -> tuple[float, float]:
             opaque = leaf.node(leaf.variable)
@@ -235,14 +304,80 @@ def local_integrals(w: Workshop) -> None:
         w.add(
             f"Local integral {leaf.name}",
             f"In closed form, {what} is",
-            rf"{leaf.name}({latex(leaf.field)},{latex(leaf.variable)}) = {leaf.definition}",
-            leaf.closed,
+            definition_of(leaf),
+            expr,
             "The sum over the finite set."
             if leaf.name == "g"
-            else "A likelihood that is constant on intervals gives tails H of the Gaussian.",
+            else "A likelihood that is constant on intervals gives tails H of the Gaussian."
+            if expr is leaf.closed
+            else "Given their means the K fields are independent, and Theta depends on their signs only: a sum, over the sets "
+            "B of positive units that give the output +1, of products of tails. $P_j$ is the probability that unit j is positive.",
             check,
             "direct sum or quadrature of the definition at three points",
         )
+
+
+def definition_of(leaf: LeafDefinition) -> str:
+    """LaTeX of a leaf with its arguments and what defines it; the fields of several units as a vector."""
+    if len(leaf.fields) > 1:
+        return r"f(\vec\omega,V) = \log\int\!\prod_j Dz_j\,\Theta(\dots,\,\omega_j+\sqrt V\,z_j,\,\dots)"
+    return rf"{leaf.name}({latex(leaf.field)},{latex(leaf.variable)}) = {leaf.definition}"
+
+
+def points(w: Workshop, leaf: LeafDefinition) -> dict[str, np.ndarray]:
+    """Three points at which expressions in the fields of a leaf are compared."""
+    fields = np.array([-1.3, 0.4, 2.1])
+    grid = {x.name: np.roll(fields, a) + 0.23 * a for a, x in enumerate(leaf.fields)}
+    scale = w.env["Q"] if leaf.name == "f" else 1 / w.env["Q"]
+    return {**grid, leaf.variable.name: np.array([0.6, 0.9, 1.4]) * scale}
+
+
+def heat_equation(w: Workshop) -> None:
+    """The heat equation of a leaf of several fields, component by component."""
+    leaf = w.leaves["f"]
+    f = leaf.node(leaf.variable)
+    grid = points(w, leaf)
+
+    def check(expr: sp.Expr) -> tuple[float, float]:
+        fields, variance = (np.asarray(evaluate(e, {**w.env, **grid}, w.leaves)) for e in (expr, f.raised(None)))
+        return float(np.max(np.abs(fields - variance))), DIFFERENCED
+
+    slopes = [(f.raised(a), f.raised(a).raised(a)) for a in range(w.units)]
+    w.add(
+        "Heat equation of f",
+        r"The variance of every unit's field acts as a second derivative, and $f=\log Z$:",
+        r"\partial_V f = \frac12\sum_{j}\left(f_{jj}+f_j^2\right)",
+        sp.Mul(sp.S.Half, sp.Add(*(x for d1, d2 in slopes for x in (d2, d1**2))), evaluate=False),
+        r"$e^f$ is a Gaussian average of Theta with variance V in each of its K arguments, so "
+        r"$\partial_V e^f=\frac12\sum_j\partial_j^2 e^f$, component by component; divide by $e^f$.",
+        check,
+        "finite difference in V against joint cumulants, each integrated from the definition at three points",
+    )
+
+
+def exchanged(expr: sp.Expr) -> sp.Expr:
+    """Averages that differ by a permutation of exchangeable units, their explicit normals included, become one."""
+
+    def least(node: sp.Expr) -> sp.Expr:
+        level, phi, obs = node.args
+        symmetric = level.power == 0 or (isinstance(phi, Leaf) and phi.w == level.w and not any(phi.k))
+        if not level.exchangeable or not symmetric or any(leaf.w != level.w for leaf in obs.atoms(Leaf)):
+            return node
+        found, places = [], singled_out(obs, level)
+        for order in itertools.permutations(range(len(places))):
+            to = dict(zip(places, order))
+
+            def move(leaf: sp.Expr, to: dict[int, int] = to) -> sp.Expr:
+                k = [0] * len(level.w)
+                for a, b in to.items():
+                    k[b] = leaf.k[a]
+                return Leaf(leaf.name, leaf.sign, k, leaf.j, leaf.w, leaf.V)
+
+            moved = obs.replace(lambda e: isinstance(e, Leaf), move)
+            found.append(moved.xreplace({level.z[a]: level.z[b] for a, b in to.items()}))
+        return Tilt(level, phi, min(found, key=sp.default_sort_key))
+
+    return expr.replace(lambda e: isinstance(e, Tilt) and len(e.level.w) > 1, least)
 
 
 def slope_check(w: Workshop, x: sp.Symbol) -> Checker:
@@ -270,6 +405,8 @@ def differentiate(
     fields, heat : why the first and the last hold; show : how an expression is presented.
     """
     name = plain(x)
+    if w.units > 1:
+        raw = exchanged(raw)
     algebra, towers = split(linear(stein(raw)))
     without = algebra + sp.Add(*(sp.expand(t, deep=False) for t in sp.Add.make_args(towers)))
     stages = (

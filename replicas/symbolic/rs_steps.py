@@ -12,19 +12,29 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..models import Discrete, Perceptron, Spherical
+from ..models import Discrete, Model, Spherical
 from . import rs
 from . import symbols as S
 from .closed import close, written_out
 from .derivation import Derivation
-from .fluctuations import four_replicas, pair_fluctuations, stability
+from .fluctuations import (
+    branch_stability,
+    branch_tolerance,
+    four_replica_branches,
+    four_replicas,
+    pair_fluctuations,
+    softest,
+    stability,
+)
 from .functional import Functional, latex, split, tidy_algebra
 from .nodes import Finite, Level, Tilt, linear
-from .numeric import evaluate
+from .numeric import Symmetric, evaluate
 from .replica_steps import (
     decouple_both,
+    definition_of,
     differentiate,
     gaussian_weights,
+    heat_equation,
     insert_ansatz,
     limit,
     local_integrals,
@@ -33,13 +43,14 @@ from .replica_steps import (
     reduced,
     replicas,
 )
-from .workshop import DIFFERENCED, EXACT, Workshop, difference, plain
+from .workshop import CURVATURE, DIFFERENCED, EXACT, Workshop, difference, plain
 
 SIZES = ((1,), (2,), (3,))
+FLIPPED = r" $f_j=G(u_j)D_j/(\sqrt V\,Z)$: only $P_j$ depends on $\omega_j$, and $D_j$ is the difference that the sign of unit j makes."
 
 
-def derive_rs(model: Perceptron) -> Derivation:
-    """The whole chain for a single-layer model."""
+def derive_rs(model: Model) -> Derivation:
+    """The whole chain for a single-layer model or a tree of units."""
     w = Workshop(model, rs.functional(model), (S.q,), (S.q_hat,), (), SIZES)
     replicas(w)
     pattern_average(w)
@@ -49,6 +60,8 @@ def derive_rs(model: Perceptron) -> Derivation:
         _order_zero(w)
     free = _limit(w, decoupled)
     local_integrals(w)
+    if w.units > 1:
+        heat_equation(w)
     _eliminate(w, free)
     _saddle_point(w)
     _replicon(w)
@@ -59,21 +72,32 @@ def _decoupled(w: Workshop) -> sp.Expr:
     insert_ansatz(
         w,
         "Replica-symmetric ansatz",
-        "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab.",
-        "Determinant (Q-q)^{s-1}(Q-q+sq) and inverse (Sherman-Morrison) of the structured matrix in closed form.",
+        "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab."
+        if w.units == 1
+        else "All branches are equivalent, and so are all pairs of replicas: $Q_{j,ab}=q+(Q-q)\\,\\delta_{ab}$ and conjugates "
+        "$\\hat q-\\lambda\\,\\delta_{ab}$ in every branch $j$.",
+        "Determinant (Q-q)^{s-1}(Q-q+sq) and inverse (Sherman-Morrison) of the structured matrix in closed form."
+        + (
+            " The K branches of N/K weights add up to the weights of one; the determinant counts once for each."
+            if w.units > 1
+            else ""
+        ),
         "numerical trace, determinant and inverse of the explicit matrices, s = 1, 2, 3",
     )
-    g, f = (w.leaves[name].definition for name in "gf")
+    g, f = (definition_of(w.leaves[name]) for name in "gf")
     towers = decouple_both(
         w,
         (
             "A Gaussian field h = sqrt(q_hat) z couples all replicas of one site; given h they are independent.",
-            rf"Hubbard-Stratonovich; one replica contributes $g(h,\lambda) = {g}$.",
+            rf"Hubbard-Stratonovich; one replica contributes ${g}$.",
             "brute-force sum or integral over s = 1, 2, 3 replicas",
         ),
         (
-            "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q.",
-            rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. $f(\omega,V) = {f}$.",
+            "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q."
+            if w.units == 1
+            else "Every branch has its own Gaussian field, common to all replicas, $\\omega_j=\\sqrt q\\,t_j$ with independent $t_j$; "
+            "the rest of each unit's field has variance Q - q.",
+            rf"Hubbard-Stratonovich, completion of the square in u_a and rescaling of t; all determinants cancel. ${f}$.",
             "brute-force integral over s = 1, 2, 3 replicas",
         ),
     )
@@ -181,11 +205,15 @@ def _saddle_point(w: Workshop) -> None:
     f = w.functional
     algebra, towers = split(f.expr)
     fields = "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q."
+    heat = "d_V f = (f'' + f'^2)/2 and d_lambda g = -(g'' + g'^2)/2."
+    if w.units > 1:
+        fields = r"$h=\sqrt{\hat q}\,z$, $\omega_j=\sqrt q\,t_j$; $V=Q-q$. The K units contribute equally."
+        heat = r"$f_V=\frac12\sum_j(f_{jj}+f_j^2)$, equal terms for all units, and $\partial_\lambda g=-\frac12(g''+g'^2)$."
     if w.teacher:
         fields += " The normalisations E e^f and E e^g of the teacher's tilt do not depend on q or q_hat: their derivatives vanish."
     for x in f.unknowns:
         raw = tidy_algebra(algebra.diff(x), f.norm) + linear(towers.diff(x))
-        differentiate(w, x, raw, fields, "d_V f = (f'' + f'^2)/2 and d_lambda g = -(g'' + g'^2)/2.")
+        differentiate(w, x, raw, fields, heat)
     for equation in textbook_equations(f):
         _textbook(w, *equation)
 
@@ -238,7 +266,7 @@ def _textbook(
         "At the saddle point, with the local integrals written out,",
         latex(target),
         rhs,
-        f"{of} = 0 solved for {plain(target)}.",
+        f"{of} = 0 solved for {plain(target)}." + (FLIPPED if rhs.has(Symmetric) else ""),
         check,
         "off the saddle, the residual equals the finite difference of the free entropy over the coefficient",
     )
@@ -285,32 +313,52 @@ H0 = sp.Symbol("h_0", real=True)
 def _replicon(w: Workshop) -> None:
     """Quadratic fluctuations in the replicon directions."""
     f = w.functional
-    products: dict[str, sp.Expr] = {}
     by = "second finite difference of an explicit four-replica integral along a replicon direction, at s = 4"
-    for name, level_of, V in (
-        ("f", rs.pattern_level, f.norm - S.q),
-        ("g", rs.weight_level, f.eliminated.get(S.lam, S.lam)),
-    ):
-        leaf = w.leaves[name]
-        level, phi = level_of(S.s), leaf.node(V)
-        products[name] = pair_fluctuations(
-            w,
-            name,
-            partial(Tilt, level, phi),
-            (leaf.node(V, 1), leaf.node(V, 2)),
-            lru_cache(maxsize=1)(partial(four_replicas, w, name, V)),
-            {"s": 4.0},
-            by,
+    lam = f.eliminated.get(S.lam, S.lam)
+    side = {
+        "f": (rs.pattern_level(S.s, w.units), w.leaves["f"].node(f.norm - S.q)),
+        "g": (rs.weight_level(S.s), w.leaves["g"].node(lam)),
+    }
+
+    def pair(name: str, fields: tuple[int, int], reference: Any, label: str = "", branches: str = "") -> sp.Expr:
+        level, phi = side[name]
+        first, second = (phi.raised(a) for a in fields)
+        derivatives = (first, second, first.raised(fields[1]))
+        tolerance = branch_tolerance(w) if branches else CURVATURE
+        at = {"s": 4.0}
+        return pair_fluctuations(
+            w, name, partial(Tilt, level, phi), derivatives, reference, at, by, label, tolerance, branches
         )
-    at_limit = {name: e.subs(S.s, w.base) if w.base else _at_zero(e) for name, e in products.items()}
-    stability(
-        w,
-        "Stability",
-        "The replica-symmetric saddle is stable where the replicon eigenvalue is positive (de Almeida-Thouless).",
-        r"\lambda_R",
-        f.observables["replicon"],
-        at_limit,
-    )
+
+    def brute(name: str) -> Any:
+        return lru_cache(maxsize=1)(partial(four_replicas, w, name, side[name][1].V))
+
+    def at_limit(e: sp.Expr) -> sp.Expr:
+        return e.subs(S.s, w.base) if w.base else _at_zero(e)
+
+    if w.units == 1:
+        products = {name: pair(name, (0, 0), brute(name)) for name in "fg"}
+        stability(
+            w,
+            "Stability",
+            "The replica-symmetric saddle is stable where the replicon eigenvalue is positive (de Almeida-Thouless).",
+            r"\lambda_R",
+            f.observables["replicon"],
+            {name: at_limit(e) for name, e in products.items()},
+        )
+    else:
+        references = [
+            lru_cache(maxsize=1)(partial(four_replica_branches, w, f.norm - S.q, together))
+            for together in (False, True)
+        ]
+        entries = (
+            pair("f", (0, 0), references[0], " in one branch", "11"),
+            pair("f", (0, 1), references[1], " in two branches", "12"),
+        )
+        softest(w, entries, tuple(references), {"s": 4.0})
+        weights = pair("g", (0, 0), brute("g"))
+        limits = (at_limit(entries[0]), at_limit(entries[1]))
+        branch_stability(w, "Stability", r"\lambda_R", f.observables["replicon"], limits, at_limit(weights))
     replicon = f.observables["replicon"]
     closed = _closed_replicon(f)
     if closed is not None and closed != replicon:
@@ -323,7 +371,10 @@ def _replicon(w: Workshop) -> None:
             "With the local integrals in closed form,",
             r"\lambda_R",
             closed,
-            "Closed forms of f'' and g''.",
+            "Closed forms of f'' and g''."
+            if w.units == 1
+            else r"$f_{jk}$ is the derivative of $f_j=G(u_j)D_j/(\sqrt V\,Z)$, with $\partial_kZ=G(u_k)D_k/\sqrt V$ and "
+            r"$\partial_kD_j=G(u_k)D_{jk}/\sqrt V$ for $k\neq j$; closed form of $g''$.",
             same,
             "the leaves integrated numerically from their definitions",
         )

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..models import Discrete, Perceptron, Spherical
+from ..models import Discrete, Model, Spherical
 from . import symbols as S
 from .functional import Functional, split
 from .hierarchy import Hierarchical, steps, tower
@@ -188,7 +188,7 @@ def one_level(level: Level, phi: sp.Expr, d1: sp.Expr, d2: sp.Expr) -> tuple[sp.
     return slope.xreplace(known), curvature.xreplace(known)
 
 
-def functional(model: Perceptron, k: int = 1) -> Functional:
+def functional(model: Model, k: int = 1) -> Functional:
     """The k-step functional of a storage model; conjugates that drop out or solve in closed form are gone.
 
     Its observables are "replicon0" (between states), ..., "replicon<k>" (inside the innermost states), all positive when

@@ -468,7 +468,7 @@ def _replicon(w: NestedWorkshop, j: int) -> None:
             w,
             name,
             partial(ladder.mean, j),
-            (unit * slope, unit * curvature),
+            (unit * slope, unit * slope, unit * curvature),
             lru_cache(maxsize=1)(partial(four_blocks, w, name, j)),
             {},
             by,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model
 from . import symbols as S
 from .derivation import Checker, Step
 from .functional import Functional, latex
@@ -23,7 +23,11 @@ BRUTE_FORCE = 1e-4  # product grids of three replicas with jumps at the likeliho
 EXTRAPOLATED = 1e-8  # Richardson extrapolation of n -> 0 from four values
 DIFFERENCED = 1e-6  # finite differences of the free entropy, sixth order
 CURVATURE = 2e-4  # second finite differences of four-replica integrals, relative
+BRANCHES = 3e-6  # the same for trees of few units: branches are combined by signs, and no jump is integrated over
 BLOCKS = 1e-6  # the same for four blocks, whose functions are power means: smooth on the scale of the differences
+
+FEW_UNITS = 3  # whose fields are averaged over fine grids
+FINE_UNITS = 5  # whose curvatures the grids over all fields resolve to BRANCHES
 
 Sizes = tuple[int, ...]  # n, m_1, ..., m_k
 
@@ -33,12 +37,13 @@ class Workshop:
 
     overlaps, conjugates : symbols of the levels, outermost first; one each for replica symmetry.
     parisi : m_1, ..., m_k, none for replica symmetry.
+    units : fields of a pattern, one for each branch of a tree.
     sizes : whole numbers (s, m_1, ..., m_k) of coupled replicas at which the checks before the limit are made.
     """
 
     def __init__(
         self,
-        model: Perceptron,
+        model: Model,
         functional: Functional,
         overlaps: tuple[sp.Symbol, ...],
         conjugates: tuple[sp.Symbol, ...],
@@ -47,6 +52,7 @@ class Workshop:
     ):
         self.model = model
         self.teacher = model.teacher
+        self.units = model.K
         self.functional = functional
         self.leaves = functional.leaves
         self.steps: list[Step] = []
@@ -77,7 +83,9 @@ class Workshop:
         else:
             scale = float(norm)
         env: dict[str, Any] = {"alpha": 0.83, "Q": scale, "lambda": 1.27 / scale}
-        for name, symbols, (middle, spread) in (("q", self.q, (0.43, 0.4)), ("c", self.c, (0.71, 0.7))):
+        # grids over many fields are coarse, a smaller overlap keeps averages smooth; a parity is flat around q = 0
+        overlap = 0.43 if self.units <= FEW_UNITS else min(0.43, (1.8 if model.even else 0.9) / self.units)
+        for name, symbols, (middle, spread) in (("q", self.q, (overlap, 0.4)), ("c", self.c, (0.71, 0.7))):
             at = middle + spread * np.linspace(-0.5, 0.5, len(symbols)) if len(symbols) > 1 else [middle]
             env |= {x.name: v * (scale if name == "q" else 1 / scale) for x, v in zip(symbols, map(float, at))}
         env |= {x.name: (j + 0.9) / (self.k + 0.7) for j, x in enumerate(self.m)}

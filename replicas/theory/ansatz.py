@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model, Tree
 from ..numerics.saddle import check_model
 from ..support import ANSATZES
 
 MOST_STEPS = 8  # with every Parisi parameter free; beyond, the functional is too flat for double precision
 GROUND_STEPS = 4  # whose energies full breaking extrapolates
 FEWEST_INTERVALS, MOST_INTERVALS = 8, 96  # of the profile x(q) of full breaking
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def of_one_unit(question: Callable[Concatenate[Model, P], R]) -> Callable[Concatenate[Model, P], R]:
+    """A question that a tree machine of one unit answers as the perceptron it is."""
+
+    @functools.wraps(question)
+    def asked(model: Model, *args: P.args, **options: P.kwargs) -> R:
+        if not (isinstance(model, Tree) and model.K == 1):
+            return question(model, *args, **options)
+        for name in ("kappa", "beta"):
+            if options.get(name) is not None:
+                raise ValueError(f"{name}: got {options[name]!r} with a tree machine; takes None")
+        return relabelled(question(model.perceptron, *args, **options), model)
+
+    return asked
+
+
+def relabelled(result: Any, model: Model) -> Any:
+    """A result, and the estimates it holds, as one of another model without a margin."""
+    changes: dict[str, Any] = {"model": model}
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        if field.name == "kappa":
+            changes["kappa"] = None
+        elif dataclasses.is_dataclass(value) and hasattr(value, "model") and field.name != "model":
+            changes[field.name] = relabelled(value, model)
+    return dataclasses.replace(result, **changes)
+
+
+def units_refused(name: str, value: Any, why: str) -> ValueError:
+    """What a tree machine of several units can not be asked for."""
+    return ValueError(f"{name}: got {value!r} with a tree machine of several units ({why}); takes None or a perceptron")
+
+
+def check_one_field(model: Model, question: str) -> None:
+    """Refuse a tree machine where a question is about the one field of a perceptron."""
+    if isinstance(model, Tree) and model.K > 1:
+        raise ValueError(f"model: got {model.describe()}; {question} takes a perceptron")
 
 
 def check_ansatz(ansatz: Any, takes: tuple[str, ...] = ("rs",)) -> str:
@@ -25,7 +70,7 @@ def check_ansatz(ansatz: Any, takes: tuple[str, ...] = ("rs",)) -> str:
     return str(ansatz)
 
 
-def check_model_ansatz(model: Perceptron, ansatz: str) -> None:
+def check_model_ansatz(model: Model, ansatz: str) -> None:
     """Whether the symmetry can break as asked in this model."""
     check_model(model)
     if ansatz == "rs":
@@ -34,6 +79,13 @@ def check_model_ansatz(model: Perceptron, ansatz: str) -> None:
         raise ValueError(
             f"ansatz: got {ansatz!r} with a Bayes-optimal teacher, whose replicas can not break their symmetry; takes rs"
         )
+    if isinstance(model, Tree) and model.K > 1:
+        if ansatz != "1rsb":
+            raise ValueError(f"ansatz: got {ansatz!r} with a tree machine of several units; takes rs or 1rsb")
+        if isinstance(model.weights, Discrete):
+            raise ValueError(
+                f"ansatz: got '1rsb' with {model.weights.name} weights of a tree machine; takes rs, or spherical weights"
+            )
     if ansatz == "frsb" and isinstance(model.weights, Discrete):
         raise ValueError("ansatz: got 'frsb' with a finite weight set; takes spherical weights, or rs, 1rsb, krsb")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Perceptron, Spherical
+from ..models import Discrete, Likelihood, Model, Spherical
 from ..numerics.rsb import STEPS, Finite, Point, Root, Sphere, System, descend, eigenvalues, error_of, newton
 from ..numerics.saddle import Batch, fixed_norm, make_batch
 from .saddle import AT_THE_END, Columns, counted, thermodynamic
@@ -65,7 +65,7 @@ class Found:
     profile: Any = None  # (q, x, full-RSB point) of full breaking
 
 
-def convex(model: Perceptron, kappa: float) -> bool:
+def convex(model: Model, kappa: float) -> bool:
     """Whether solutions form a convex set on the sphere, where replica symmetry is exact."""
     return isinstance(model.weights, Spherical) and model.hard and model.likelihood == "threshold" and kappa >= 0
 
@@ -473,7 +473,7 @@ def _frozen(at: Columns, m: float, error: float, beta: float | None, thermodynam
 
 
 @lru_cache(maxsize=512)
-def jamming_limit(model: Perceptron, kappa: float, k: int) -> Mapping[str, float]:
+def jamming_limit(model: Model, kappa: float, k: int) -> Mapping[str, float]:
     """Load at which q_k reaches 1 on the sphere, and its q_0, r_1; that of replica symmetry where nothing lower was found."""
     from .jamming import one_limit
 

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Perceptron, Spherical, check_kappa, support_model
+from ..models import Discrete, Model, Perceptron, Spherical, Tree, check_kappa, support_model
 from ..numerics.saddle import (
     Batch,
     Solution,
     check_alpha,
     check_model,
+    check_units,
     evaluate,
     first_crossing,
     follow,
@@ -33,7 +34,7 @@ from ..numerics.saddle import (
 )
 from ..results import Estimate, verdict
 from ..support import ANSATZES
-from .ansatz import check_ansatz, check_model_ansatz, check_steps
+from .ansatz import check_ansatz, check_model_ansatz, check_one_field, check_steps, of_one_unit, units_refused
 from .saddle import check_digits
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
@@ -49,15 +50,16 @@ MARGINAL = 1e-12  # replicon counted as zero: rounding of a product of O(1) aver
 Flat = dict[str, np.ndarray]
 
 
-def default_criterion(model: Perceptron) -> str:
+def default_criterion(model: Model) -> str:
     """The criterion that defines the replica-symmetric capacity of this model."""
     if isinstance(model.weights, Spherical):
         return "q-to-1"
     return "first-moment" if has_zero_overlap(model) else "zero-entropy"
 
 
+@of_one_unit
 def capacity(
-    model: Perceptron,
+    model: Model,
     ansatz: str = "rs",
     criterion: str | None = None,
     digits: int | None = None,
@@ -97,12 +99,22 @@ def capacity(
     wanted = check_digits(digits, certified)
     if criterion not in (None, *CRITERIA):
         raise ValueError(f"criterion: got {criterion!r}; takes {', '.join(CRITERIA)}")
+    if isinstance(model, Tree) and isinstance(model.weights, Spherical):
+        from . import tree_capacity
+
+        check_units(model, kappa, beta, most=None)
+        check_model_ansatz(model, ansatz)
+        return tree_capacity.spherical(model, ansatz, criterion, wanted, certified)
     batch = make_batch(model, 1.0, kappa, beta)
     chosen = criterion or default_criterion(model)
     reason = _unsupported(model)
     if reason:
         return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
-    if model.forbids and not model.hard:
+    if isinstance(model, Tree) and wanted is not None:
+        raise units_refused(
+            "digits", wanted, "an average over its fields on a grid; spherical weights have a closed form"
+        )
+    if isinstance(model, Perceptron) and model.forbids and not model.hard:
         found = capacity(support_model(model), ansatz, criterion, digits, certified, k=k)
         return dataclasses.replace(found, model=model)
     if not model.hard and chosen != "zero-entropy":
@@ -177,13 +189,12 @@ def _broken(
         "krsb": f"{steps} steps of replica symmetry breaking at q_k -> 1: an upper bound, lowered by further steps.",
         "frsb": "Full replica symmetry breaking at q -> 1: the SAT/UNSAT (jamming) threshold.",
     }[ansatz]
-    smooth = isinstance(model.likelihood, Likelihood)
     found = Estimate(
         model=model,
         question="capacity",
         criterion="q-to-1",
         statement=statement,
-        kappa=None if smooth else batch.out(batch.kappa),
+        kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
         **fields,
     )
@@ -243,13 +254,13 @@ def _finite(found: Estimate, batch: Batch, ansatz: str, steps: int) -> Estimate:
     )
 
 
-def limit_start(model: Perceptron, kappa: float) -> dict[str, float]:
+def limit_start(model: Model, kappa: float) -> dict[str, float]:
     """Double-precision unknowns of the q -> 1 limit: where a root of more digits starts."""
-    flat = _q_to_one(make_batch(_plain(model), 1.0, None if isinstance(model.likelihood, Likelihood) else kappa))
+    flat = _q_to_one(make_batch(_plain(model), 1.0, kappa if model.margin else None))
     return {k: float(flat[k][0]) for k in ("a", "b", "Q")}
 
 
-def _refused(model: Perceptron, question: str, criterion: str, reason: str, batch: Batch, **inputs: Any) -> Estimate:
+def _refused(model: Model, question: str, criterion: str, reason: str, batch: Batch, **inputs: Any) -> Estimate:
     """A question without meaning for the model, in the shape it was asked in."""
     full = np.full(batch.size, "unsupported", dtype=object), np.full(batch.size, reason, dtype=object)
     status, message = (batch.out(v) for v in full)
@@ -259,7 +270,7 @@ def _refused(model: Perceptron, question: str, criterion: str, reason: str, batc
     )
 
 
-def _unsupported(model: Perceptron) -> str:
+def _unsupported(model: Model) -> str:
     if model.teacher:
         return "a teacher-student problem always has a solution: see transitions"
     if not model.hard and not model.forbids and isinstance(model.weights, Spherical):
@@ -391,7 +402,7 @@ def _columns(solution: Solution, zero: bool = False) -> Flat:
 
 
 @lru_cache(maxsize=64)
-def _limit_functions(model: Perceptron) -> dict[str, Any]:
+def _limit_functions(model: Model) -> dict[str, Any]:
     """NumPy functions of the q -> 1 limit, generated from the symbolic scaling: D = E d^2, its derivative, P(d > 0)."""
     import sympy as sp
 
@@ -435,6 +446,10 @@ def _special() -> dict[str, Any]:
 
 def _q_to_one(batch: Batch) -> Flat:
     model = batch.model
+    if isinstance(model, Tree):
+        from . import tree_capacity
+
+        return tree_capacity.naive_limit(batch, _q_to_one(make_batch(model.perceptron)))
     fn = _limit_functions(_plain(model))
     n = len(fn["unknowns"])
     value, ok, error = (
@@ -495,7 +510,7 @@ def _q_to_one(batch: Batch) -> Flat:
     }
 
 
-def _plain(model: Perceptron) -> Perceptron:
+def _plain(model: Model) -> Model:
     """The model with a scalar margin: the cache key of its limit functions, in which kappa is an argument."""
     if isinstance(model.likelihood, str):
         return Perceptron(model.weights, 1.0 if model.likelihood == "window" else 0.0, model.likelihood)
@@ -547,7 +562,7 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
         statement=batch.out(statement),
         status=batch.out(status),
         message=batch.out(message),
-        kappa=batch.out(batch.kappa) if isinstance(model.likelihood, str) else None,
+        kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
     )
 
@@ -577,7 +592,7 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
     if criterion == "first-moment":
         if not has_zero_overlap(model):
             return "Annealed (first-moment) threshold: an upper bound on the capacity."
-        if model.weights.name == "binary":
+        if model.weights.name == "binary" and isinstance(model, Perceptron):
             if second_moment_holds(point, value):
                 return "First-moment threshold; the second-moment exponent has its maximum at zero overlap here, so it is the SAT/UNSAT threshold."
             return (
@@ -620,7 +635,7 @@ def second_moment_holds(point: Batch, alpha: float) -> bool:
     return True
 
 
-def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str | None = None) -> Estimate:
+def max_margin(model: Model, alpha: Any, ansatz: str = "rs", criterion: str | None = None) -> Estimate:
     """Largest margin kappa at which load alpha can be stored: the inverse of `capacity` in kappa.
 
     For the window likelihood, whose capacity grows with kappa, it is the smallest half-width.
@@ -632,6 +647,7 @@ def max_margin(model: Perceptron, alpha: Any, ansatz: str = "rs", criterion: str
     """
     check_ansatz(ansatz)
     check_model(model)
+    check_one_field(model, "the largest margin")
     from scipy.optimize import brentq
 
     if not isinstance(model.likelihood, str):

@@ -24,7 +24,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..models import Perceptron, Spherical
+from ..models import Model, Spherical
 from ..numerics.arithmetic import context, have_flint, number
 from ..numerics.balls import Balls, Enclosure, NotCertified
 from ..numerics.krawczyk import Certificate, System
@@ -86,7 +86,7 @@ def refused(point: Any, digits: int, reason: str) -> Any:
 # --- thresholds ----------------------------------------------------------------------------------------------------
 
 
-def estimate(result: Estimate, given: precise.Inputs, digits: int, model: Perceptron, kind: str) -> Any:
+def estimate(result: Estimate, given: precise.Inputs, digits: int, model: Model, kind: str) -> Any:
     """A threshold as a proved ball; kinds as in `replicas.theory.digits.estimate`."""
 
     def prove(point: Estimate) -> Estimate:
@@ -131,7 +131,7 @@ CONDITIONS = {
 
 
 def _threshold_certificate(
-    model: Perceptron, kind: str, point: Estimate, parameters: Mapping[sp.Symbol, Fraction], digits: int
+    model: Model, kind: str, point: Estimate, parameters: Mapping[sp.Symbol, Fraction], digits: int
 ) -> Certificate:
     if kind == "limit":
         from .capacity import limit_start
@@ -194,7 +194,7 @@ def _inside(low: Any, high: Any, side: int) -> str:
     return str(end.quantize(unit, rounding))
 
 
-def _closed_form(model: Perceptron, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
+def _closed_form(model: Model, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
     """alpha_c = -C(alpha = 0)/C'(alpha) of the sphere, at a precision that beats its cancellation."""
     f = precise.functional(model).limit("q-to-1")
     enclosure = Enclosure(f, (f.expr.subs(S.alpha, 0), f.expr.diff(S.alpha)))
@@ -211,7 +211,7 @@ def _closed_form(model: Perceptron, parameters: Mapping[sp.Symbol, Fraction], di
     raise NotCertified(f"the closed form cancels beyond {working // 2} digits")
 
 
-def _theorem(point: Estimate, model: Perceptron, kind: str, kappa: Fraction) -> str:
+def _theorem(point: Estimate, model: Model, kind: str, kappa: Fraction) -> str:
     """What is assumed beyond the equations, and the theorem where there is one."""
     if kind == "replicon":
         return f"{BROKEN if point.message == ABOVE_CAPACITY else ''} {ASSUMED}".strip()
@@ -237,7 +237,7 @@ def _theorem(point: Estimate, model: Perceptron, kind: str, kappa: Fraction) -> 
 
 def saddle_point(result: Any, given: precise.Inputs, digits: int) -> Any:
     """Saddle points as proved balls: order parameters, free entropy, entropy, replicon."""
-    model: Perceptron = result.model
+    model: Model = result.model
 
     def prove(point: SaddlePoint) -> SaddlePoint:
         point = given.echo(point)
@@ -271,7 +271,7 @@ def saddle_point(result: Any, given: precise.Inputs, digits: int) -> Any:
 
 
 def _saddle_certificate(
-    model: Perceptron, point: SaddlePoint, parameters: Mapping[sp.Symbol, Fraction], digits: int
+    model: Model, point: SaddlePoint, parameters: Mapping[sp.Symbol, Fraction], digits: int
 ) -> tuple[Root, str]:
     f = precise.functional(model)
     approximate = precise.saddle_root(model, point, parameters, digits + SPARE)

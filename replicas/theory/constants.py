@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..models import Perceptron
+from ..models import Model, Perceptron
 from ..numerics.balls import Balls, Enclosure, NotCertified
 from ..numerics.krawczyk import System
 from ..numerics.polish import NotReached, Problem, Root, solve
@@ -139,11 +139,11 @@ def _of(estimate: Any) -> Made:
     return e.value, e.error, bool(e.certified), e.status, e.message, e.statement, physical
 
 
-def _capacity(model: Perceptron, criterion: str | None = None) -> Callable[[int, bool], Made]:
+def _capacity(model: Model, criterion: str | None = None) -> Callable[[int, bool], Made]:
     return lambda digits, certified: _of(capacity(model, criterion=criterion, digits=digits, certified=certified))
 
 
-def _transition(model: Perceptron, name: str) -> Callable[[int, bool], Made]:
+def _transition(model: Model, name: str) -> Callable[[int, bool], Made]:
     def make(digits: int, certified: bool) -> Made:
         return _of(getattr(transitions(model, digits=digits, certified=certified, only=name), name))
 
@@ -215,13 +215,13 @@ TERNARY_TEACHER = Perceptron("ternary", task="teacher-student")
 SPHERICAL_TEACHER = Perceptron("spherical", task="teacher-student")
 
 
-def _phi(model: Perceptron, condition: str) -> str:
+def _phi(model: Model, condition: str) -> str:
     f = precise.functional(model)
     fields = "omega = sqrt(q) t" + (", h = sqrt(qhat) z" if S.q_hat in f.unknowns else "")
     return f"{condition}, phi = {f.closed_form()}, {fields}"
 
 
-def _limit(model: Perceptron) -> str:
+def _limit(model: Model) -> str:
     return f"extr C = 0, C = {precise.functional(model).limit('q-to-1').expr}"
 
 

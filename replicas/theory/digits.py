@@ -16,7 +16,7 @@ import numpy as np
 import sympy as sp
 
 from ..exact import Exact, rational
-from ..models import Discrete, Perceptron, Spherical
+from ..models import Discrete, Model, Spherical
 from ..numerics.arithmetic import EXTRA, context, number
 from ..numerics.polish import NotReached, Problem, Root, solve
 from ..results import Curve, Estimate, Result, SaddlePoint
@@ -34,13 +34,13 @@ Symbols = tuple[sp.Symbol, ...]
 
 
 @lru_cache(maxsize=64)
-def functional(model: Perceptron) -> Functional:
+def functional(model: Model) -> Functional:
     """The RS functional of a model, parameters kept as symbols."""
     return derived(model)
 
 
 @lru_cache(maxsize=64)
-def observables(model: Perceptron) -> dict[str, sp.Expr]:
+def observables(model: Model) -> dict[str, sp.Expr]:
     """What a saddle point reports beside its unknowns, as expressions."""
     f = functional(model)
     out = {"free_entropy": f.expr, "replicon": f.observables["replicon"]}
@@ -77,7 +77,7 @@ class Inputs:
         return dataclasses.replace(result, **changes) if changes else result
 
 
-def inputs(model: Perceptron, **given: Any) -> Inputs:
+def inputs(model: Model, **given: Any) -> Inputs:
     """Exact values of what was passed (the model's own where None)."""
     tables = {}
     for name, value in given.items():
@@ -169,7 +169,7 @@ def _start(f: Functional, numbers: Mapping[str, Any]) -> dict[sp.Symbol, float]:
     return {s: float(numbers[k]) for k, s in NAMES.items() if s in f.unknowns and numbers.get(k) is not None}
 
 
-def saddle_root(model: Perceptron, point: SaddlePoint, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
+def saddle_root(model: Model, point: SaddlePoint, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
     f = functional(model)
     reported = dict(observables(model))
     if point.branch == "perfect":  # one configuration: nothing to solve
@@ -285,7 +285,7 @@ def withdrawn(point: Any, digits: int, reason: str) -> Any:
 # --- thresholds ----------------------------------------------------------------------------------------------------
 
 
-def threshold_problem(model: Perceptron, kind: str, zero: bool) -> tuple[Problem, tuple[str, ...]]:
+def threshold_problem(model: Model, kind: str, zero: bool) -> tuple[Problem, tuple[str, ...]]:
     """The system whose root is a threshold in alpha: saddle-point equations and one condition."""
     f = functional(model)
     unknowns, equations, fixed = reduced(f, zero)
@@ -306,7 +306,7 @@ def _hessian_determinant(f: Functional) -> sp.Expr:
 
 
 def threshold_root(
-    model: Perceptron,
+    model: Model,
     kind: str,
     order: Mapping[str, Any],
     alpha: float,
@@ -327,16 +327,14 @@ def threshold_root(
     return root
 
 
-def sphere_root(model: Perceptron, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
+def sphere_root(model: Model, parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
     """alpha_c = -C(alpha = 0)/C'(alpha) of the sphere: no unknowns, no start."""
     f = functional(model).limit("q-to-1")
     closed = -f.expr.subs(S.alpha, 0) / f.expr.diff(S.alpha)
     return solve(Problem(f, (), (), parameters, {"inverse": 1 / closed, "alpha": closed}), {}, digits)
 
 
-def limit_root(
-    model: Perceptron, start: Mapping[str, float], parameters: Mapping[sp.Symbol, Fraction], digits: int
-) -> Root:
+def limit_root(model: Model, start: Mapping[str, float], parameters: Mapping[sp.Symbol, Fraction], digits: int) -> Root:
     """Root of the q -> 1 limit."""
     f = functional(model).limit("q-to-1")
     unknowns = (*f.unknowns, S.alpha)
@@ -345,7 +343,7 @@ def limit_root(
     return solve(Problem(f, unknowns, equations, parameters), {x: start[names[x]] for x in unknowns}, digits)
 
 
-def estimate(result: Estimate, given: Inputs, digits: int, model: Perceptron, kind: str) -> Any:
+def estimate(result: Estimate, given: Inputs, digits: int, model: Model, kind: str) -> Any:
     """A threshold to ``digits`` digits. kind : entropy, replicon or fold; limit for the q -> 1 criterion."""
 
     from .capacity import limit_start
@@ -372,7 +370,7 @@ def estimate(result: Estimate, given: Inputs, digits: int, model: Perceptron, ki
 
 
 @lru_cache(maxsize=64)
-def _one_step(model: Perceptron) -> tuple[Functional, tuple[sp.Expr, ...]]:
+def _one_step(model: Model) -> tuple[Functional, tuple[sp.Expr, ...]]:
     return limits.one_step(model)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..models import Likelihood
 from ..numerics.saddle import make_batch, numbers
 from ..results import BrokenPoint, FieldDistribution, SaddlePoint
+from .ansatz import check_one_field
 
 PROFILE_ERROR = 1e-3  # of a density of full breaking: its x(q) is known to about that
 PANELS = 24  # Gauss-Legendre panels of 20 nodes over the outer field; doubled for the error
@@ -39,6 +40,7 @@ def field_distribution(point: SaddlePoint, u: Any) -> FieldDistribution:
         return _broken(point, u)
     if not isinstance(point, SaddlePoint | BrokenPoint) or point.shape:
         raise ValueError("point: got something else; takes one saddle point (index a curve first)")
+    check_one_field(point.model, "a field distribution")
     if isinstance(point, BrokenPoint) or point.q is None or point.status not in ("converged", "unphysical"):
         raise ValueError(f"point: got status {point.status}; takes a point with an answer")
     fields = numbers("u", u, "finite field(s)")

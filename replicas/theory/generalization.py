@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model, Tree
 from ..numerics.arithmetic import arithmetic, context, number
 from ..numerics.polish import GUARD, NotReached, refine
 from ..numerics.rules import gauss_panels, panel_edges
 from ..numerics.saddle import check_alpha, check_model
 from ..results import Curve, Result, SaddlePoint
+from .ansatz import of_one_unit, units_refused
 from .digits import Inputs, each, error_of, inputs, joined, withdrawn
 from .saddle import check_digits, symmetric
 
@@ -57,9 +58,8 @@ class LearningCurve(Result):
         return ("R", "eps_gibbs", "eps_bayes", "entropy") if self.rule == "gibbs-bayes" else ("R", "eps_g")
 
 
-def generalization(
-    model: Perceptron, alpha: Any, rule: str = "gibbs-bayes", digits: int | None = None
-) -> LearningCurve:
+@of_one_unit
+def generalization(model: Model, alpha: Any, rule: str = "gibbs-bayes", digits: int | None = None) -> LearningCurve:
     """Learning curve at load(s) alpha.
 
     Parameters
@@ -81,6 +81,11 @@ def generalization(
         raise ValueError(f"rule: got {rule!r}; takes {', '.join(RULES)}")
     loads = check_alpha(alpha)
     wanted = check_digits(digits)
+    if isinstance(model, Tree):
+        if rule != "gibbs-bayes":
+            raise units_refused("rule", rule, "rules for one layer")
+        if wanted is not None:
+            raise units_refused("digits", wanted, "an average over its fields on a grid")
     if rule != "gibbs-bayes":
         if isinstance(model.weights, Discrete):
             raise ValueError(f"rule: got {rule!r} with {model.weights.name} weights; takes spherical weights")
@@ -108,6 +113,8 @@ def generalization(
             / np.sqrt(np.maximum(1 - gap, 1e-300))
             * np.sqrt(np.minimum(1, np.maximum(1 - gap, 1e-300))),
         )
+    if isinstance(model, Tree):
+        gibbs, d_gibbs, bayes, d_bayes = _tree_errors(model, gap, gap * relative)
     shape = np.shape(point.status) if isinstance(point.status, np.ndarray) else ()
 
     def out(v: np.ndarray) -> Any:
@@ -133,6 +140,22 @@ def generalization(
             "entropy": point.errors["entropy"],
         },
     )
+
+
+def _tree_errors(model: Tree, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Gibbs and Bayes errors of a tree machine with their errors; NaN where there is no overlap."""
+    from .tree_learning import bayes_error, gibbs_error
+
+    gibbs, bayes, d_gibbs, d_bayes = (np.full(np.shape(gap), np.nan) for _ in range(4))
+    known = np.isfinite(gap)
+    gibbs[known] = gibbs_error(model, gap[known])
+    bayes[known], d_bayes[known] = bayes_error(model, gap[known])
+    wide = gap + d_gap
+    d_gibbs[known] = np.abs(gibbs_error(model, wide[known]) - gibbs[known]) + ANGLE_ROUNDING * gibbs[known]
+    # the Bayes vote gains no more than the Gibbs student per overlap, up to their ratio
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d_bayes += np.where(gap > 0, bayes * np.where(gap > 0, d_gap / gap, 0.0), 0.0)
+    return gibbs, d_gibbs, bayes, d_bayes
 
 
 def _curve_to(point: SaddlePoint | Curve, digits: int) -> LearningCurve:
@@ -326,7 +349,7 @@ def _gap_of(rule: str, alpha: float) -> tuple[float, float]:
     return (_CLOSED[rule](alpha), 4e-16) if rule in _CLOSED else _max_stability(alpha)[:2]
 
 
-def _rule(model: Perceptron, loads: np.ndarray, rule: str) -> LearningCurve:
+def _rule(model: Model, loads: np.ndarray, rule: str) -> LearningCurve:
     flat = loads.reshape(-1)
     s2 = np.array([_gap_of(rule, a) for a in flat])
     R, dR = np.sqrt(np.maximum(1 - s2[:, 0], 0.0)), s2[:, 1] * s2[:, 0]

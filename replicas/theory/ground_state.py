@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..arguments import progress_bar
-from ..models import Likelihood, Perceptron, Spherical
+from ..models import Likelihood, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, check_model, make_batch
 from ..results import Result
 from ..support import ANSATZES
-from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz
+from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz, check_one_field
 from .capacity import _plain, _special, default_criterion, threshold
 from .saddle import Columns, thermodynamic
 
@@ -63,7 +63,7 @@ class GroundState(Result):
 
 
 def ground_state(
-    model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, k: int | None = None
+    model: Model, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, k: int | None = None
 ) -> GroundState:
     """Smallest number of errors at load(s) alpha: zero up to capacity, positive beyond.
 
@@ -81,6 +81,7 @@ def ground_state(
     the state it comes from; False for spherical weights beyond capacity, where the RS value is a lower bound).
     """
     check_ansatz(ansatz, ANSATZES)
+    check_one_field(model, "a ground state")
     steps = check_ground_steps(ansatz, k)
     check_model(model)
     if not model.teacher:
@@ -138,7 +139,7 @@ def ground_state(
         model=model,
         ansatz=batch.out(np.where(energy > 0, "rs" if ansatz == "rs" else "1rsb", "rs").astype(object)),
         alpha=batch.out(batch.alpha),
-        kappa=batch.out(batch.kappa),
+        kappa=batch.out(batch.kappa) if model.margin else None,
         energy=batch.out(energy),
         error=batch.out(error),
         error_fraction=batch.out(fraction),
@@ -176,7 +177,7 @@ def _broken(batch: Batch, ansatz: str, steps: int) -> GroundState:
         model=batch.model,
         ansatz=batch.out(np.array([f.ansatz for f in found], dtype=object)),
         alpha=batch.out(batch.alpha),
-        kappa=batch.out(batch.kappa),
+        kappa=batch.out(batch.kappa) if batch.model.margin else None,
         energy=energy,
         error=error,
         error_fraction=energy / batch.out(np.maximum(batch.alpha, 1e-300)),
@@ -235,7 +236,7 @@ def _spherical(point: Batch) -> tuple[float, float, float, float, bool] | None:
     return alpha * eps, alpha * (abs(moved) * d_root + 8e-16 * eps + 1e-16), math.nan, math.nan, False
 
 
-def _limit(model: Perceptron) -> Any:
+def _limit(model: Model) -> Any:
     """NumPy functions of the ground-state scaling of the derived functional."""
     import sympy as sp
 
@@ -248,7 +249,7 @@ def _limit(model: Perceptron) -> Any:
     return tuple(sp.lambdify(args, found[k], [_special(), "numpy"]) for k in ("condition", "error_fraction"))
 
 
-def freezing(model: Perceptron, alpha: float, kappa: float) -> tuple[float, float] | None:
+def freezing(model: Model, alpha: float, kappa: float) -> tuple[float, float] | None:
     """(beta_c, error) at which the RS entropy of a finite set vanishes; None if it does not in the range that is sought."""
     from scipy.optimize import brentq
 

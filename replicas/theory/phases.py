@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..arguments import progress_bar
-from ..models import Perceptron, Spherical
+from ..models import Model, Perceptron, Spherical
 from ..numerics.saddle import numbers
 from ..results import Result, describe
 from .ansatz import check_steps
@@ -54,7 +54,7 @@ class PhaseDiagram(Result):
 
 
 def phase_diagram(
-    model: Perceptron,
+    model: Model,
     x: str = "kappa",
     y: str = "alpha",
     *,
@@ -117,7 +117,7 @@ def phase_diagram(
     )
 
 
-def _boundaries(model: Perceptron, kappa: float, k: int | None) -> dict[str, Any]:
+def _boundaries(model: Model, kappa: float, k: int | None) -> dict[str, Any]:
     """Every boundary at one margin as (value, error)."""
     nothing = np.nan, np.nan
     row: dict[str, Any] = dict.fromkeys(LINES, nothing)

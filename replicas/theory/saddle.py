@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Perceptron, Spherical
+from ..models import Discrete, Model, Spherical, Tree
 from ..numerics.saddle import (
     CONVERGED,
     ROUNDING,
@@ -27,7 +27,7 @@ from ..numerics.saddle import (
 )
 from ..results import BrokenPoint, Curve, SaddlePoint, verdict
 from ..support import ANSATZES
-from .ansatz import check_ansatz, check_steps
+from .ansatz import check_ansatz, check_steps, of_one_unit, units_refused
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
@@ -53,8 +53,9 @@ def check_digits(digits: Any, certified: Any = False) -> int | None:
     return int(digits)
 
 
+@of_one_unit
 def solve(
-    model: Perceptron,
+    model: Model,
     alpha: Any,
     ansatz: str = "rs",
     branch: str | None = None,
@@ -70,7 +71,7 @@ def solve(
 
     Parameters
     ----------
-    model : rp.Perceptron.
+    model : rp.Perceptron, rp.TreeCommittee, rp.TreeParity (up to 9 units; 1rsb of 3, 5 or 7 with spherical weights).
     alpha : load(s) P/N >= 0; an array gives a `Curve`.
     ansatz : "rs"; "1rsb", "krsb", "frsb" for one step, k steps, full replica symmetry breaking (storage; "frsb" spherical).
         A point that turns out to be replica symmetric is labelled "rs".
@@ -106,7 +107,7 @@ def solve(
 
 
 def symmetric(
-    model: Perceptron,
+    model: Model,
     alpha: Any,
     branch: str | None = None,
     wanted: int | None = None,
@@ -119,6 +120,8 @@ def symmetric(
     if wanted is not None:
         from . import digits as precise
 
+        if isinstance(model, Tree):
+            raise units_refused("digits", wanted, "an average over its fields on a grid")
         found = symmetric(model, alpha, branch, kappa=kappa, beta=beta)
         given = precise.inputs(model, alpha=alpha, kappa=kappa, beta=beta)
         if certified:
@@ -147,7 +150,7 @@ Values = dict[str, Any]
 ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
 
 
-def counted(model: Perceptron) -> bool:
+def counted(model: Model) -> bool:
     """Whether entropies count configurations, so that a negative one means that there are none."""
     return isinstance(model.weights, Discrete) and model.weights.probabilities is None
 
@@ -243,7 +246,6 @@ class Columns:
             number["condition"] = None
         answered = np.isfinite(self.number["replicon"])
         stable, dominant = (verdict(answered, v) for v in (self.number["replicon"] > 0, self.dominant))
-        smooth = isinstance(batch.model.likelihood, Likelihood)
         errors = {k: out(v) for k, v in self.error.items()}
         if "Q" not in _unknowns(batch):
             errors["Q"] = None
@@ -257,7 +259,7 @@ class Columns:
             errors=errors,
             error=errors["free_entropy"],
             alpha=out(batch.alpha),
-            kappa=None if smooth else out(batch.kappa),
+            kappa=out(batch.kappa) if batch.model.margin else None,
             beta=None if batch.beta is None else out(batch.beta),
             stable=out(stable) if answered.any() else None,
             branch=out(self.branch),
@@ -280,6 +282,8 @@ def _named(batch: Batch, branch: str) -> Columns:
         _perfect(columns, index)
         return columns
     acting = batch.alpha > 0 if batch.beta is None else (batch.alpha > 0) & (batch.beta > 0)
+    if branch == "typical":
+        acting &= ~_beyond_the_end(batch)
     positive = index[acting]
     if positive.size:
         part = batch.take(positive)
@@ -287,9 +291,19 @@ def _named(batch: Batch, branch: str) -> Columns:
         columns.fill(positive, solution, branch)
         if solution.last_phi is not None:
             columns.ended[positive] = ~solution.converged & (solution.last_phi < 0)
-    _empty(columns, index[~acting])
+    _empty(columns, index[(batch.alpha == 0) if batch.beta is None else (batch.alpha == 0) | (batch.beta == 0)])
     _explain(columns)
     return columns
+
+
+def _beyond_the_end(batch: Batch) -> np.ndarray:
+    """Loads above the closed-form end of the branch of a spherical tree machine, where a search on its grids is dear."""
+    model = batch.model
+    if not (isinstance(model, Tree) and isinstance(model.weights, Spherical)) or model.teacher:
+        return np.zeros(batch.size, dtype=bool)
+    from .capacity import threshold
+
+    return np.asarray(batch.alpha >= threshold(batch, "q-to-1")["value"] * (1 - AT_THE_END))
 
 
 def thermodynamic(batch: Batch) -> Columns:
@@ -474,11 +488,10 @@ def _plain_point(batch: Batch) -> SaddlePoint | None:
         numbers["Q"] = None if numbers["Q"] == 1.0 else numbers["Q"]
     if numbers["condition"] <= CONDITION_REPORTED:
         numbers["condition"] = None
-    smooth = isinstance(model.likelihood, Likelihood)
     return SaddlePoint(
         model=model,
         alpha=batch.alpha.item(),
-        kappa=None if smooth else batch.kappa.item(),
+        kappa=batch.kappa.item() if model.margin else None,
         beta=None if batch.beta is None else batch.beta.item(),
         status="unphysical" if negative else "converged",
         message=NEGATIVE if negative else "",

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Discrete, Perceptron, Spherical
+from ..models import Discrete, Model, Spherical, Tree
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
-from .ansatz import check_ansatz
+from .ansatz import check_ansatz, of_one_unit, units_refused
 from .capacity import default_criterion, threshold
 from .saddle import check_digits, result, thermodynamic
 
@@ -46,7 +46,8 @@ class Stability(Result):
     branch: Any = None
 
 
-def stability(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Stability:
+@of_one_unit
+def stability(model: Model, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Stability:
     """Replicon of the thermodynamic saddle at load(s) alpha; raises and answers like `solve`."""
     check_ansatz(ansatz)
     batch = make_batch(model, alpha, kappa, beta)
@@ -67,8 +68,9 @@ def stability(model: Perceptron, alpha: Any, ansatz: str = "rs", *, kappa: Any =
     )
 
 
+@of_one_unit
 def at_line(
-    model: Perceptron,
+    model: Model,
     ansatz: str = "rs",
     digits: int | None = None,
     certified: bool = False,
@@ -94,6 +96,8 @@ def at_line(
     if wanted is not None:
         from . import digits as precise
 
+        if isinstance(model, Tree):
+            raise units_refused("digits", wanted, "an average over its fields on a grid")
         double = at_line(model, ansatz, kappa=kappa, beta=beta)
         given = precise.inputs(model, kappa=kappa, beta=beta)
         if certified:
@@ -128,18 +132,22 @@ def at_line(
         zero = has_zero_overlap(model)
         q[i], q_hat[i] = (0.0, 0.0) if zero else (s.q[0], s.extra("q_hat")[0])
         norm[i], lam[i] = s.norm[0], s.extra("lam")[0]
-        x[i] = s.extra("breaking_rise")[0] / (2 * s.extra("breaking_fall")[0])
+        if not isinstance(model, Tree):
+            x[i] = s.extra("breaking_rise")[0] / (2 * s.extra("breaking_fall")[0])
         positive_entropy = isinstance(model.weights, Spherical) or s.entropy[0] >= 0
         before = value[i] < limit
-        physical[i] = before and positive_entropy and 0 <= x[i] < 1
+        continuous = isinstance(model, Tree) or 0 <= x[i] < 1  # of several units the breaking point is not computed
+        physical[i] = before and positive_entropy and continuous
         if not before:
             message[i] = ABOVE_CAPACITY
         elif not positive_entropy:
             message[i] = "the entropy is negative there: the system freezes before"
-        elif not 0 <= x[i] < 1:
+        elif not continuous:
             message[i] = f"breaking point x = {x[i]:.4g} outside (0, 1): a discontinuous transition comes first"
     ok = np.isfinite(value)
-    order = {"q": batch.out(q), "q_hat": batch.out(q_hat), "breaking_point": batch.out(x)}
+    order = {"q": batch.out(q), "q_hat": batch.out(q_hat)}
+    if not isinstance(model, Tree):
+        order["breaking_point"] = batch.out(x)
     if isinstance(model.weights, Discrete) and model.weights.fixed_norm is None and not model.teacher:
         order |= {"Q": batch.out(norm), "lam": batch.out(lam)}
     return Estimate(
@@ -153,7 +161,7 @@ def at_line(
         physical=batch.out(verdict(ok, physical)),
         stable=None,
         statement="Instability of the replica-symmetric saddle towards replica symmetry breaking.",
-        kappa=batch.out(batch.kappa),
+        kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
         status=batch.out(np.where(ok, "converged", np.where(lost, "not-converged", "no-solution")).astype(object)),
         message=batch.out(message),

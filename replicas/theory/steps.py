@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import progress_bar
-from ..models import Likelihood, Perceptron
+from ..models import Likelihood, Model, Tree
 from ..numerics.rsb import Finite, Root, System, descend, newton
 from ..numerics.saddle import Batch, make_batch
 from ..results import BrokenPoint
@@ -19,7 +19,7 @@ SPLIT = ((0.8, 1.4, 0.85, 0.3), (0.7, 2.0, 0.9, 0.15), (0.9, 1.15, 0.6, 0.4), (0
 
 
 def solve_broken(
-    model: Perceptron,
+    model: Model,
     alpha: Any,
     ansatz: str,
     k: Any = None,
@@ -58,6 +58,8 @@ def solve_broken(
 def answer(point: Batch, ansatz: str, steps: int | None, m: float | None) -> Found:
     """One point in an ansatz; never raises for a point that has no answer."""
     try:
+        if isinstance(point.model, Tree):
+            return _of_units(point.model, float(point.alpha[0]), m)
         if ansatz == "frsb":
             from .full import full
 
@@ -66,6 +68,22 @@ def answer(point: Batch, ansatz: str, steps: int | None, m: float | None) -> Fou
         return first if not steps or steps == 1 or first.root is None else more_steps(point, first, steps)
     except ArithmeticError as reason:
         return Found(ansatz, "not-converged", str(reason))
+
+
+def _of_units(model: Tree, alpha: float, m: float | None) -> Found:
+    """One step in a tree machine of several units."""
+    from . import tree_broken
+
+    if alpha == 0.0:
+        return symmetric_answer(model)
+    return tree_broken.one_step(model.accepted, alpha, m)
+
+
+def symmetric_answer(model: Tree) -> Found:
+    """Without patterns there is nothing to break."""
+    from .broken import as_found, symmetric_point
+
+    return as_found(symmetric_point(make_batch(model, 0.0)), "no patterns: replica symmetric")
 
 
 def more_steps(point: Batch, first: Found, k: int) -> Found:
@@ -156,12 +174,11 @@ def assembled(batch: Batch, shape: tuple[int, ...], found: list[Found], ansatz: 
 
     errors["replicon"] = collected([smallest(f)[1] for f in found])
     stable = [_verdict(*smallest(f)) for f in found]
-    smooth = isinstance(model.likelihood, Likelihood)
     return BrokenPoint(
         model=model,
         ansatz=out([f.ansatz for f in found]),
         alpha=batch.alpha.reshape(shape) if shape else float(batch.alpha[0]),
-        kappa=None if smooth else batch.kappa.reshape(shape) if shape else float(batch.kappa[0]),
+        kappa=None if not batch.model.margin else batch.kappa.reshape(shape) if shape else float(batch.kappa[0]),
         beta=None if batch.beta is None else batch.beta.reshape(shape) if shape else float(batch.beta[0]),
         order_parameters=order,
         **{name: number(name) for name in AFTER},

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model, Tree
 from ..numerics.continuation import first_fold
 from ..numerics.saddle import follow, make_batch, newton
 from ..results import Estimate, Result, bound, decimal
-from .ansatz import check_ansatz
+from .ansatz import check_ansatz, of_one_unit, units_refused
 from .saddle import check_digits
 
 SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over which the entropy's sign is looked at
@@ -81,8 +81,9 @@ class Transitions(Result):
         return None
 
 
+@of_one_unit
 def transitions(
-    model: Perceptron,
+    model: Model,
     ansatz: str = "rs",
     digits: int | None = None,
     certified: bool = False,
@@ -101,6 +102,8 @@ def transitions(
     if only not in (None, "alpha_it", "spinodal"):
         raise ValueError(f"only: got {only!r}; takes None, 'alpha_it' or 'spinodal'")
     wanted = check_digits(digits, certified)
+    if wanted is not None and isinstance(model, Tree):
+        raise units_refused("digits", wanted, "an average over its fields on a grid")
     if wanted is not None:
         return _refined(transitions(model, ansatz), wanted, certified, only)
     batch = make_batch(model, 1.0)

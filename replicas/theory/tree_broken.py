@@ -1,0 +1,317 @@
+r"""One step of replica symmetry breaking in tree machines of K sign units with spherical weights, at finite m.
+
+.. math:: f = \tfrac12\Big[\tfrac{m-1}{m}\log(1-q_1) + \tfrac1m \log D + \frac{q_0}{D}\Big]
+    + \frac{\alpha}{m}\, E_{t_0}\log E_{t_1} Z^m, \qquad D = 1 - q_1 + m(q_1 - q_0)
+
+The equations are those of one field (`rsb.Sphere`); only the tower of the patterns has K fields (`symmetric_tower`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from ..numerics import rsb
+from ..numerics.rsb import FINER, Point, Root, descend, newton
+from ..numerics.symmetric_lattice import TooLarge
+from ..numerics.tree_sphere import TreePoint, TreeSphere
+from .broken import APART, Found, broken, replicons
+
+LARGEST = 7  # units at finite m
+QUALITIES = (1.0, 0.8, 0.65, 0.54, 0.45, 0.35)  # of the answer, the first whose refinement fits
+SPARE = 1.05  # of the nodes that fit
+CHORDS, SETTLED = 8, 1e-11  # steps with the Jacobian of rough lattices, and the residual at which they end
+USEFUL = 3e-2  # error of an overlap with which an answer is none
+LOST = 1e-5  # mass of Gaussians beyond the lattices
+STARTS = {
+    # by number of units: replicon of the symmetric saddle at a load where the broken one is well apart, and there
+    # q_0/q, q_1 on the way from q to 1, m, as found from afar for majorities
+    4: (-0.35, 0.91, 0.36, 0.6),
+    6: (-0.15, 0.952, 0.413, 0.814),
+    7: (-0.137, 0.956, 0.512, 0.85),
+}
+LOADS = 0.2  # step of a continuation
+MOVE = 0.25  # step in log m
+FEW = 12  # Newton steps on the way: starts are good
+WAYS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.96)
+SAME = 1e-6  # of phi: two roots on rough lattices
+PARISI, OVERLAPS = (0.9, 0.6, 0.3), (0.95, 0.85, 0.7, 0.5)
+ROUND = 1e-15
+
+
+# --- one point --------------------------------------------------------------------------------------------------------
+
+
+def one_step(accepted: tuple[bool, ...], alpha: float, m: float | None = None) -> Found:
+    """The 1RSB answer at load ``alpha``, at given m or at the thermodynamic one; ``accepted`` as in `TreeLeaf`.
+
+    Raises ValueError for more than `LARGEST` units, whose lattices do not fit.
+    """
+    K = len(accepted) - 1
+    if K > LARGEST:
+        raise ValueError(
+            f"K: got {K}; takes up to {LARGEST} units with 1rsb at finite m, where lattices of K fields fit"
+        )
+    rs = symmetric(accepted, alpha)
+    if rs is None:
+        return Found("rs", "no-solution", "no replica-symmetric saddle at this load")
+    try:
+        system, y = rough(accepted, alpha, m, rs)
+        if y is None:
+            if rs.numbers["replicon0"] > 0:
+                return _labelled(rs, "no saddle with q1 > q0: replica symmetric")
+            return Found("1rsb", "not-converged", "the replica-symmetric saddle is unstable, and no other was reached")
+        root = polished(system, y)
+    except TooLarge as reason:
+        return Found("1rsb", "not-converged", f"q1 is too close to 1: {reason}")
+    if root is None or not apart(root.at):
+        return Found("1rsb", "not-converged", "no saddle with q0 < q1 < 1 survives finer lattices")
+    if m is None and not lower(root, rs):
+        return _labelled(rs, "no saddle with q1 > q0 and a lower free entropy: replica symmetric")
+    found = broken(root, system, m)
+    finest = max(found.errors["q0"], found.errors["q1"])
+    if not finest < USEFUL:
+        return Found("1rsb", "not-converged", f"lattices that fit leave an error of {finest:.1g}: q1 is too close to 1")
+    return found
+
+
+def even(accepted: tuple[bool, ...]) -> bool:
+    """Whether flipping two fields changes nothing, so that q_0 = 0: the parity machines."""
+    return len(accepted) > 2 and all(a == b for a, b in zip(accepted, accepted[2:]))
+
+
+def symmetric(accepted: tuple[bool, ...], alpha: float) -> Found | None:
+    """The replica-symmetric saddle; that of q = 0 for an even machine."""
+    point, zero = TreePoint(accepted, alpha), even(accepted)
+    point.hessian = True
+    system = TreeSphere(point, 0, zero=zero)
+    for guess in (-0.5, 0.5, 1.5, 3.0):
+        root = newton(system, np.empty(0) if zero else np.array([guess]))
+        if root is not None:
+            numbers, errors = _numbers(root, system)
+            return Found("rs", "converged", "", "rs", numbers, errors, root, system)
+    return None
+
+
+def _numbers(root: Root, system: TreeSphere) -> tuple[dict[str, float], dict[str, float]]:
+    """Numbers of a replica-symmetric root, in the words of a broken one."""
+    at, finer = root.at, root.finer
+
+    def named(p: Point) -> dict[str, float]:
+        q, r = float(p.q[0]), float(replicons(p)[0])
+        return {"q": q, "q0": q, "q1": q, "one_minus_q": p.V, "free_entropy": p.phi, "entropy": p.phi, "replicon0": r}
+
+    here, there = named(at), named(finer)
+    moved = float(root.d_y[0]) * at.V * (1 - at.V) if root.d_y.size else 0.0
+    errors = {name: abs(there[name] - here[name]) + ROUND * (1 + abs(here[name])) for name in here}
+    for name in ("q", "q0", "q1", "one_minus_q"):
+        errors[name] += moved
+    return here | {"residual": root.residual}, errors
+
+
+def _labelled(rs: Found, message: str) -> Found:
+    return Found("rs", rs.status, message, rs.branch, rs.numbers, rs.errors, rs.root, rs.system)
+
+
+def apart(at: Point) -> bool:
+    """Whether overlaps differ and no Gaussian was cut."""
+    return bool(np.all(at.c[1:] > APART) and at.V > 1e-12 and np.isfinite(at.phi) and at.patterns.lost < LOST)
+
+
+def lower(root: Root, rs: Found) -> bool:
+    """Whether phi is below the replica-symmetric one by more than it is known, and m below 1."""
+    noise = rs.errors["free_entropy"] + abs(root.finer.phi - root.at.phi) + 1e-13 * root.at.magnitude
+    return root.at.phi < rs.numbers["free_entropy"] - noise and root.at.m[1] < 1 - 1e-9
+
+
+def polished(system: TreeSphere, y: np.ndarray) -> Root | None:
+    """The root near one of rough lattices: a few steps with its Jacobian, on the finest lattices that fit and are refined."""
+    start = newton(system, y, quality=system.rough)
+    if start is None:
+        return None
+    y, inverse = start.y, np.linalg.inv(rsb.jacobian(system, start.y, start.at, system.rough))
+    for quality in QUALITIES:
+        if not system.point.fits(start.at, SPARE * FINER * quality):
+            continue
+        try:
+            return _polished(system, y, inverse, quality)
+        except TooLarge:  # the root has moved closer to 1
+            continue
+    raise TooLarge(f"1 - q1 = {start.at.V:.2g}, and its lattices do not fit")
+
+
+def _polished(system: TreeSphere, y: np.ndarray, inverse: np.ndarray, quality: float) -> Root | None:
+    """`polished` on given lattices, which are those of quality 1 from here on."""
+    system.point.unit, system.point.hessian = quality, True
+    for _ in range(CHORDS):
+        at = system.evaluate(y)
+        size = float(np.abs(at.residual).max())
+        if not size < 1:
+            return None
+        if size < SETTLED:
+            return rsb._finished(system, y, at, inverse, 1.0)
+        y = y - inverse @ at.residual
+    return newton(system, y)
+
+
+# --- starts -----------------------------------------------------------------------------------------------------------
+
+
+def rough(accepted: tuple[bool, ...], alpha: float, m: float | None, rs: Found) -> tuple[TreeSphere, np.ndarray | None]:
+    """Equations at a load, and their root on rough lattices; None where none was reached."""
+    system = TreeSphere(TreePoint(accepted, alpha), 1, m=None if m is None else np.array([m]), zero=even(accepted))
+    if system.zero:
+        return system, scanned(system, m, rs)
+    if m is None and rs.numbers["replicon0"] > 0:
+        return system, None
+    y = followed(accepted, alpha)
+    if y is None or m is None:
+        return system, y
+    return system, at_given(system, y, m)
+
+
+def scanned(system: TreeSphere, m: float | None, rs: Found) -> np.ndarray | None:
+    """An even machine, whose outer average is a single point: the states of m = 1 show where to start.
+
+    Where replica symmetry is stable, they become the thermodynamic ones once they are fewer than one, at m < 1.
+    """
+    shape = [(q1, guess) for guess in (PARISI if m is None else (m,)) for q1 in OVERLAPS]
+    if m is None and rs.numbers["replicon0"] > 0:
+        states = entered(system)
+        if states is None or not states.rate[1] > 0:
+            return None
+        shape = [(1 - states.V, guess) for guess in PARISI]
+    best: Root | None = None
+    for q1, guess in shape:
+        root = newton(system, system.pack(np.array([0.0, q1]), 1 - q1, np.array([guess])), FEW, system.rough)
+        if root is None or not apart(root.at):
+            continue
+        if m is not None:
+            return root.y  # the largest overlap first: the states, not the barriers between them
+        if not (root.at.phi < rs.numbers["free_entropy"] and root.at.m[1] < 1 - 1e-6):
+            continue
+        if best is not None and abs(best.at.phi - root.at.phi) < SAME:
+            break
+        if best is None or root.at.phi < best.at.phi:
+            best = root
+    return None if best is None else best.y
+
+
+def entered(system: TreeSphere) -> Point | None:
+    """The states at m = 1, the largest root q_1 of an equation that then stands alone; -rate is their complexity."""
+    fixed = TreeSphere(system.point, 1, m=np.ones(1), zero=True)
+
+    def at(q1: float) -> Point:
+        return fixed.evaluate(fixed.pack(np.array([0.0, q1]), 1 - q1, np.ones(1)), fixed.rougher)
+
+    high = next((i for i in range(len(WAYS) - 1, -1, -1) if at(WAYS[i]).residual[0] > 0), None)
+    if high is None:
+        return None
+    if high + 1 == len(WAYS):
+        raise TooLarge(f"states at m = 1 have q1 > {WAYS[-1]:g}")
+    low, top = WAYS[high], WAYS[high + 1]
+    for _ in range(8):
+        q1 = 0.5 * (low + top)
+        low, top = (q1, top) if at(q1).residual[0] > 0 else (low, q1)
+    return at(low)
+
+
+@lru_cache(maxsize=16)
+def anchor(accepted: tuple[bool, ...]) -> tuple[float, np.ndarray] | None:
+    """A load at which replica symmetry is well broken, and the saddle there on rough lattices."""
+    unstable, share, way, guess = next(s for K, s in STARTS.items() if len(accepted) - 1 <= K)
+    point = TreePoint(accepted, 1.0)
+    point.hessian = True
+
+    def replicon(q: float) -> tuple[float, float]:
+        T = point.tower(1 - q, np.array([q]), np.zeros(1), TreeSphere(point, 0).rough)
+        alpha = q / ((1 - q) ** 2 * float(T.square[0]))
+        return 1 - alpha * (1 - q) ** 2 * float(T.curvature_square[0]), alpha
+
+    low, high = 0.3, 0.78
+    for _ in range(8):
+        q = 0.5 * (low + high)
+        value, alpha = replicon(q)
+        low, high = (q, high) if value > unstable else (low, q)
+    system = TreeSphere(TreePoint(accepted, alpha), 1)
+    V, q0 = (1 - q) * (1 - way), share * q
+    start = system.pack(np.array([q0, 1 - V - q0]), V, np.array([guess]))
+    for direct in (True, False) if len(accepted) <= 5 else (True,):  # a descent of more units takes too long
+        y = start if direct else descend(system, start, 60, quality=system.rougher)
+        root = newton(system, y, FEW, system.rough)
+        if root is not None and apart(root.at) and root.at.m[1] < 1 - 1e-6:
+            return alpha, root.y
+    return None
+
+
+def followed(accepted: tuple[bool, ...], alpha: float) -> np.ndarray | None:
+    """The thermodynamic saddle, continued in the load from `anchor` by Newton on rough lattices."""
+    branch = list(path(accepted, alpha))
+    return branch[-1][1] if branch and branch[-1][0] == alpha else None
+
+
+def path(accepted: tuple[bool, ...], alpha: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Saddles on the way from `anchor` to a load: (load, unknowns), as far as it leads."""
+    first = anchor(accepted)
+    if first is None:
+        return
+    here, y = first
+    yield here, y
+    before: tuple[float, np.ndarray] | None = None
+    step = math.copysign(LOADS, alpha - here)
+    while here != alpha:
+        there = alpha if abs(alpha - here) <= abs(step) else here + step
+        guess = y if before is None else y + (y - before[1]) * (there - here) / (here - before[0])
+        system = TreeSphere(TreePoint(accepted, there), 1)
+        root = newton(system, guess, FEW, system.rough)
+        if root is None or not apart(root.at):
+            step /= 2
+            if abs(step) < LOADS / 16:
+                return
+            continue
+        before, here, y = (here, y), there, root.y
+        yield here, y
+
+
+def at_given(system: TreeSphere, y: np.ndarray, m: float) -> np.ndarray | None:
+    """The saddle at given m, continued from the thermodynamic one in logit m (log m where m > 1)."""
+    at = TreeSphere(system.point, 1).evaluate(y, system.rougher)
+    here = float(at.m[1])
+    y = system.pack(at.c, at.V, np.array([m]))
+    steps = max(1, math.ceil(abs(math.log(m / here)) / MOVE), math.ceil(abs(m - here) / 0.1))
+    for value in np.geomspace(here, m, steps + 1)[1:]:
+        root = newton(TreeSphere(system.point, 1, m=np.array([value])), y, quality=system.rough)
+        if root is None or not apart(root.at):
+            return None
+        y = root.y
+    return y
+
+
+# --- the end of the branch ----------------------------------------------------------------------------------------------
+
+
+def extrapolated_capacity(accepted: tuple[bool, ...], last: float) -> tuple[float, float, np.ndarray]:
+    r"""The load at which q_1 -> 1, from saddles up to the load ``last``: (value, error, rows of (load, V = 1 - q_1, q_0, m)).
+
+    With m = w V, f = A(alpha)/V + B log V + C + ..., A the functional of the limit: stationary at V of order A, so that
+    alpha = alpha_c + a V to leading order. Tails bring log Z = -E/2V + O(log V), hence V log V; fields within sqrt(V) of
+    a change of sign bring V^(3/2). The error is the largest change when one power less or three rows less are fitted.
+    """
+    rows = []
+    for load, y in path(accepted, last):
+        system = TreeSphere(TreePoint(accepted, load), 1)
+        c, V = system.overlaps(y)
+        rows.append((load, V, c[0], system.parisi(y)[1]))
+    table = np.array(rows)
+    table = table[np.argsort(table[:, 1])]
+
+    def fit(rows: np.ndarray, n: int) -> float:
+        V = rows[:, 1]
+        basis = np.array([np.ones_like(V), V, V * np.log(V), V**1.5])[:n]
+        return float(np.linalg.lstsq(basis.T, rows[:, 0], rcond=None)[0][0])
+
+    value = fit(table, 4)
+    return value, max(abs(value - fit(table, 3)), abs(value - fit(table[: max(4, len(table) - 3)], 4))), table
