@@ -370,8 +370,9 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
         f"UNKNOWNS = {tuple(kinds)!r}",
         f"NU = {nu}",
         # grids of several fields are dear: fewer digits, and the finest one soon
-        f"GAP = {2e-13 if model.K == 1 else 1e-11 if model.K < 4 else 1e-9}",
-        f"FIELDS, CLIMB = {model.K}, {1 if model.K < 4 else 3}",
+        f"GAP = {2e-13 if model.K == 1 else 3e-11 if model.K < 4 else 1e-9}",
+        f"MOST_STEPS = {60 if model.K == 1 else 25}",
+        f"FIELDS, CLIMB, FAR = {model.K}, {1 if model.K < 4 else 3}, {1 if model.K == 1 else 2}",
         f"EXTRAS = {tuple(extras)!r}",
         f"AT_ALPHA = {at_alpha}",
         f"NOUT = {at_alpha + 1 + len(extras)}",

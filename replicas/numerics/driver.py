@@ -16,7 +16,8 @@ from .kernels import MAX_NODES
 
 NU, NOUT, AT_ALPHA = 2, 12, 10  # replaced in the generated module
 GAP = 2e-13  # step to the finer grid's solution under which the grid is fine enough; likewise
-FIELDS, CLIMB = 1, 1  # fields of a pattern; levels that a refinement climbs; likewise
+MOST_STEPS = 60
+FIELDS, CLIMB, FAR = 1, 1, 1  # fields of a pattern; levels that a refinement climbs, and that far steps leave out; likewise
 
 
 def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):
@@ -93,7 +94,7 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
     near = False
     for step in range(max_steps):
         # far from the solution a rule of twice the step is good enough
-        rule = level if near else level - 1
+        rule = level if near else level - FAR
         evaluate(x, alpha, levels, low, high, values, log_measure, rule, out, z, wt, d, acc, part)
         residual, ok = newton_step(out, zero, a, b)
         if not ok:
@@ -174,7 +175,7 @@ def solve_batch(
                     values,
                     log_measure,
                     level,
-                    60,
+                    MOST_STEPS,
                     out,
                     z,
                     wt,
@@ -204,8 +205,8 @@ def solve_batch(
                 )
                 fine_residual, _ = newton_step(fine, zero, a, b)  # b: the step to the finer grid's solution
                 gap = 0.0
-                for i in range(NU):
-                    gap = max(gap, abs(b[i]))
+                for i in range(NU):  # on dear grids the error of 1 - q counts, not that of its logarithm
+                    gap = max(gap, abs(b[i]) * (math.exp(-max(x[0], 0.0)) if FIELDS > 1 and i == 0 else 1.0))
                 settled = fine_residual < SETTLED
                 for i in range(NU):  # the finer grid moves no equation beyond rounding
                     settled = settled and abs(fine[AT_ALPHA - NU + i]) < SETTLED

@@ -23,6 +23,7 @@ NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved, as in t
 RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
 WIDE_MULTIPLIER = 2e3  # |lam| between which a self-overlap is matched
 SMALLEST = 1e-200  # floor of a self-overlap on its way to zero
+COARSE_START = -3  # level of the grids of tree machines, for starts
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
 STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour
 FOLDING_MARGIN, LOW_START = -2.5, -5.0  # below about -2.85 several q > 0 coexist on the sphere
@@ -352,7 +353,7 @@ def start(batch: Batch, logit: float, shrink: float = 1.0) -> np.ndarray:
         x[:, names.index("Q")] = np.log(shrink * np.mean(np.square(w.values)))
     if module.NU == 1:
         return x
-    out = evaluate(batch, x, level=0).results
+    out = evaluate(batch, x, level=0 if batch.model.K == 1 else COARSE_START).results
     sign = -1.0 if batch.model.teacher else 1.0
     q_hat = 1.0 - sign * 2 * out[:, 2]  # d phi/dq = +-(q_hat - alpha <f'^2>)/2, evaluated at q_hat = 1
     x[:, 1] = np.log(np.maximum(q_hat, 1e-12))
@@ -438,10 +439,8 @@ def _ramped(batch: Batch) -> Solution:
     loads = np.unique(np.concatenate([np.array(ramp), batch.alpha]))
     loads = loads[loads <= top]
     path = make_batch(batch.model, loads)
-    cold = np.zeros(loads.size, dtype=bool)
-    cold[0] = True
     logit = float(np.log(max(loads[0], 1e-12)))
-    solution = newton(path, start(path, logit), cold=cold)
+    solution = _stretch(path, start(path, logit))
     # at small load q is proportional to alpha: a jump is one of logit(q) beyond that
     jump = np.diff(solution.x[:, 0] - np.log(loads), prepend=solution.x[0, 0] - np.log(loads[0]))
     good = solution.converged & (np.abs(jump) < 3.0)
@@ -459,6 +458,32 @@ def _ramped(batch: Batch) -> Solution:
         solution.info[index],
         last_phi,
     )
+
+
+STRETCH = 8  # loads solved at a time: beyond the end of a branch there is nothing to solve
+
+
+def _stretch(path: Batch, x0: np.ndarray) -> Solution:
+    """Solve a path of loads one after the other, up to a stretch in which a point failed; the rest is not converged."""
+    parts: list[Solution] = []
+    size = STRETCH if path.model.K == 1 else 1
+    for first in range(0, path.size, size):
+        part = path.take(np.arange(first, min(first + size, path.size)))
+        begin = x0[first : first + size] if not parts else np.tile(parts[-1].x[-1], (part.size, 1))
+        cold = np.zeros(part.size, dtype=bool)
+        cold[0] = True
+        parts.append(newton(part, begin, cold=cold))
+        if not parts[-1].converged.all():
+            break
+    done = sum(p.alpha.size for p in parts)
+    module, rest = parts[0].module, path.size - done
+    columns = [np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "alpha", "results", "info")]
+    if rest:
+        empty = np.full((rest, module.NU + 8), np.nan)
+        empty[:, CONVERGED] = 0.0
+        fill = [np.zeros((rest, module.NU)), path.alpha[done:], np.full((rest, module.NOUT), np.nan), empty]
+        columns = [np.concatenate(pair) for pair in zip(columns, fill)]
+    return Solution(path, module, *columns)
 
 
 def symmetric(model: Model) -> bool:

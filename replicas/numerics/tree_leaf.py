@@ -56,6 +56,12 @@ class TreeLeaf:
         _table(_nodes(np.ascontiguousarray(nodes), self.V), np.array(self.accepted), self.K, hessian, out)
         return out
 
+    def points(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log Z and the squared Frobenius norm of its Hessian at rows of K fields."""
+        out = np.zeros((2, fields.shape[0]))
+        _points(_nodes(np.ascontiguousarray(fields).reshape(-1), self.V), np.array(self.accepted), self.K, out)
+        return out[0], out[1]
+
 
 def majority(K: int) -> tuple[bool, ...]:
     """The output of an odd number of units is the sign of most of them."""
@@ -115,6 +121,19 @@ def _table(node, accepted, K, hessian, out):
         if hessian:
             out[3, r] = norm
         following(index)
+
+
+@njit(cache=True, error_model="numpy")
+def _points(node, accepted, K, out):
+    index = np.arange(K)
+    score, grad, hess = np.zeros(K), np.zeros(K), np.zeros((K, K))
+    for r in range(out.shape[1]):
+        out[0, r] = _enumerated(node, index, accepted, K, score, grad, hess)
+        for a in range(K):
+            out[1, r] += hess[a, a] * hess[a, a]
+            for b in range(a):
+                out[1, r] += 2.0 * hess[a, b] * hess[a, b]
+        index += K
 
 
 @njit(cache=True, error_model="numpy")

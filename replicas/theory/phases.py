@@ -82,7 +82,8 @@ def phase_diagram(
         raise ValueError(f"x, y: got {x!r}, {y!r}; takes 'kappa', 'alpha'")
     known = isinstance(model, Perceptron) and isinstance(model.weights, Spherical)
     if not (known and model.hard and isinstance(model.likelihood, str) and not model.teacher):
-        raise ValueError(f"model: got {describe(model)}; takes spherical weights, storage, hard threshold or window")
+        takes = "a perceptron of spherical weights, storage, hard threshold or window"
+        raise ValueError(f"model: got {describe(model)}; takes {takes}")
     usual = MARGINS if model.likelihood == "threshold" else WIDTHS
     margins = np.atleast_1d(numbers("kappa", usual if kappa is None else kappa, "finite margins")).reshape(-1)
     check_steps("frsb", k)

@@ -31,6 +31,7 @@ from .ansatz import check_ansatz, check_steps, of_one_unit, units_refused
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
+MOST_SCANNED, COARSE = 10.0, -3  # of the logits, and level of the grids, of tree machines
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
 SHARES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)  # of the free self-overlap, from which sparse saddles are sought
 REPLICON_ROUNDING = 5e-15  # of a product of two averages of squares
@@ -514,12 +515,14 @@ def _scan(batch: Batch) -> list[Columns]:
     if not positive.size:
         return out
     part = batch.take(positive)
-    starts = [start(part, float(logit)) for logit in SCAN]
+    several = isinstance(batch.model, Tree)  # dear grids: coarser ones show where an equation changes sign
+    scan, level = (SCAN[SCAN <= MOST_SCANNED], COARSE) if several else (SCAN, 0)
+    starts = [start(part, float(logit)) for logit in scan]
     if starts[0].shape[1] > 2:
         tries = [(np.arange(positive.size), x) for x in starts]
     else:
         last = starts[0].shape[1] - 1  # the equation that the explicit conjugates do not already solve
-        value = np.array([_imbalance(evaluate(part, x, level=0), last) for x in starts])
+        value = np.array([_imbalance(evaluate(part, x, level), last) for x in starts])
         tries = []
         for k in range(1, len(starts)):
             index = np.flatnonzero(value[k - 1] * value[k] < 0)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 
 from ..numerics import rsb
-from ..numerics.rsb import FINER, Point, Root, descend, newton
+from ..numerics.rsb import FINER, Point, Root, newton
 from ..numerics.symmetric_lattice import TooLarge
-from ..numerics.tree_sphere import TreePoint, TreeSphere
+from ..numerics.tree_sphere import AtGap, TreePoint, TreeSphere
 from .broken import APART, Found, broken, replicons
 
 LARGEST = 7  # units at finite m
@@ -26,14 +25,11 @@ SPARE = 1.05  # of the nodes that fit
 CHORDS, SETTLED = 8, 1e-11  # steps with the Jacobian of rough lattices, and the residual at which they end
 USEFUL = 3e-2  # error of an overlap with which an answer is none
 LOST = 1e-5  # mass of Gaussians beyond the lattices
-STARTS = {
-    # by number of units: replicon of the symmetric saddle at a load where the broken one is well apart, and there
-    # q_0/q, q_1 on the way from q to 1, m, as found from afar for majorities
-    4: (-0.35, 0.91, 0.36, 0.6),
-    6: (-0.15, 0.952, 0.413, 0.814),
-    7: (-0.137, 0.956, 0.512, 0.85),
-}
-LOADS = 0.2  # step of a continuation
+STARTS = {3: (0.2122, 0.6097, 0.6423), 5: (0.2148, 0.602, 0.814), 7: (0.2, 0.6104, 0.8656)}  # majorities: V, q_0, m of a saddle
+GAP = 5 / 3  # ratio of V from one saddle to the next
+CLOSEST = 5e-4  # V at which a branch is no longer followed
+SOFTER = 0.5  # power of V that m follows at first
+NEAR = (0.1, 1.1)  # of a load, at first, and of the last step in it: as near as a saddle is found from there
 MOVE = 0.25  # step in log m
 FEW = 12  # Newton steps on the way: starts are good
 WAYS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.96)
@@ -205,7 +201,7 @@ def entered(system: TreeSphere) -> Point | None:
     fixed = TreeSphere(system.point, 1, m=np.ones(1), zero=True)
 
     def at(q1: float) -> Point:
-        return fixed.evaluate(fixed.pack(np.array([0.0, q1]), 1 - q1, np.ones(1)), fixed.rougher)
+        return fixed.evaluate(fixed.pack(np.array([0.0, q1]), 1 - q1, np.ones(1)), fixed.rough)
 
     high = next((i for i in range(len(WAYS) - 1, -1, -1) if at(WAYS[i]).residual[0] > 0), None)
     if high is None:
@@ -219,66 +215,53 @@ def entered(system: TreeSphere) -> Point | None:
     return at(low)
 
 
-@lru_cache(maxsize=16)
-def anchor(accepted: tuple[bool, ...]) -> tuple[float, np.ndarray] | None:
-    """A load at which replica symmetry is well broken, and the saddle there on rough lattices."""
-    unstable, share, way, guess = next(s for K, s in STARTS.items() if len(accepted) - 1 <= K)
-    point = TreePoint(accepted, 1.0)
-    point.hessian = True
-
-    def replicon(q: float) -> tuple[float, float]:
-        T = point.tower(1 - q, np.array([q]), np.zeros(1), TreeSphere(point, 0).rough)
-        alpha = q / ((1 - q) ** 2 * float(T.square[0]))
-        return 1 - alpha * (1 - q) ** 2 * float(T.curvature_square[0]), alpha
-
-    low, high = 0.3, 0.78
-    for _ in range(8):
-        q = 0.5 * (low + high)
-        value, alpha = replicon(q)
-        low, high = (q, high) if value > unstable else (low, q)
-    system = TreeSphere(TreePoint(accepted, alpha), 1)
-    V, q0 = (1 - q) * (1 - way), share * q
-    start = system.pack(np.array([q0, 1 - V - q0]), V, np.array([guess]))
-    for direct in (True, False) if len(accepted) <= 5 else (True,):  # a descent of more units takes too long
-        y = start if direct else descend(system, start, 60, quality=system.rougher)
-        root = newton(system, y, FEW, system.rough)
-        if root is not None and apart(root.at) and root.at.m[1] < 1 - 1e-6:
-            return alpha, root.y
+def followed(accepted: tuple[bool, ...], alpha: float) -> np.ndarray | None:
+    """The thermodynamic saddle at a load, on rough lattices, from the branch of `along`."""
+    before: tuple[float, np.ndarray] | None = None
+    for here, y in along(accepted, alpha):
+        system = TreeSphere(TreePoint(accepted, alpha), 1)
+        slope = None if before is None else (y - before[1]) / (here - before[0])
+        if abs(alpha - here) < NEAR[0] if slope is None else abs(alpha - here) < NEAR[1] * abs(here - before[0]):  # type: ignore[index]
+            root = newton(system, y if slope is None else y + slope * (alpha - here), FEW, system.rough)
+            if root is not None and apart(root.at):
+                return root.y
+        before = here, y
     return None
 
 
-def followed(accepted: tuple[bool, ...], alpha: float) -> np.ndarray | None:
-    """The thermodynamic saddle, continued in the load from `anchor` by Newton on rough lattices."""
-    branch = list(path(accepted, alpha))
-    return branch[-1][1] if branch and branch[-1][0] == alpha else None
-
-
-def path(accepted: tuple[bool, ...], alpha: float) -> Iterator[tuple[float, np.ndarray]]:
-    """Saddles on the way from `anchor` to a load: (load, unknowns), as far as it leads."""
-    first = anchor(accepted)
-    if first is None:
+def along(accepted: tuple[bool, ...], last: float, quality: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
+    """Saddles in steps of log V, V = 1 - q_1, until the load is beyond ``last``: (load, unknowns)."""
+    if len(accepted) - 1 not in STARTS:
         return
-    here, y = first
-    yield here, y
+    V, q0, m = STARTS[len(accepted) - 1]
+    y = np.array([math.log(q0 / (1 - q0)), math.log(m / (1 - m))])
     before: tuple[float, np.ndarray] | None = None
-    step = math.copysign(LOADS, alpha - here)
-    while here != alpha:
-        there = alpha if abs(alpha - here) <= abs(step) else here + step
-        guess = y if before is None else y + (y - before[1]) * (there - here) / (here - before[0])
-        system = TreeSphere(TreePoint(accepted, there), 1)
-        root = newton(system, guess, FEW, system.rough)
-        if root is None or not apart(root.at):
-            step /= 2
-            if abs(step) < LOADS / 16:
+    point, step, sign = TreePoint(accepted, 1.0), math.log(GAP), 0.0
+    while CLOSEST < V < 1:
+        system = AtGap(point, V)
+        root = newton(system, y, FEW, system.rough if quality is None else quality)
+        if root is not None and apart(root.at):
+            load = root.at.alpha
+            yield load, system.full(root.y)
+            sign = sign or math.copysign(1.0, last - load)
+            if (load - last) * sign >= 0:
                 return
-            continue
-        before, here, y = (here, y), there, root.y
-        yield here, y
+            here, there = (V, root.y), before
+            before = here
+        elif before is None or step < math.log(GAP) / 10:
+            return
+        else:
+            here, there, step = before, None, step / 2
+        V = here[0] * math.exp(-sign * step)
+        if there is None:
+            y = here[1] + np.array([0.0, SOFTER * math.log(V / here[0])])
+        else:
+            y = here[1] + (here[1] - there[1]) * math.log(V / here[0]) / math.log(here[0] / there[0])
 
 
 def at_given(system: TreeSphere, y: np.ndarray, m: float) -> np.ndarray | None:
     """The saddle at given m, continued from the thermodynamic one in logit m (log m where m > 1)."""
-    at = TreeSphere(system.point, 1).evaluate(y, system.rougher)
+    at = TreeSphere(system.point, 1).evaluate(y, system.rough)
     here = float(at.m[1])
     y = system.pack(at.c, at.V, np.array([m]))
     steps = max(1, math.ceil(abs(math.log(m / here)) / MOVE), math.ceil(abs(m - here) / 0.1))
@@ -298,10 +281,11 @@ def extrapolated_capacity(accepted: tuple[bool, ...], last: float) -> tuple[floa
 
     With m = w V, f = A(alpha)/V + B log V + C + ..., A the functional of the limit: stationary at V of order A, so that
     alpha = alpha_c + a V to leading order. Tails bring log Z = -E/2V + O(log V), hence V log V; fields within sqrt(V) of
-    a change of sign bring V^(3/2). The error is the largest change when one power less or three rows less are fitted.
+    a change of sign bring V^(3/2). The error is the largest change when one power less or the two rows closest to the end less
+    are fitted.
     """
     rows = []
-    for load, y in path(accepted, last):
+    for load, y in along(accepted, last, 1.0):
         system = TreeSphere(TreePoint(accepted, load), 1)
         c, V = system.overlaps(y)
         rows.append((load, V, c[0], system.parisi(y)[1]))
@@ -310,8 +294,9 @@ def extrapolated_capacity(accepted: tuple[bool, ...], last: float) -> tuple[floa
 
     def fit(rows: np.ndarray, n: int) -> float:
         V = rows[:, 1]
-        basis = np.array([np.ones_like(V), V, V * np.log(V), V**1.5])[:n]
-        return float(np.linalg.lstsq(basis.T, rows[:, 0], rcond=None)[0][0])
+        basis = np.array([np.ones_like(V), V, V * np.log(V), V**1.5, V**2])[:n]
+        return float(np.linalg.lstsq((basis / V**2).T, rows[:, 0] / V**2, rcond=None)[0][0])
 
-    value = fit(table, 4)
-    return value, max(abs(value - fit(table, 3)), abs(value - fit(table[: max(4, len(table) - 3)], 4))), table
+    terms = min(5, len(table) - 2)
+    value = fit(table, terms)
+    return value, max(abs(value - fit(table, terms - 1)), abs(value - fit(table[2:], terms))), table
