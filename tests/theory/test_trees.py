@@ -1,0 +1,240 @@
+"""Tree committees and parity machines, replica symmetric: against an independent reference and exact facts."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import replicas as rp
+from replicas.numerics import units
+from replicas.numerics.saddle import evaluate, make_batch, newton, start
+from replicas.symbolic import symbols as S
+from replicas.symbolic.functional import substitute_leaves
+from replicas.symbolic.leaves import pattern_leaf
+from replicas.symbolic.special import mpmath_functions
+from replicas.theory.tree_learning import bayes_error, gibbs_error
+
+REFERENCE = json.loads((Path(__file__).parent / "tree_reference.json").read_text(encoding="utf-8"))
+KERNEL = 2e-14  # relative to the largest entry: a dozen products and one logarithm
+SADDLE = {3: 1e-10, 5: 1e-8, 7: 1e-8}  # asked of the overlaps
+MARGIN = 1.0  # errors have to cover the difference, together with that of the reference
+
+
+def reference(key):
+    """Values and errors of one entry."""
+    entry = REFERENCE[key]
+    return {k: float(v) for k, v in entry["values"].items() if _number(v)}, {
+        k: float(v) for k, v in entry["error"].items() if _number(v)
+    }
+
+
+def _number(text):
+    try:
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+MACHINES = [
+    rp.TreeCommittee(3),
+    rp.TreeParity(2),
+    rp.TreeParity(3),
+    *(pytest.param(m, marks=pytest.mark.slow) for m in (rp.TreeCommittee(5), rp.TreeParity(4))),
+]
+MP = mpmath.MPContext()
+MP.dps = 400  # tails of 120 standard deviations are subtracted nowhere, but e^-7200 is their size
+
+
+@lru_cache(maxsize=64)
+def closed(model, *orders):
+    """A derivative of the derived leaf as a function of fields and variance."""
+    leaf = pattern_leaf(model)
+    return sp.lambdify([*leaf.fields, S.V], leaf.derivative(leaf.node(S.V, *orders)), [mpmath_functions(MP)])
+
+
+@pytest.mark.parametrize("model", MACHINES, ids=lambda m: m.describe())
+@given(data=st.data())
+@settings(max_examples=6, deadline=None)
+def test_kernels_are_the_derived_leaf(model, data):
+    K = model.K
+    gamma = data.draw(st.floats(0.1, 30.0))
+    z = np.sort(data.draw(st.lists(st.floats(-4, 4), min_size=K, max_size=K)))
+    V = 1 / (1 + gamma**2)
+    q = 1 - V
+    table, row, line = np.zeros((units.ROWS, K)), np.zeros(K), np.empty((units.ROWS, max(K, 4) + 1))
+    single, pair, f1, f2 = np.empty((K, 2)), np.empty((K, K, 3)), np.empty(K), np.empty((K, K))
+    others = np.arange(1, K)
+    kind = model.likelihood
+    getattr(units, f"{kind}_table")(z, K, q, V, table)
+    if kind == "majority":
+        units.ratios(table, K, K // 2, row)
+    getattr(units, f"{kind}_others")(others, table, row, line, single, pair)
+    found = getattr(units, f"{kind}_leaf")(0, others, table, row, line, single, pair, f1, f2)
+    point = [MP.sqrt(MP.mpf(q)) * MP.mpf(x) for x in z] + [MP.mpf(V)]
+    value, slope, curve, mixed = (closed(model, *orders)(*point) for orders in ((), (1,), (2,), (1, 1)))
+    assert abs(MP.mpf(found) - value) <= KERNEL * max(1, abs(value))
+    scale = max(1, abs(slope), abs(curve), abs(mixed), 1 / V)
+    assert abs(MP.mpf(f1[0]) - slope) <= KERNEL * scale
+    assert abs(MP.mpf(f2[0, 0]) - curve) <= KERNEL * scale * max(1, gamma)
+    assert abs(MP.mpf(f2[1, 0]) - mixed) <= KERNEL * scale * max(1, gamma)
+
+
+@pytest.mark.parametrize("key", ["saddle/spherical/majority/K=3/alpha=0.5", "saddle/spherical/majority/K=3/alpha=3.0"])
+def test_spherical_saddles(key):
+    values, errors = reference(key)
+    alpha = float(key.split("alpha=")[1])
+    found = rp.solve(rp.TreeCommittee(3, "spherical"), alpha)
+    assert found.status == "converged"
+    for name in ("q", "entropy", "replicon"):
+        assert abs(getattr(found, name) - values[name]) <= MARGIN * (found.errors[name] + errors[name]), name
+    assert found.errors["q"] < SADDLE[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("K", [5, 7])
+def test_spherical_saddles_of_more_units(K):
+    values, errors = reference(f"saddle/spherical/majority/K={K}/alpha=2.0")
+    found = rp.solve(rp.TreeCommittee(K, "spherical"), 2.0)
+    for name in ("q", "entropy", "replicon"):
+        assert abs(getattr(found, name) - values[name]) <= MARGIN * (found.errors[name] + errors[name]), name
+    assert found.errors["q"] < SADDLE[K]
+
+
+def test_close_to_capacity_the_ordered_panels_carry_all_digits():
+    """q = 0.9999: two refinements agree, and the saddle's load approaches 1/E[cheapest flip] from below."""
+    model = rp.TreeCommittee(3, "spherical")
+    batch, q = make_batch(model, 1.0), 0.9999
+    loads = []
+    for level in (0, 1):
+        at = evaluate(batch, np.array([[np.log(q / (1 - q))]]), level)
+        entropic = q / (2 * (1 - q) ** 2)
+        loads.append(entropic / (entropic - at.results[0, 2]))
+    assert abs(loads[1] - loads[0]) < 1e-10
+    assert 4.0238 < loads[1] < rp.capacity(model).value
+
+
+def test_parity_has_no_overlap_until_the_exact_load():
+    """K = 2: q = 0 is unstable from alpha = pi^2/8, where 2 (2/pi)^2 alpha = 1; more units: stable at every load."""
+    found = rp.at_line(rp.TreeParity(2, "spherical"))
+    assert found.value == pytest.approx(np.pi**2 / 8, abs=1e-12)
+    point = rp.solve(rp.TreeParity(2, "spherical"), [0.9, 1.3])
+    assert list(point.branch) == ["q=0", "typical"]
+    assert rp.at_line(rp.TreeParity(3, "spherical")).status == "no-solution"
+    flat = rp.solve(rp.TreeParity(3, "spherical"), 2.0)
+    assert (flat.branch, flat.q) == ("q=0", 0.0)
+    assert flat.entropy == pytest.approx(-2.0 * np.log(2), abs=1e-13)
+
+
+def test_binary_capacities_and_instability():
+    values, errors = reference("capacity/binary/majority/K=3")
+    found = rp.capacity(rp.TreeCommittee(3))
+    assert abs(found.value - values["alpha"]) <= found.error + errors["alpha"]
+    assert found.stable is True
+    assert rp.capacity(rp.TreeParity(2)).value == pytest.approx(1.0, abs=1e-13)
+    values, errors = reference("at/spherical/majority/K=3")
+    line = rp.at_line(rp.TreeCommittee(3, "spherical"))
+    assert abs(line.value - values["alpha"]) <= line.error + errors["alpha"]
+    assert line.physical is True
+
+
+@pytest.mark.slow
+def test_learning_transitions():
+    found = rp.transitions(rp.TreeCommittee(3, task="teacher-student"))
+    values, errors = reference("teacher/binary/majority/K=3/first-order")
+    assert abs(found.alpha_it.value - values["alpha"]) <= found.alpha_it.error + errors["alpha"]
+    values, errors = reference("teacher/binary/majority/K=3/spinodal")
+    assert abs(found.spinodal.value - values["alpha"]) <= found.spinodal.error + errors["alpha"]
+
+
+def test_learning_curve():
+    found = rp.generalization(rp.TreeCommittee(3, "spherical", task="teacher-student"), 1.0)
+    values, errors = reference("teacher/spherical/majority/K=3/alpha=1")
+    for name, key in (("R", "q"), ("eps_gibbs", "gibbs_error"), ("eps_bayes", "bayes_error")):
+        assert abs(getattr(found, name) - values[key]) <= found.errors[name] + errors[key], name
+
+
+@pytest.mark.parametrize("K", [3, 5])
+def test_bayes_vote_against_monte_carlo_of_posteriors(K):
+    """E min(Z, 1 - Z) by sampling the fields of one posterior; and it lies between half the Gibbs error and it."""
+    model, R = rp.TreeCommittee(K, "spherical", task="teacher-student"), 0.7
+    rng = np.random.default_rng(7)
+    from scipy.special import ndtr
+
+    p = ndtr(np.sqrt(R / (1 - R)) * rng.normal(size=(400_000, K)))
+    counts = np.zeros((K + 1, len(p)))
+    counts[0] = 1.0
+    for a in range(K):
+        counts[1:] = counts[1:] * (1 - p[:, a]) + counts[:-1] * p[:, a]
+        counts[0] *= 1 - p[:, a]
+    Z = counts[(K + 1) // 2 :].sum(axis=0)
+    sample = np.minimum(Z, 1 - Z)
+    value, error = (float(x[0]) for x in bayes_error(model, np.array([1 - R])))
+    assert abs(value - sample.mean()) < 4 * sample.std() / np.sqrt(len(p)) + error
+    gibbs = float(gibbs_error(model, np.array([1 - R]))[0])
+    assert gibbs == pytest.approx(float((2 * Z * (1 - Z)).mean()), abs=4 * (2 * Z * (1 - Z)).std() / np.sqrt(len(p)))
+    assert gibbs / 2 < value < gibbs
+
+
+@pytest.mark.parametrize("weights", ["binary", "spherical"])
+def test_one_unit_is_the_perceptron(weights):
+    for machine in (rp.TreeCommittee(1, weights), rp.TreeParity(1, weights)):
+        single = rp.Perceptron(weights)
+        for question in (rp.capacity, rp.at_line, lambda m: rp.solve(m, 0.6), lambda m: rp.solve(m, 0.6, "1rsb")):
+            ours, theirs = question(machine), question(single)
+            assert ours.model == machine
+            assert ours.to_dict()["status"] == theirs.to_dict()["status"]
+            for name in ("value", "q", "entropy", "replicon"):
+                np.testing.assert_equal(getattr(ours, name, None), getattr(theirs, name, None))
+
+
+def test_naive_limit_of_binary_weights():
+    """4/pi for one unit scales with the mean cost of a flip: 2/pi of the spherical capacity."""
+    found = rp.capacity(rp.TreeCommittee(5), criterion="q-to-1")
+    assert found.value == pytest.approx(2 / np.pi * rp.capacity(rp.TreeCommittee(5, "spherical")).value, rel=1e-13)
+
+
+def test_refusals_name_what_is_taken():
+    tree = rp.TreeCommittee(3, "spherical")
+    for call, words in (
+        (lambda: rp.solve(rp.TreeCommittee(11, "spherical"), 1.0), ("K: got 11", "takes up to 9")),
+        (lambda: rp.solve(tree, 1.0, "krsb"), ("ansatz: got 'krsb'", "takes rs or 1rsb")),
+        (lambda: rp.solve(rp.TreeCommittee(3), 0.5, "1rsb"), ("1rsb", "spherical")),
+        (lambda: rp.solve(tree, 1.0, kappa=0.2), ("kappa: got 0.2", "takes None")),
+        (lambda: rp.solve(tree, 1.0, digits=20), ("digits: got 20", "takes None")),
+        (lambda: rp.solve(rp.TreeCommittee(21, "spherical"), 2.0, "1rsb"), ("K: got 21", "takes up to")),
+        (lambda: rp.capacity(rp.TreeCommittee(21, "spherical"), "1rsb"), ("K: got 21", "takes up to 9")),
+        (lambda: rp.max_margin(tree, 1.0), ("largest margin", "takes a perceptron")),
+        (lambda: rp.ground_state(tree, 1.0), ("ground state", "takes a perceptron")),
+        (lambda: rp.TreeCommittee(4), ("K: got 4", "odd")),
+        (lambda: rp.TreeParity(0), ("K: got 0", ">= 1")),
+        (lambda: rp.TreeCommittee(3, activation="erf"), ("activation", "'sign'")),
+    ):
+        with pytest.raises(ValueError) as reason:
+            call()
+        assert "\n" not in str(reason.value)
+        for word in words:
+            assert word in str(reason.value)
+
+
+def test_newton_accepts_only_the_residual():
+    model = rp.TreeCommittee(3, "spherical")
+    batch = make_batch(model, np.array([2.0]))
+    found = newton(batch, start(batch, 1.0))
+    assert found.converged[0]
+    assert found.info[0, found.nu + 2] < 1e-10
+
+
+def test_closed_leaf_is_written_out_in_the_functional():
+    """The free entropy of the derivation holds no opaque leaf of several fields."""
+    from replicas.symbolic.nodes import Leaf
+    from replicas.symbolic.rs import functional
+
+    f = functional(rp.TreeCommittee(3, "spherical"))
+    assert not substitute_leaves(f.expr, f.leaves).has(Leaf)
