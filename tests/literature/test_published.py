@@ -178,3 +178,34 @@ def test_jamming_exponent():
 
     value, error = jamming_exponent(make_batch(rp.Perceptron("spherical", kappa=-0.5), 1.0))
     assert value == pytest.approx(1.41574, rel=0.01) and abs(value - 1.41574) < error < 0.02
+
+
+@pytest.mark.parametrize(("K", "published"), [(5, "5.77"), (7, "7.31")])
+def test_tree_committee_replica_symmetric(K, published):
+    """Tartaglione 2019, section 3.1.1: 4.02, 5.78, 7.31 for K = 3, 5, 7; its own formula gives 5.77 for K = 5."""
+    assert agrees(rp.capacity(rp.TreeCommittee(K, "spherical")).value, published)
+
+
+def test_tree_committee_of_three_is_quoted_truncated():
+    """4.02 (same source) is the truncated, not the rounded value: 4.0252."""
+    value = rp.capacity(rp.TreeCommittee(3, "spherical")).value
+    assert math.floor(100 * value) == 402
+    assert not agrees(value, "4.02")
+
+
+def test_tree_committee_of_three_one_step_is_not_three():
+    """'About 3.0' (Barkai, Hansel, Sompolinsky 1992, and Engel et al. 1992, quoted): the functional's minimum is 5 percent higher."""
+    found = rp.capacity(rp.TreeCommittee(3, "spherical"), "1rsb")
+    assert found.error < 1e-8
+    assert 3.1458419 < found.value < 3.1458420
+
+
+@pytest.mark.parametrize(("K", "published"), [(2, "5.5"), (3, "10.4")])
+def test_tree_parity_replica_symmetric(K, published):
+    """Barkai, Hansel, Kanter 1990 (quoted)."""
+    assert agrees(rp.capacity(rp.TreeParity(K, "spherical")).value, published)
+
+
+def test_binary_tree_committee_of_three():
+    """0.92, Barkai et al. 1992 (quoted)."""
+    assert agrees(rp.capacity(rp.TreeCommittee(3)).value, "0.92")
