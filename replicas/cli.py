@@ -17,7 +17,8 @@ from typing import Any
 
 from . import __version__
 from .arguments import Once, Parser, choice, one_line, patience, progress_bar, whole_number
-from .questions import QUESTIONS, bad_argument, build_model, model_flags, question_flags, run_question, typed_values
+from .model_flags import build_models, model_flags
+from .questions import QUESTIONS, bad_argument, question_flags, run_question, typed_values
 
 TRACEBACK = "REPLICAS_TRACEBACK"  # set in the environment to see where an unexpected error comes from
 FORMATS = ("text", "markdown", "latex", "html")
@@ -27,6 +28,7 @@ EPILOG = """\
 examples:
   replicas capacity --weights binary                         storage capacity, with its error
   replicas solve --weights spherical --alpha 0.5:1.9:0.1     a sweep; --json for machines
+  replicas capacity --model tree-committee --K 1:9:2         committees and parity machines, too
   replicas transitions --weights binary --task teacher-student
   replicas derive --weights binary --format html -o derivation.html
   replicas models                                            what can be asked of which model
@@ -47,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 def run_derive(options: argparse.Namespace) -> int:
     """Print or write a derivation, and check its steps where asked to."""
     choice("format", options.format, FORMATS)
-    model = build_model(options, typed_values(options, (), "derive"))
+    (model,) = build_models(options, typed_values(options, (), "derive")).values()
     import replicas as rp
 
     with patience("derive"):
@@ -148,9 +150,10 @@ def build_parser() -> Parser:
             "replicas derive --weights binary",
             "replicas derive --weights spherical --format html -o derivation.html --check",
             "replicas derive --weights spherical --ansatz krsb --k 2",
+            "replicas derive --model tree-committee --K 3 --weights spherical",
         ),
     )
-    model_flags(sub)
+    model_flags(sub, sweeps=False)
     group = sub.add_argument_group("derivation")
     group.add_argument(
         "--kappa", action=Once, nargs="+", metavar="X", help="margin or half-width at which the checks run"

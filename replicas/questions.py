@@ -1,7 +1,8 @@
 """Commands that ask the library a question about a model: their flags, sweeps, and answers as text or JSON.
 
 A sweep is asked as arrays, in chunks; a point at which the library breaks down is isolated and reported, and the others
-are answered. A single value of kappa or beta is part of the model; every swept one is a parameter of the question.
+are answered. A single value of kappa or beta is part of the model; every swept one is a parameter of the question. Every
+swept K is a model, asked about its own share of the sweep.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from .arguments import (
     progress_bar,
     whole_number,
 )
+from .model_flags import build_models
 from .support import ANSATZES
 
 CHUNK = 2000  # points asked together; a longer sweep shows its progress in such steps
+FEW = 8  # the same of a machine with several units, whose points take from milliseconds to minutes
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
 BRANCHES = ("typical", "q=0", "perfect", "all")
@@ -74,6 +77,12 @@ class NoAnswer:
         where = "".join(f", {k} {point[k]:g}" for k in self.parameters)
         return f"{self.quantity}{where}: {self.status}: {self.message}"
 
+    def rows(self) -> tuple[list[str], list[list[str]]]:
+        """Header and cells, as of a result."""
+        point = self.to_dict()
+        cells = [f"{point[k]:g}" for k in self.parameters]
+        return [*self.parameters, "status"], [[*cells, f"{self.status}: {self.message}"]]
+
 
 def _capacity(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
     import replicas as rp
@@ -100,12 +109,18 @@ def _solve(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
 def _generalization(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
     import replicas as rp
 
+    from .theory.ansatz import check_ansatz
+
+    check_ansatz(o.ansatz)
     return rp.generalization(model, rule=o.rule, digits=o.digits, **parameters)
 
 
 def _field_distribution(model: Any, o: argparse.Namespace, u: Any, **parameters: Any) -> Any:
     import replicas as rp
 
+    from .theory.ansatz import check_one_field
+
+    check_one_field(model, "a field distribution")
     point = rp.solve(model, ansatz=o.ansatz, k=o.k, **parameters)
     if not point.ok:
         return NoAnswer("field-distribution", model, o.ansatz, parameters, point.status, point.message)
@@ -144,6 +159,7 @@ QUESTIONS = {
             "replicas capacity --weights spherical --kappa -1 --ansatz 1rsb --digits 30",
             "replicas capacity --weights spherical --kappa -1 --ansatz frsb",
             "replicas capacity --weights binary --criterion q-to-1",
+            "replicas capacity --model tree-committee --weights spherical --K 1:9:2",
         ),
     ),
     "solve": Question(
@@ -159,6 +175,7 @@ QUESTIONS = {
             "replicas solve --alpha 0.1:0.8:0.05 --kappa -0.5 0 0.5",
             "replicas solve --alpha 1 --beta 0.5 1 2",
             "replicas solve --task teacher-student --alpha 1.3 --branch all",
+            "replicas solve --model tree-parity --K 2 --weights spherical --alpha 1 2",
         ),
     ),
     "at-line": Question(
@@ -169,6 +186,7 @@ QUESTIONS = {
         examples=(
             "replicas at-line --weights spherical --kappa -1 -0.5",
             "replicas at-line --weights binary --kappa 0 --json",
+            "replicas at-line --model tree-committee --K 3 --weights spherical",
         ),
     ),
     "stability": Question(
@@ -183,7 +201,10 @@ QUESTIONS = {
         "information-theoretic and spinodal loads of a discrete teacher-student model",
         _plain("transitions"),
         ("digits", "certified"),
-        examples=("replicas transitions --weights binary --task teacher-student --json",),
+        examples=(
+            "replicas transitions --weights binary --task teacher-student --json",
+            "replicas transitions --model tree-committee --K 3 --task teacher-student",
+        ),
     ),
     "generalization": Question(
         "learning curve: overlap with the teacher, Gibbs and Bayes errors",
@@ -194,6 +215,7 @@ QUESTIONS = {
         examples=(
             "replicas generalization --weights spherical --task teacher-student --alpha 0.5 1 2 5 --json",
             "replicas generalization --weights spherical --task teacher-student --alpha 1 --rule hebb",
+            "replicas generalization --model tree-committee --K 3 5 --weights spherical --task teacher-student --alpha 1 5",
         ),
     ),
     "ground-state": Question(
@@ -243,6 +265,7 @@ NUMERIC = {
     "beta": "inverse temperature of error counting (default: hard constraints)",
     "m": "Parisi parameter of ansatz 1rsb, 0 < m <= 1 (default: the thermodynamic one)",
     "u": "local fields",
+    "K": "units",
 }
 WORDS = {
     "criterion": f"what defines the number: {', '.join(CRITERIA)} (default: the right one for the model)",
@@ -252,21 +275,6 @@ WORDS = {
     "digits": "correct digits asked for, 1 to 10000 (default: double precision)",
 }
 CHOICES = {"criterion": CRITERIA, "rule": RULES, "branch": BRANCHES, "ansatz": ANSATZES}
-
-
-def model_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("model")
-    group.add_argument("--model", action=Once, default="perceptron", help="perceptron")
-    group.add_argument(
-        "--weights", action=Once, default="binary", help="binary (default), spherical, ternary or discrete:V1,V2,..."
-    )
-    group.add_argument(
-        "--likelihood", action=Once, default="threshold", help="threshold u >= kappa (default) or window |u| <= kappa"
-    )
-    group.add_argument("--task", action=Once, default="storage", help="storage (default) or teacher-student")
-    group.add_argument(
-        "--ansatz", action=Once, default="rs", help=f"{', '.join(ANSATZES)}: symmetry of the replicas (default rs)"
-    )
 
 
 def question_flags(parser: argparse.ArgumentParser, question: Question) -> None:
@@ -288,16 +296,6 @@ def question_flags(parser: argparse.ArgumentParser, question: Question) -> None:
                 f"--{name}", action=Once, default="gibbs-bayes" if name == "rule" else None, help=WORDS[name]
             )
     group.add_argument("--json", action="store_true", help="one JSON object on stdout, numbers as decimal strings")
-
-
-def build_model(options: argparse.Namespace, values: dict[str, Values]) -> Any:
-    """The model of the flags; a swept kappa or beta stays with it as a tuple."""
-    choice("model", options.model, ("perceptron",))
-    choice("ansatz", options.ansatz, ANSATZES)
-    from . import models
-
-    parameters = {k: v.numbers if v.swept else v.numbers[0] for k, v in values.items() if k in ("kappa", "beta")}
-    return models.Perceptron(weights=options.weights, likelihood=options.likelihood, task=options.task, **parameters)
 
 
 def typed_values(options: argparse.Namespace, swept: tuple[str, ...], command: str) -> dict[str, Values]:
@@ -327,40 +325,124 @@ def bad_argument(error: Exception) -> bool:
     return isinstance(error, ValueError) and re.match(r"[\w, ]+: .*\btakes?\b", one_line(error)) is not None
 
 
-def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Exception], NoAnswer]) -> Iterator[Any]:
-    """Results covering the grid in order; a point that raises is isolated by bisection."""
+@dataclass(frozen=True)
+class Answer:
+    """The result of ``size`` points of a sweep, in order; several for each where branches coexist."""
+
+    result: Any
+    size: int
+
+    def split(self, rows: list[Any]) -> list[list[Any]]:
+        """What belongs to each of the points asked for."""
+        each = len(rows) // self.size
+        return [rows[i * each : (i + 1) * each] for i in range(self.size)]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The points ``where`` of a sweep that ask about one model."""
+
+    K: Any
+    model: Any
+    grid: Grid
+    where: list[int]
+    answers: list[Answer] = field(default_factory=list)
+
+    def each(self, rows: Callable[[Any], list[Any]]) -> list[list[Any]]:
+        """For each of the points its rows of every answer; a K given twice is asked once."""
+        found = [own for answer in self.answers for own in answer.split(rows(answer.result))]
+        return found if self.grid.swept else found * len(self.where)
+
+
+def shares(models: dict[Any, Any], grid: Grid) -> list[Share]:
+    """The sweep by models, those of most units first: a K too large for the question is refused before any work."""
+    if "K" not in grid.swept:
+        ((K, model),) = models.items()
+        return [Share(K, model, grid, list(range(grid.size)))]
+    swept = tuple(k for k in grid.swept if k != "K")
+    units = grid.parameters["K"].tolist()
+    out = []
+    for K in sorted(models, reverse=True):
+        where = [i for i, n in enumerate(units) if n == K]
+        own = {k: v[where] if k in swept else v for k, v in grid.parameters.items() if k != "K"}
+        out.append(Share(K, models[K], Grid(own, swept), where))
+    return out
+
+
+def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Exception], NoAnswer]) -> Iterator[Answer]:
+    """Answers covering the grid in order; a point that raises is isolated by bisection."""
     try:
-        yield ask(**grid.parameters)
+        yield Answer(ask(**grid.parameters), grid.size)
     except Exception as error:  # the other points of the sweep still count
         if bad_argument(error):  # nothing of the sweep makes sense
             raise
         if grid.size <= 1:
-            yield failed(grid, error)
+            yield Answer(failed(grid, error), 1)
             return
         middle = grid.size // 2
         yield from answers(ask, grid.take(0, middle), failed)
         yield from answers(ask, grid.take(middle, grid.size), failed)
 
 
-def merge(parts: list[Any], grid: Grid) -> dict[str, Any]:
-    """One JSON object from the parts of an answer: flat for one point, ``points`` for several."""
-    whole = [part.to_dict() for part in parts]
-    head = {k: whole[0][k] for k in ("quantity", "model", "ansatz")}
+def in_order(asked: list[Share], rows: Callable[[Any], list[Any]]) -> list[tuple[Any, Any]]:
+    """(K, row) of all shares in the order of the sweep."""
+    found = [(i, share.K, own) for share in asked for i, own in zip(share.where, share.each(rows))]
+    return [(K, row) for _, K, own in sorted(found, key=lambda f: f[0]) for row in own]
+
+
+def merge(asked: list[Share], grid: Grid) -> dict[str, Any]:
+    """One JSON object from the answers: flat for one point, ``points`` for several."""
+    wholes = [answer.result.to_dict() for share in asked for answer in share.answers]
+    ansatz = ", ".join(sorted({name for whole in wholes for name in whole["ansatz"].split(", ")}))
+    head = {"quantity": wholes[0]["quantity"], "model": asked[0].model.to_dict(), "ansatz": ansatz}
     fixed = {k: v for k, v in grid.parameters.items() if k not in grid.swept}
-    points = [
-        fixed | point for one in whole for point in one.get("points", [{k: v for k, v in one.items() if k not in head}])
-    ]
-    several = bool(grid.swept) or "points" in whole[0]
-    return head | ({"points": points} if several else points[0])
+
+    def rows(result: Any) -> list[Any]:
+        whole = result.to_dict()
+        own = {"ansatz": whole["ansatz"]} if "K" in grid.swept else {}  # machines fall back to rs one by one
+        points = whole.get("points", [{k: v for k, v in whole.items() if k not in head}])
+        return [fixed | own | point for point in points]
+
+    points = in_order(asked, rows)
+    if "K" in grid.swept:
+        units = dict.fromkeys(grid.parameters["K"].tolist())  # in the order in which they were typed
+        head["model"] |= {"K": list(map(int, units))}
+        return head | {"points": [{"K": K} | point for K, point in points]}
+    several = bool(grid.swept) or any("points" in whole for whole in wholes)
+    return head | ({"points": [point for _, point in points]} if several else points[0][1])
+
+
+def table(asked: list[Share]) -> str:
+    """A sweep over K for a reader: one row for each point, and below it what is said of several."""
+    from .results import _noted
+
+    def rows(result: Any) -> list[Any]:
+        header, body = result.rows()
+        return [dict(zip(header, row)) for row in body]
+
+    points = in_order(asked, rows)
+    columns = list(dict.fromkeys(name for _, row in points for name in row if name != "status"))
+    header, body, notes = _noted(
+        ["K", *columns, "status"],
+        [[str(K), *(row.get(name, "-") for name in columns), row["status"]] for K, row in points],
+    )
+    widths = [max(len(row[i]) for row in (header, *body)) for i in range(len(header))]
+    lines = ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *body)]
+    first = asked[0]
+    ansatz = sorted(
+        {name for share in asked for a in share.answers for name in a.result.to_dict()["ansatz"].split(", ")}
+    )
+    title = f"{first.model.describe().replace(f'K={first.K}', 'K sweep')} [{', '.join(ansatz)}]"
+    quantity = first.answers[0].result.quantity
+    return "\n".join([f"{quantity}: {title}", *lines, *(f"  {note}" for note in notes)])
 
 
 def run_question(name: str, options: argparse.Namespace) -> int:
     """Ask, print, and give the exit code."""
     question = QUESTIONS[name]
     _check_words(options, question)
-    values = typed_values(options, question.swept, name)
+    values = typed_values(options, (*question.swept, "K"), name)
     grid = make_grid(values)
-    model = build_model(options, values)
     # a single kappa or beta is part of the model; the others, and every swept one, are parameters of the question
     parameters = {
         k: v
@@ -368,23 +450,31 @@ def run_question(name: str, options: argparse.Namespace) -> int:
         if k in grid.swept or k in ("alpha", "m", "u") or name == "phase-diagram"
     }
     grid = Grid(parameters, grid.swept)
+    asked = shares(build_models(options, values), grid)
+    with patience(name), progress_bar(grid.size, name) as bar:
+        for share in asked:
+            _answer(name, options, share, bar)
+    if options.json:
+        print(json.dumps(merge(asked, grid)))
+    elif "K" in grid.swept:
+        print(table(asked))
+    else:
+        print("\n".join(str(answer.result) for answer in asked[0].answers))
+    return 0 if any(answer.result.ok for share in asked for answer in share.answers) else 1
+
+
+def _answer(name: str, options: argparse.Namespace, share: Share, bar: Any) -> None:
+    """The answers of one model."""
 
     def failed(part: Grid, error: Exception) -> NoAnswer:
-        return NoAnswer(
-            name, model, options.ansatz, part.parameters, "not-converged", one_line(f"{type(error).__name__}: {error}")
-        )
+        reason = one_line(f"{type(error).__name__}: {error}")
+        return NoAnswer(name, share.model, options.ansatz, part.parameters, "not-converged", reason)
 
     def ask(**parameters: Any) -> Any:
-        return question.ask(model, options, **parameters)
+        return QUESTIONS[name].ask(share.model, options, **parameters)
 
-    parts: list[Any] = []
-    with patience(name), progress_bar(grid.size, name) as bar:
-        for start in range(0, grid.size, CHUNK):
-            stop = min(start + CHUNK, grid.size)
-            parts += answers(ask, grid.take(start, stop), failed)
-            bar.update(stop - start)
-    if options.json:
-        print(json.dumps(merge(parts, grid)))
-    else:
-        print("\n".join(map(str, parts)))
-    return 0 if any(part.ok for part in parts) else 1
+    chunk = CHUNK if share.model.K == 1 else FEW
+    for start in range(0, share.grid.size, chunk):
+        stop = min(start + chunk, share.grid.size)
+        share.answers.extend(answers(ask, share.grid.take(start, stop), failed))
+        bar.update(stop - start if share.grid.swept else len(share.where))

@@ -16,7 +16,7 @@ from replicas import plotting, support
 from replicas.arguments import make_grid, parse_values
 from replicas.cli import build_parser, main
 from replicas.questions import QUESTIONS
-from replicas.theory.ansatz import check_ansatz
+from replicas.theory.ansatz import check_ansatz, check_one_field
 
 COMMANDS = (*QUESTIONS, "derive", "figure", "atlas", "models")
 LATER = ("franz-parisi", "local-entropy", "overlap-gap", "phase-diagram", "simulate")
@@ -456,8 +456,21 @@ def test_models_prints_the_table(run):
     assert code == 0
     assert all(re.search(rf"^{question} +(rs|-)[ ,]", out, re.MULTILINE) for question in support.QUESTIONS)
     code, out, _ = run("models --json")
-    listed = {cell["question"] for cell in json.loads(out)["cells"]}
-    assert listed == set(QUESTIONS) | {"derive"}
+    listed = {(cell["model"], cell["question"]) for cell in json.loads(out)["cells"]}
+    assert json.loads(out)["models"] == ["perceptron", "tree-committee", "tree-parity"]
+    assert listed == {(m, q) for m in support.MODELS for q in (*QUESTIONS, "derive")}
+
+
+def machine(cell: support.Cell, weights: str, kappa: float) -> rp.models.Model:
+    if cell.model != "perceptron":
+        tree = (
+            rp.TreeCommittee(3, weights, task=cell.task)
+            if cell.model == "tree-committee"
+            else rp.TreeParity(2, weights, task=cell.task)
+        )
+        assert tree.likelihood == cell.likelihood and cell.constraints == "hard"
+        return tree
+    return rp.Perceptron(weights, kappa, cell.likelihood, 1.0 if cell.constraints == "beta" else None, cell.task)
 
 
 def outcome(cell: support.Cell) -> str:
@@ -468,11 +481,11 @@ def outcome(cell: support.Cell) -> str:
         "capacity": rp.capacity, "solve": lambda m, a: rp.solve(m, 0.3, a), "at-line": rp.at_line, "stability": lambda m, a: rp.stability(m, 0.3, a),
         "transitions": rp.transitions, "generalization": lambda m, a: check_ansatz(a) and rp.generalization(m, [0.5]),
         "ground-state": lambda m, a: rp.ground_state(m, 8.0, a), "max-margin": lambda m, a: rp.max_margin(m, 0.5, a),
-        "field-distribution": lambda m, a: rp.field_distribution(rp.solve(m, 0.3, a), 0.5), "derive": rp.derive,
+        "field-distribution": lambda m, a: check_one_field(m, "fields") or rp.field_distribution(rp.solve(m, 0.3, a), 0.5), "derive": rp.derive,
         "phase-diagram": lambda m, a: check_ansatz(a, ("rs", "1rsb", "frsb")) and rp.phase_diagram(m, kappa=kappa),
     }  # fmt: skip
     try:
-        model = rp.Perceptron(weights, kappa, cell.likelihood, 1.0 if cell.constraints == "beta" else None, cell.task)
+        model = machine(cell, weights, kappa)
         answer = questions[cell.question](model, cell.ansatz)
     except ValueError as error:
         assert "takes" in str(error)
@@ -486,13 +499,25 @@ def holds(cell: support.Cell) -> bool:
 
 
 def test_the_table_of_binary_weights_is_true():
-    wrong = [cell for cell in support.cells() if cell.weights == "binary" and not holds(cell)]
+    wrong = [c for c in support.cells() if (c.model, c.weights) == ("perceptron", "binary") and not holds(c)]
+    assert not wrong
+
+
+QUICK = ("capacity", "stability")  # of a tree machine
+
+
+def test_the_table_of_tree_machines_is_true_where_that_is_quick():
+    """Every refusal, and the answers of binary and spherical weights that take less than seconds."""
+    trees = [c for c in support.cells() if c.model in support.TREES]
+    quick = [c for c in trees if not c.supported or (c.question in QUICK and c.weights in ("binary", "spherical"))]
+    wrong = [c for c in quick if not holds(c)]
     assert not wrong
 
 
 @pytest.mark.slow
-def test_the_whole_table_is_true():
-    wrong = [cell for cell in support.cells() if not holds(cell)]
+@pytest.mark.parametrize("model", support.MODELS)
+def test_the_whole_table_is_true(model):
+    wrong = [cell for cell in support.cells() if cell.model == model and not holds(cell)]
     assert not wrong
 
 
@@ -500,6 +525,6 @@ def test_every_supported_question_answers_somewhere():
     answered = {
         cell.question
         for cell in support.cells()
-        if cell.weights == "binary" and cell.supported and outcome(cell) == "converged"
+        if (cell.model, cell.weights) == ("perceptron", "binary") and cell.supported and outcome(cell) == "converged"
     }
     assert answered == set(support.QUESTIONS) - {"phase-diagram"}  # of spherical weights

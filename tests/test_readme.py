@@ -1,25 +1,76 @@
-"""The README's example runs and prints what it says."""
+"""The README's examples run and print what it says; the numbers of its table of committees are what the package gives."""
 
 import contextlib
 import io
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+import replicas as rp
+from replicas.cli import main
+from replicas.theory.tree_jamming_steps import two_step
+
 DIGITS = 1e-11  # numbers in the README were computed on another machine: rounding may differ in the last digits
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?")
+CELL = re.compile(r"(\d+\.(\d+))(?:\((\d+)\))?")
+TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def agree(said: str, printed: str) -> None:
+    """Two texts are the same up to rounding of their numbers; error estimates are left out."""
+    without_errors = [re.sub(r" ± \S+", "", t) for t in (said, printed)]
+    assert NUMBER.sub("#", without_errors[0]) == NUMBER.sub("#", without_errors[1])
+    for a, b in zip(*(NUMBER.findall(t) for t in without_errors)):
+        assert float(a) == pytest.approx(float(b), abs=DIGITS)
 
 
 @pytest.mark.slow
 def test_the_example_prints_what_the_readme_says():
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n(.*?)```", text, re.S).group(1)
-    said = re.search(r"\nprints\n\n```\n(.*?)```", text, re.S).group(1)
+    code = re.search(r"```python\n(.*?)```", TEXT, re.S).group(1)
+    said = re.search(r"\nprints\n\n```\n(.*?)```", TEXT, re.S).group(1)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(code, "README.md", "exec"), {})
-    without_errors = [re.sub(r" ± \S+", "", t) for t in (said, out.getvalue())]
-    assert NUMBER.sub("#", without_errors[0]) == NUMBER.sub("#", without_errors[1])
-    for a, b in zip(*(NUMBER.findall(t) for t in without_errors)):
-        assert float(a) == pytest.approx(float(b), abs=DIGITS)
+    agree(said, out.getvalue())
+
+
+def test_a_command_prints_what_the_readme_says(capsys):
+    commands = re.findall(r"```\n\$ replicas (.*?)\n(.*?)```", TEXT, re.S)
+    assert commands
+    for line, said in commands:
+        assert main(shlex.split(line)) == 0
+        agree(said, capsys.readouterr().out)
+
+
+def committees(row: str) -> list[list[float]]:
+    """The numbers of a row of the table of committees, with half a unit of their last digit or the error given."""
+    (line,) = (line for line in TEXT.splitlines() if line.startswith(f"| {row}"))
+    cells = re.sub(r"2RSB: [\d.()]+", "", line)
+    return [[float(n), 10.0 ** -len(d) * (float(e) if e else 1.0)] for n, d, e in CELL.findall(cells)]
+
+
+def check(row: str, *values: float) -> None:
+    said = committees(row)
+    assert len(said) == len(values)
+    for (number, error), value in zip(said, values):
+        assert abs(number - value) <= error
+
+
+def test_capacities_of_spherical_trees():
+    trees = [rp.TreeCommittee(K, "spherical") for K in (3, 5, 7)]
+    check("alpha_c, committee, spherical, RS", *(rp.capacity(tree).value for tree in trees))
+    parities = [rp.TreeParity(K, "spherical") for K in (2, 3)]
+    check("alpha_c, parity, spherical, 1RSB", *(rp.capacity(tree, "1rsb").value for tree in parities))
+
+
+@pytest.mark.slow
+def test_the_other_numbers_of_committees():
+    trees = [rp.TreeCommittee(K, "spherical") for K in (3, 5, 7)]
+    check("the same, 1RSB", *(rp.capacity(tree, "1rsb").value for tree in trees))
+    assert f"2RSB: {two_step(trees[0].accepted).value:.7f}(1)" in TEXT
+    check("AT load, committee", rp.at_line(trees[0]).value)
+    check("alpha_c, committee, binary", *(rp.capacity(rp.TreeCommittee(K)).value for K in (3, 5)))
+    learnt = rp.transitions(rp.TreeCommittee(3, task="teacher-student"))
+    check("alpha_IT and spinodal", learnt.alpha_it.value, learnt.spinodal.value)

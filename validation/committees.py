@@ -42,6 +42,7 @@ from .sampling import Progress, collect, mean_and_stderr
 NAME = "committees"
 QUESTION = "Do tree committees and parity machines store and learn as the RS theory says?"
 BRANCHES = {"committee": 3, "parity": 2}
+BRANCH = {"committee": "typical", "parity": "q=0"}
 STORAGE_LOADS = {"committee": (0.2, 0.3, 0.4), "parity": (0.2, 0.4)}
 TEACHER_LOADS: dict[str, dict[str, tuple[float, ...]]] = {
     "committee": {"teacher entropy": (0.2, 0.4, 0.6), "Gibbs error": (0.2, 0.4, 0.5), "Bayes error": (0.4, 0.5)},
@@ -75,7 +76,7 @@ def predicted_entropy(kind: str, task: str, alpha: NDArray[np.float64]) -> NDArr
 
 def predicted_errors(kind: str, alpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gibbs and Bayes errors, shape (2, loads), for an array of loads."""
-    curve = rp.generalization(model(kind, "teacher-student"), alpha=alpha)
+    curve = rp.generalization(model(kind, "teacher-student"), alpha=alpha, branch=BRANCH[kind])
     return np.array([curve.eps_gibbs, curve.eps_bayes], dtype=float)
 
 

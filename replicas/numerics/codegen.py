@@ -293,6 +293,7 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
             if binary
             else "discrete_leaf(hh, lambda_, values, log_measure, d)"
         )
+        rule = "max(level, -1)" if isinstance(model, Tree) else "level"  # a level of the patterns' grid is not half a step
         half = at == 0 and isinstance(weight_set, Discrete) and weight_set.symmetric
         lines += [
             "    span = values[values.size - 1] - values[0]",
@@ -305,7 +306,7 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
             lines += ["    for j in range(1):", "        shift = 0.0"]
         lines += [
             "        nk = weight_kinks(qhat, lambda_, values, log_measure, shift, wk)",
-            f"        n = gaussian_rule(math.pi / (span * h_root), wk[:nk], level, {half}, z, wt)",
+            f"        n = gaussian_rule(math.pi / (span * h_root), wk[:nk], {rule}, {half}, z, wt)",
             "        for i in range(n):",
             "            hh = shift + h_root * z[i]",
             "            " + leaf.replace("{i}", "            "),

@@ -29,6 +29,7 @@ def of_one_unit(question: Callable[Concatenate[Model, P], R]) -> Callable[Concat
     @functools.wraps(question)
     def asked(model: Model, *args: P.args, **options: P.kwargs) -> R:
         if not (isinstance(model, Tree) and model.K == 1):
+            check_self_overlap(model)
             return question(model, *args, **options)
         for name in ("kappa", "beta"):
             if options.get(name) is not None:
@@ -36,6 +37,16 @@ def of_one_unit(question: Callable[Concatenate[Model, P], R]) -> Callable[Concat
         return relabelled(question(model.perceptron, *args, **options), model)
 
     return asked
+
+
+def check_self_overlap(model: Model) -> None:
+    """Refuse a stored tree of several units whose self-overlap is an unknown: its equations are derived, not yet evaluated."""
+    if isinstance(model, Tree) and not model.teacher:
+        if isinstance(model.weights, Discrete) and model.weights.fixed_norm is None:
+            raise ValueError(
+                f"weights: got {model.weights.name} with a tree machine that stores patterns, whose self-overlap is free; "
+                "takes spherical weights, values of one size such as binary, or task teacher-student"
+            )
 
 
 def relabelled(result: Any, model: Model) -> Any:
@@ -53,6 +64,11 @@ def relabelled(result: Any, model: Model) -> Any:
 def units_refused(name: str, value: Any, why: str) -> ValueError:
     """What a tree machine of several units can not be asked for."""
     return ValueError(f"{name}: got {value!r} with a tree machine of several units ({why}); takes None or a perceptron")
+
+
+def asked_digits(wanted: int | None, certified: bool) -> tuple[str, Any]:
+    """The argument by which digits were asked for."""
+    return ("certified", True) if certified else ("digits", wanted)
 
 
 def check_one_field(model: Model, question: str) -> None:

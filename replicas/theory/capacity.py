@@ -34,7 +34,14 @@ from ..numerics.saddle import (
 )
 from ..results import Estimate, verdict
 from ..support import ANSATZES
-from .ansatz import check_ansatz, check_model_ansatz, check_one_field, check_steps, of_one_unit, units_refused
+from .ansatz import (
+    check_ansatz,
+    check_model_ansatz,
+    check_one_field,
+    check_steps,
+    of_one_unit,
+    units_refused,
+)
 from .saddle import check_digits
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")

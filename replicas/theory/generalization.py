@@ -59,7 +59,9 @@ class LearningCurve(Result):
 
 
 @of_one_unit
-def generalization(model: Model, alpha: Any, rule: str = "gibbs-bayes", digits: int | None = None) -> LearningCurve:
+def generalization(
+    model: Model, alpha: Any, rule: str = "gibbs-bayes", digits: int | None = None, *, branch: str | None = None
+) -> LearningCurve:
     """Learning curve at load(s) alpha.
 
     Parameters
@@ -69,6 +71,7 @@ def generalization(model: Model, alpha: Any, rule: str = "gibbs-bayes", digits: 
     rule : "gibbs-bayes" for the Gibbs student and the Bayes vote, all coexisting branches; "hebb", "pseudo-inverse" or
         "max-stability" for the spherical student.
     digits : None for double precision, or how many digits (1 to 10,000); values are then mpmath numbers that carry them.
+    branch : None for every branch of a discrete model; one branch of `solve` by name ("typical", "perfect") for one point a load.
 
     Raises
     ------
@@ -92,8 +95,8 @@ def generalization(model: Model, alpha: Any, rule: str = "gibbs-bayes", digits: 
         found = _rule(model, loads, rule)
         return found if wanted is None else _rule_to(found, inputs(model, alpha=alpha), wanted)
     discrete = isinstance(model.weights, Discrete)
-    point = symmetric(model, alpha, "all" if discrete else None, wanted)
-    if discrete and not loads.shape and point.shape == (1,):
+    point = symmetric(model, alpha, branch or ("all" if discrete else None), wanted)
+    if discrete and branch is None and not loads.shape and point.shape == (1,):
         point = point[0]
     if wanted is not None:
         return _curve_to(point, wanted)

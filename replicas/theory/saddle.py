@@ -27,7 +27,7 @@ from ..numerics.saddle import (
 )
 from ..results import BrokenPoint, Curve, SaddlePoint, verdict
 from ..support import ANSATZES
-from .ansatz import check_ansatz, check_steps, of_one_unit, units_refused
+from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_refused
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
@@ -122,7 +122,7 @@ def symmetric(
         from . import digits as precise
 
         if isinstance(model, Tree):
-            raise units_refused("digits", wanted, "an average over its fields on a grid")
+            raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
         found = symmetric(model, alpha, branch, kappa=kappa, beta=beta)
         given = precise.inputs(model, alpha=alpha, kappa=kappa, beta=beta)
         if certified:

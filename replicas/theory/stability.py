@@ -18,7 +18,7 @@ import numpy as np
 from ..models import Discrete, Model, Spherical, Tree
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
-from .ansatz import check_ansatz, of_one_unit, units_refused
+from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .capacity import default_criterion, threshold
 from .saddle import check_digits, result, thermodynamic
 
@@ -97,7 +97,7 @@ def at_line(
         from . import digits as precise
 
         if isinstance(model, Tree):
-            raise units_refused("digits", wanted, "an average over its fields on a grid")
+            raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
         double = at_line(model, ansatz, kappa=kappa, beta=beta)
         given = precise.inputs(model, kappa=kappa, beta=beta)
         if certified:

@@ -16,7 +16,7 @@ from ..models import Discrete, Model, Tree
 from ..numerics.continuation import first_fold
 from ..numerics.saddle import follow, make_batch, newton
 from ..results import Estimate, Result, bound, decimal
-from .ansatz import check_ansatz, of_one_unit, units_refused
+from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .saddle import check_digits
 
 SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over which the entropy's sign is looked at
@@ -103,7 +103,7 @@ def transitions(
         raise ValueError(f"only: got {only!r}; takes None, 'alpha_it' or 'spinodal'")
     wanted = check_digits(digits, certified)
     if wanted is not None and isinstance(model, Tree):
-        raise units_refused("digits", wanted, "an average over its fields on a grid")
+        raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
     if wanted is not None:
         return _refined(transitions(model, ansatz), wanted, certified, only)
     batch = make_batch(model, 1.0)
