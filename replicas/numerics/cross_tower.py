@@ -33,14 +33,13 @@ from .symmetric_tower import gaussian, kernels
 from .tree_leaf import TreeLeaf
 
 INNER = 26.0  # e-folds that one-field quadratures resolve
-OUTER = {3: 24.0, 5: 20.0, 7: 17.0}  # those of the outer fields, whose multisets are walked
+OUTER = {3: 24.0, 5: 20.0, 7: 15.0}  # those of the outer fields, whose multisets are walked
 SPARED = 3.0  # and e-folds more, by which the weight of groups is down that are left out
 BEYOND = 1.0  # standard deviations further than where a Gaussian is down by that many e-folds
-SMALLEST = 1e-12  # E Z^m below which interpolation has no digits
 MOST = 3000  # inner nodes to either side
 PAIRS = 2e8  # of groups
 ROWS = 64  # of them at a time
-DRAWN = 20_000
+DRAWN, EACH = 6_000, 10  # outer fields, and inner ones of each
 SAMPLES = 900  # rows and columns that a cross is chosen from
 SPREAD = 1.5  # of the samples, standard deviations of a field
 TANGENTS = 3  # m, V, c_1
@@ -49,11 +48,12 @@ NEAR = 0.3  # change of log V and log m, up to which crosses are held
 
 @dataclass(frozen=True)
 class Crosses:
-    """Samples S_j of j fields, j = 1..K-1: (r_j, j), r_j = r_{K-j}."""
+    """Samples S_j of j fields, j = 1..K-1: (r_j, j), r_j = r_{K-j}; the point and the tolerance they were chosen for."""
 
     sets: list[np.ndarray]
     V: float
     m: float
+    tolerance: float
 
     def near(self, V: float, m: float) -> bool:
         """Whether they serve another point, too."""
@@ -165,7 +165,7 @@ def crosses(leaf: TreeLeaf, q1: float, m: float, tolerance: float) -> Crosses:
         chosen = order[:rank]
         _, lines = qr(F[:, chosen].T, mode="r", pivoting=True)
         sets[j], sets[K - j] = rows[lines[:rank]], columns[chosen]
-    return Crosses(sets[1:K], leaf.V, m)
+    return Crosses(sets[1:K], leaf.V, m, tolerance)
 
 
 def halves(leaf: TreeLeaf, c: np.ndarray, m: float, quality: float) -> list[float]:
@@ -313,15 +313,15 @@ def tower(
         part = slice(start, start + ROWS)
         share = w_few[part, None] * w_many[None, :]
         Z = moved[0][part] @ right[0].T
-        lost = Z <= SMALLEST
-        Z[lost], share[lost] = 1.0, 0.0
-        phi = np.log(Z)
+        # smaller Z have no digits, nor a weight: they end smoothly, at every point alike
+        softened = Z * Z + cross.tolerance**2
+        phi = 0.5 * np.log(softened)
         weighed = share * phi
         sums[0] += weighed.sum()
         sums[1] += far[0][part] @ weighed.sum(axis=1) + weighed.sum(axis=0) @ far[1]
         sums[2] += np.abs(weighed).sum()
         sums[3] += share.sum()
-        share /= Z
+        share *= Z / softened
         for t in range(1, 1 + TANGENTS):
             # sum of share (moved_t . right_0 + moved_0 . right_t)
             A = share @ both[t].T
@@ -333,7 +333,7 @@ def tower(
     square = np.array([(heat - curvature) / m, inside])
     squares = np.full(2, math.nan)
     if hessian:
-        squares = sampled(chain, y, own, c1, m, round(1000 * quality))
+        squares = sampled(chain, y, own, c1, m, cross.tolerance, round(1000 * quality))
     return Tower(
         float(value),
         square,
@@ -350,7 +350,7 @@ def tower(
     )
 
 
-def sampled(chain: Chain, y: np.ndarray, own: np.ndarray, c1: float, m: float, seed: int) -> np.ndarray:
+def sampled(chain: Chain, y: np.ndarray, own: np.ndarray, c1: float, m: float, least: float, seed: int) -> np.ndarray:
     """E_0 |Hess phi_0|^2 and E_1 |Hess phi_1|^2 (Frobenius) of outer fields drawn from their weights, inner ones from N(y, c_1)."""
     K, h = chain.leaf.K, chain.middle
     rng = np.random.default_rng(seed)
@@ -362,12 +362,12 @@ def sampled(chain: Chain, y: np.ndarray, own: np.ndarray, c1: float, m: float, s
         return np.asarray(np.einsum("ia,ia->i", left[i], right[k]))
 
     Z = meet(0, 0)
-    good = Z > SMALLEST
+    good = Z > least
     Z = np.where(good, Z, 1.0)
     one, other = meet(1, 0) / (m * Z), meet(0, 1) / (m * Z)
     own_second, mixed = meet(2, 0) / (m * Z) - m * one**2, meet(1, 1) / (m * Z) - m * one * other
     outer = K * own_second**2 + K * (K - 1) * mixed**2
-    fields = y[index] + math.sqrt(c1) * rng.normal(size=index.shape)
-    log_Z, norm = chain.leaf.points(fields)
-    inner = np.exp(m * log_Z) / Z
-    return np.array([outer[good].mean(), (inner * norm)[good].mean() / inner[good].mean()])
+    fields = y[index[good]] + math.sqrt(c1) * rng.normal(size=(EACH, int(good.sum()), K))
+    log_Z, norm = (v.reshape(EACH, -1) for v in chain.leaf.points(fields.reshape(-1, K)))
+    inner = np.exp(m * log_Z) / Z[good]
+    return np.array([outer[good].mean(), float((inner * norm).mean() / inner.mean())])

@@ -240,7 +240,9 @@ def tower(
     """
     a, K = decided(leaf.accepted), leaf.K
     if a is None or not RANGE[0] <= m <= RANGE[1]:
-        raise ValueError(f"m, accepted: got {m:g}, {leaf.accepted}; takes m in {RANGE} and machines that one flip satisfies")
+        raise ValueError(
+            f"m, accepted: got {m:g}, {leaf.accepted}; takes m in {RANGE} and machines that one flip satisfies"
+        )
     if not c[1] > 0:
         raise TooNarrow("neighbouring overlaps coincide")
     half = math.ceil(outer_half(leaf, c, m, quality)) if outer is None else outer
@@ -280,7 +282,9 @@ def tower(
     value = mean(phi)
     D = close(T1, X) / (m * Z)
     own_second = close(T2, X) / (m * Z) - m * D * D
-    log_Z = digamma(2 - m) + (K * mean(close(T[3:6], X), over) - mean(close(T[:3], [p * grid.u[:, None] for p in X]), over))
+    log_Z = digamma(2 - m) + (
+        K * mean(close(T[3:6], X), over) - mean(close(T[:3], [p * grid.u[:, None] for p in X]), over)
+    )
     gradient = (product(B)[2] if a else T[7][:, rest[:, 0]]) * du
     square = np.array([K * mean(D * D), K * mean(gradient.T @ T[6], over)])
     curvature = K * mean(own_second)

@@ -21,7 +21,9 @@ from .tree_leaf import TreeLeaf, majority
 
 HELD = (0.85, 1.35)  # nodes held, relative to those wanted: a lattice changes only in steps, Newton wants none
 ROUGH = 0.6  # quality of starts
-CROSSED = 1e-8  # singular values left out of crosses at quality 1, and decades of them by which a quality of 2 is better
+CROSSED = (
+    1e-8  # singular values left out of crosses at quality 1, and decades of them by which a quality of 2 is better
+)
 DECADES = 4.0
 
 
@@ -59,7 +61,13 @@ class TreePoint:
         if c.size == 2 and flip_tower.decided(self.model.accepted) is not None:
             if flip_tower.RANGE[0] <= m <= flip_tower.RANGE[1]:
                 return "flip"
-        elif c.size == 2 and c[0] > 0 and self.model.accepted == majority(self.K) and self.K in cross_tower.OUTER and m < 0.999:
+        elif (
+            c.size == 2
+            and c[0] > 0
+            and self.model.accepted == majority(self.K)
+            and self.K in cross_tower.OUTER
+            and m < 0.999
+        ):
             return "cross"
         return "lattice"
 

@@ -16,19 +16,30 @@ import numpy as np
 from ..numerics import rsb
 from ..numerics.rsb import FINER, Point, Root, newton
 from ..numerics.symmetric_lattice import TooLarge
+from ..numerics.tree_leaf import parity
 from ..numerics.tree_sphere import AtGap, TreePoint, TreeSphere
 from .broken import APART, Found, broken, replicons
 
 LARGEST = 7  # units at finite m
 QUALITIES = (1.0, 0.8, 0.65, 0.54, 0.45, 0.35)  # of the answer, the first whose refinement fits
 SPARE = 1.05  # of the nodes that fit
-CHORDS, SETTLED = 8, 1e-11  # steps with the Jacobian of rough lattices, and the residual at which they end
+NEARLY = 1e-6  # residual on rough lattices, which are no better
+SETTLED = (1e-12, 1e-7)  # residual of an answer; that which an answer may have where rounding allows no less
+CHORD = 0.1  # fall of a residual for which a Jacobian serves again
+MANY, FARTHEST = 14, 20.0  # steps, and residual of a start
 USEFUL = 3e-2  # error of an overlap with which an answer is none
 LOST = 1e-5  # mass of Gaussians beyond the lattices
-STARTS = {3: (0.2122, 0.6097, 0.6423), 5: (0.2148, 0.602, 0.814), 7: (0.2, 0.6104, 0.8656)}  # majorities: V, q_0, m of a saddle
+STARTS = {
+    2: (0.2226, 0.2427, 0.5324),
+    3: (0.2122, 0.6097, 0.6423),
+    5: (0.2148, 0.602, 0.814),
+    7: (0.2, 0.6104, 0.8656),
+}  # by number of units: V, q_0, m of a saddle of parity of two and of majorities
 GAP = 5 / 3  # ratio of V from one saddle to the next
 CLOSEST = 5e-4  # V at which a branch is no longer followed
 SOFTER = 0.5  # power of V that m follows at first
+CLOSER, ROWS, FINE = 1.3, 10, 1.3  # that ratio, saddles, and quality of an extrapolation
+FAIR = 1e-10  # residual of saddles that are extrapolated
 NEAR = (0.1, 1.1)  # of a load, at first, and of the last step in it: as near as a saddle is found from there
 MOVE = 0.25  # step in log m
 FEW = 12  # Newton steps on the way: starts are good
@@ -75,21 +86,33 @@ def one_step(accepted: tuple[bool, ...], alpha: float, m: float | None = None) -
 
 
 def even(accepted: tuple[bool, ...]) -> bool:
-    """Whether flipping two fields changes nothing, so that q_0 = 0: the parity machines."""
-    return len(accepted) > 2 and all(a == b for a, b in zip(accepted, accepted[2:]))
+    """Whether flipping two fields changes nothing, so that q_0 = 0: parity machines; that of two fields leaves it with alpha."""
+    return len(accepted) > 3 and all(a == b for a, b in zip(accepted, accepted[2:]))
 
 
 def symmetric(accepted: tuple[bool, ...], alpha: float) -> Found | None:
     """The replica-symmetric saddle; that of q = 0 for an even machine."""
-    point, zero = TreePoint(accepted, alpha), even(accepted)
+    point, two = TreePoint(accepted, alpha), accepted == parity(2)
     point.hessian = True
-    system = TreeSphere(point, 0, zero=zero)
-    for guess in (-0.5, 0.5, 1.5, 3.0):
-        root = newton(system, np.empty(0) if zero else np.array([guess]))
+    found = None
+    if two or even(accepted):
+        system = TreeSphere(point, 0, zero=True)
+        found = _symmetric(newton(system, np.empty(0)), system)
+        if not two or (found is not None and found.numbers["replicon0"] > 0):
+            return found
+    system = TreeSphere(point, 0)
+    for guess in (-0.5, 0.5, 1.5, 3.0, -2.0, -4.0):
+        root = newton(system, np.array([guess]))
         if root is not None:
-            numbers, errors = _numbers(root, system)
-            return Found("rs", "converged", "", "rs", numbers, errors, root, system)
-    return None
+            return _symmetric(root, system)
+    return found
+
+
+def _symmetric(root: Root | None, system: TreeSphere) -> Found | None:
+    if root is None:
+        return None
+    numbers, errors = _numbers(root, system)
+    return Found("rs", "converged", "", "rs", numbers, errors, root, system)
 
 
 def _numbers(root: Root, system: TreeSphere) -> tuple[dict[str, float], dict[str, float]]:
@@ -123,34 +146,51 @@ def lower(root: Root, rs: Found) -> bool:
     return root.at.phi < rs.numbers["free_entropy"] - noise and root.at.m[1] < 1 - 1e-9
 
 
+def approached(
+    system: TreeSphere, y: np.ndarray, quality: float = 1.0, small: float = NEARLY
+) -> tuple[np.ndarray, Point, np.ndarray] | None:
+    """The root near a good start to a residual ``small``, the point there and the inverse Jacobian; Newton, then chords."""
+    y, size, inverse = y.copy(), math.inf, np.empty((0, 0))
+    try:
+        with np.errstate(all="ignore"):
+            for _ in range(MANY):
+                at = system.evaluate(y, quality)
+                before, size = size, float(np.abs(at.residual).max(initial=0.0))
+                if (size < small and inverse.size) or (size < SETTLED[1] and size > 0.5 * before):
+                    return y, at, inverse
+                if not size < FARTHEST:
+                    return None
+                if size > CHORD * before or not inverse.size:
+                    inverse = np.linalg.inv(rsb.jacobian(system, y, at, quality))
+                step = -inverse @ at.residual
+                y = y + step * min(1.0, rsb.LONGEST / max(float(np.abs(step).max()), 1e-300))
+    except TooLarge:
+        raise
+    except (np.linalg.LinAlgError, ArithmeticError, ValueError):
+        pass
+    return None
+
+
 def polished(system: TreeSphere, y: np.ndarray) -> Root | None:
-    """The root near one of rough lattices: a few steps with its Jacobian, on the finest lattices that fit and are refined."""
-    start = newton(system, y, quality=system.rough)
-    if start is None:
+    """The root near one of rough lattices, on the finest lattices that fit and are refined."""
+    here = approached(system, y, system.rough)
+    if here is None:
         return None
-    y, inverse = start.y, np.linalg.inv(rsb.jacobian(system, start.y, start.at, system.rough))
-    for quality in QUALITIES:
-        if not system.point.fits(start.at, SPARE * FINER * quality):
+    y, at, _ = here
+    for quality in QUALITIES if system.point.K < LARGEST else QUALITIES[2:]:  # time goes with its power K
+        if not system.point.fits(at, SPARE * FINER * quality):
             continue
         try:
-            return _polished(system, y, inverse, quality)
+            system.point.unit = quality
+            fine = approached(system, y, 1.0, SETTLED[0])
+            if fine is None:
+                return None
+            system.point.hessian = True
+            with np.errstate(all="ignore"):
+                return rsb._finished(system, fine[0], system.evaluate(fine[0]), fine[2], 1.0)
         except TooLarge:  # the root has moved closer to 1
             continue
-    raise TooLarge(f"1 - q1 = {start.at.V:.2g}, and its lattices do not fit")
-
-
-def _polished(system: TreeSphere, y: np.ndarray, inverse: np.ndarray, quality: float) -> Root | None:
-    """`polished` on given lattices, which are those of quality 1 from here on."""
-    system.point.unit, system.point.hessian = quality, True
-    for _ in range(CHORDS):
-        at = system.evaluate(y)
-        size = float(np.abs(at.residual).max())
-        if not size < 1:
-            return None
-        if size < SETTLED:
-            return rsb._finished(system, y, at, inverse, 1.0)
-        y = y - inverse @ at.residual
-    return newton(system, y)
+    raise TooLarge(f"1 - q1 = {at.V:.2g}, and its lattices do not fit")
 
 
 # --- starts -----------------------------------------------------------------------------------------------------------
@@ -222,33 +262,35 @@ def followed(accepted: tuple[bool, ...], alpha: float) -> np.ndarray | None:
         system = TreeSphere(TreePoint(accepted, alpha), 1)
         slope = None if before is None else (y - before[1]) / (here - before[0])
         if abs(alpha - here) < NEAR[0] if slope is None else abs(alpha - here) < NEAR[1] * abs(here - before[0]):  # type: ignore[index]
-            root = newton(system, y if slope is None else y + slope * (alpha - here), FEW, system.rough)
-            if root is not None and apart(root.at):
-                return root.y
+            root = approached(system, y if slope is None else y + slope * (alpha - here), system.rough)
+            if root is not None and apart(root[1]):
+                return root[0]
         before = here, y
     return None
 
 
-def along(accepted: tuple[bool, ...], last: float, quality: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
+def along(
+    accepted: tuple[bool, ...], last: float, quality: float | None = None, gap: float = GAP
+) -> Iterator[tuple[float, np.ndarray]]:
     """Saddles in steps of log V, V = 1 - q_1, until the load is beyond ``last``: (load, unknowns)."""
     if len(accepted) - 1 not in STARTS:
         return
     V, q0, m = STARTS[len(accepted) - 1]
     y = np.array([math.log(q0 / (1 - q0)), math.log(m / (1 - m))])
     before: tuple[float, np.ndarray] | None = None
-    point, step, sign = TreePoint(accepted, 1.0), math.log(GAP), 0.0
+    point, step, sign = TreePoint(accepted, 1.0), math.log(gap), 0.0
     while CLOSEST < V < 1:
         system = AtGap(point, V)
-        root = newton(system, y, FEW, system.rough if quality is None else quality)
-        if root is not None and apart(root.at):
-            load = root.at.alpha
-            yield load, system.full(root.y)
+        root = approached(system, y, system.rough if quality is None else quality, NEARLY if quality is None else FAIR)
+        if root is not None and apart(root[1]):
+            load = root[1].alpha
+            yield load, system.full(root[0])
             sign = sign or math.copysign(1.0, last - load)
             if (load - last) * sign >= 0:
                 return
-            here, there = (V, root.y), before
+            here, there = (V, root[0]), before
             before = here
-        elif before is None or step < math.log(GAP) / 10:
+        elif before is None or step < math.log(gap) / 10:
             return
         else:
             here, there, step = before, None, step / 2
@@ -281,22 +323,23 @@ def extrapolated_capacity(accepted: tuple[bool, ...], last: float) -> tuple[floa
 
     With m = w V, f = A(alpha)/V + B log V + C + ..., A the functional of the limit: stationary at V of order A, so that
     alpha = alpha_c + a V to leading order. Tails bring log Z = -E/2V + O(log V), hence V log V; fields within sqrt(V) of
-    a change of sign bring V^(3/2). The error is the largest change when one power less or the two rows closest to the end less
-    are fitted.
+    a change of sign bring V^(3/2). Both orders enter with logarithms (odds of fields and their widths). The
+    error is the larger change when the last power or the two rows closest to the end are left out.
     """
     rows = []
-    for load, y in along(accepted, last, 1.0):
+    for load, y in along(accepted, last, FINE, CLOSER):
         system = TreeSphere(TreePoint(accepted, load), 1)
         c, V = system.overlaps(y)
         rows.append((load, V, c[0], system.parisi(y)[1]))
     table = np.array(rows)
-    table = table[np.argsort(table[:, 1])]
+    table = table[np.argsort(table[:, 1])][:ROWS]
 
     def fit(rows: np.ndarray, n: int) -> float:
         V = rows[:, 1]
-        basis = np.array([np.ones_like(V), V, V * np.log(V), V**1.5, V**2])[:n]
+        L = np.log(V)
+        basis = np.array([V**0, V, V * L, V**1.5, V**1.5 * L, V**2])[:n]
         return float(np.linalg.lstsq((basis / V**2).T, rows[:, 0] / V**2, rcond=None)[0][0])
 
-    terms = min(5, len(table) - 2)
+    terms = min(6, len(table) - 3)
     value = fit(table, terms)
     return value, max(abs(value - fit(table, terms - 1)), abs(value - fit(table[2:], terms))), table
