@@ -431,6 +431,26 @@ def _learning_start(batch: Batch) -> np.ndarray:
     return x
 
 
+LEARNT = (0.0, 1.5, 3.0, 5.0)  # added to the logit of R from which a branch with R > 0 is sought
+OVERLAPPING = 1e-6  # R that counts as learnt
+
+
+def learnt(batch: Batch) -> Solution:
+    """A student with R > 0 where R = 0 is a solution too: no branch leads to it from small loads."""
+    first = _learning_start(batch)
+    solution = newton(batch, first)
+    for shift in LEARNT[1:]:
+        solution.info[solution.q < OVERLAPPING, CONVERGED] = 0.0
+        bad = np.flatnonzero(~solution.converged)
+        if not bad.size:
+            break
+        x = first[bad].copy()
+        x[:, 0] += shift
+        solution.put(bad, newton(batch.take(bad), x))
+    solution.info[solution.q < OVERLAPPING, CONVERGED] = 0.0
+    return solution
+
+
 def _ramped(batch: Batch) -> Solution:
     """Follow the branch from small load up to every point (one group: teacher-student has no other parameter)."""
     top, ramp = float(batch.alpha.max()), [min(RAMP_FROM, float(batch.alpha.min()))]

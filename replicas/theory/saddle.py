@@ -20,6 +20,7 @@ from ..numerics.saddle import (
     evaluate,
     follow,
     has_zero_overlap,
+    learnt,
     make_batch,
     newton,
     start,
@@ -312,6 +313,9 @@ def thermodynamic(batch: Batch) -> Columns:
     model = batch.model
     if has_zero_overlap(model):
         columns = _named(batch, "q=0")
+        if model.teacher:
+            _learnt(columns)
+            return columns
         broken = np.flatnonzero(columns.number["replicon"] < 0)
         if broken.size:
             # beyond the instability of q = 0 a solution with q > 0 takes over where there is one
@@ -331,6 +335,19 @@ def thermodynamic(batch: Batch) -> Columns:
         # negative entropy, or a branch that ended with one: perfect learning has taken over
         _perfect(columns, np.flatnonzero(np.isin(columns.status, ("unphysical", "branch-ended"))))
     return columns
+
+
+def _learnt(columns: Columns) -> None:
+    """Beside a teacher that nothing is known of, R = 0: one with R > 0, or perfect learning, where its phi is larger."""
+    batch = columns.batch
+    index = np.flatnonzero(batch.alpha > 0)
+    other = learnt(batch.take(index))
+    with np.errstate(invalid="ignore"):
+        better = other.converged & (other.phi > columns.number["free_entropy"][index] + TIE)
+    columns.fill(index[better], other.pick(better), "typical")
+    if isinstance(batch.model.weights, Discrete):
+        _perfect(columns, np.flatnonzero(columns.number["free_entropy"] < -TIE))
+    columns.dominant[:] = True
 
 
 def _sparse(columns: Columns) -> None:

@@ -14,11 +14,13 @@ import numpy as np
 
 from ..models import Discrete, Model, Tree
 from ..numerics.continuation import first_fold
-from ..numerics.saddle import follow, make_batch, newton
+from ..numerics.saddle import Batch, follow, has_zero_overlap, learnt, make_batch, newton, zero_overlap
 from ..results import Estimate, Result, bound, decimal
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .saddle import check_digits
+from .stability import at_line
 
+UNLEARNT = "Above it R = 0 is unstable: learning is no longer blocked."
 SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over which the entropy's sign is looked at
 FOLD_START = 0.9  # share of alpha_it from which the branch is continued to its fold
 
@@ -113,6 +115,8 @@ def transitions(
             status="unsupported",
             message="storage has a capacity, not a learning transition; task teacher-student",
         )
+    if has_zero_overlap(model):
+        return _from_nothing(model, batch)
     if not isinstance(model.weights, Discrete):
         return Transitions(
             model=model,
@@ -174,6 +178,79 @@ def transitions(
         spinodal=spinodal,
         status=status,
         message=f"{' and '.join(missing)} not reached" if missing else "",
+    )
+
+
+def _from_nothing(model: Model, batch: Batch) -> Transitions:
+    """Where R = 0 is a solution at every load: what takes over from it, and where it becomes unstable."""
+    lost = at_line(model)
+    unstable = lost.status == "converged"
+    spinodal = dataclasses.replace(
+        lost, question="spinodal", stable=None, physical=None, criterion="instability of R = 0", statement=UNLEARNT
+    )
+    it = None
+    if isinstance(model.weights, Discrete):
+        zero = zero_overlap(batch, zero=True)
+        if zero.converged[0]:
+            it = Estimate(
+                model=model,
+                question="alpha_it",
+                value=float(zero.alpha[0]),
+                error=float(zero.info[0, zero.nu] + 2e-16 * zero.alpha[0]),
+                criterion="zero entropy of R = 0",
+                stable=bool(zero.extra("replicon")[0] > 0),
+                order_parameters={"R": 0.0, "q": 0.0, "q_hat": 0.0},
+                statement="First-order transition from R = 0 to perfect learning (information-theoretic threshold).",
+            )
+    elif not unstable:
+        it = _equal(model, batch)
+    message = "" if unstable else "R = 0 stays locally stable at every load: it has no spinodal"
+    if it is None and not isinstance(model.weights, Discrete) and unstable:
+        message = "learning starts continuously where R = 0 becomes unstable: no first-order transition"
+    return Transitions(
+        model=model,
+        alpha_it=it,
+        spinodal=spinodal if unstable else None,
+        status="converged" if it is not None or unstable else "not-converged",
+        message=message,
+    )
+
+
+def _equal(model: Model, batch: Batch) -> Estimate | None:
+    """Load at which a student with R > 0 has the entropy of R = 0."""
+    from scipy.optimize import brentq
+
+    def gain(alpha: float) -> float:
+        point = batch.with_alpha(np.array([alpha]))
+        student = learnt(point)
+        return float(student.phi[0] - zero_overlap(point).phi[0]) if student.converged[0] else np.nan
+
+    loads = model.K * np.linspace(0.4, 3.0, 27)
+    gains = np.array([gain(a) for a in loads])
+    last = np.flatnonzero(gains > 0)
+    if not last.size:
+        return None
+    first = int(last[0])
+    low, high = loads[first - 1] if first else 0.0, loads[first]
+    if first == 0 or not gains[first - 1] < 0:  # the branch begins between the two loads: look closer
+        near = np.linspace(low, high, 17)[1:-1]
+        inside = [(a, g) for a in near if (g := gain(a)) < 0]
+        if not inside:
+            return None
+        low = inside[-1][0]
+    root = float(brentq(gain, low, high, xtol=1e-13))
+    at = learnt(batch.with_alpha(np.array([root])))
+    slope = abs(gain(root * (1 + 1e-5)) - gain(root * (1 - 1e-5))) / (2e-5 * root)
+    error = float((at.info[0, at.nu + 1] + abs(gain(root))) / slope + 4e-16 * root)
+    return Estimate(
+        model=model,
+        question="alpha_it",
+        value=root,
+        error=error,
+        criterion="entropies of R = 0 and R > 0 equal",
+        stable=bool(at.extra("replicon")[0] > 0),
+        order_parameters={"R": float(at.q[0]), "q": float(at.q[0]), "q_hat": float(at.extra("q_hat")[0])},
+        statement="First-order transition from R = 0 to a student that has learnt.",
     )
 
 

@@ -238,3 +238,25 @@ def test_closed_leaf_is_written_out_in_the_functional():
 
     f = functional(rp.TreeCommittee(3, "spherical"))
     assert not substitute_leaves(f.expr, f.leaves).has(Leaf)
+
+
+@pytest.mark.slow
+def test_parity_learns_discontinuously_from_three_units_on():
+    """R = 0 is locally stable at every load; a student with R > 0 takes over where the entropies are equal."""
+    model = rp.TreeParity(3, "spherical", task="teacher-student")
+    values, errors = reference("teacher/spherical/parity/K=3")
+    curve = rp.generalization(model, [3.18, 3.2])
+    assert list(curve.branch) == ["q=0", "typical"]
+    assert curve.R[0] == 0.0 and curve.R[1] > 0.9
+    found = rp.transitions(model)
+    assert found.spinodal is None
+    assert abs(found.alpha_it.value - values["alpha_first_order"]) <= found.alpha_it.error + errors["alpha_first_order"]
+
+
+def test_parity_of_two_units_learns_continuously():
+    found = rp.transitions(rp.TreeParity(2, "spherical", task="teacher-student"))
+    assert found.alpha_it is None
+    assert found.spinodal.value == pytest.approx(np.pi**2 / 8, abs=1e-11)
+    binary = rp.transitions(rp.TreeParity(2, task="teacher-student"))
+    assert binary.alpha_it.value == pytest.approx(1.0, abs=1e-13)
+    assert rp.solve(rp.TreeParity(2, task="teacher-student"), 1.3).branch == "perfect"
