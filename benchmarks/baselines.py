@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import erfcx, log_ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 START = 0.5  # the package starts at logit(q) = 0
 RESIDUAL = 1e-13  # of the undamped map, relative to q
@@ -88,3 +89,38 @@ def one_step_tower(kappa: float, q0: float, q1: float, m: float, epsilon: float 
         return math.log(sum(quad(weight, a, b, **options)[0] for a, b in pieces if a < b)) / m
 
     return float(quad(lambda t: density(t) * inner(outside * t), -RANGE, RANGE, **options)[0])
+
+
+REACHES = (6.5, 7.0, 7.5, 8.0)  # of the fields of a tree, in standard deviations
+MOST_NODES = 81
+
+
+def tree_energy(nodes: int, reach: float, q: float = 0.5) -> float:
+    """E log Z of the majority of three sign units on the full tensor grid: trapezoid, tails once per axis, array logarithm."""
+    z = np.linspace(-reach, reach, nodes)
+    weight = np.exp(-0.5 * z * z) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
+    P = ndtr(math.sqrt(q / (1 - q)) * z)
+    both = P[:, None] * P
+    Z = (P[:, None] + P - 2 * both)[:, :, None] * P
+    Z += both[:, :, None]
+    np.log(Z, out=Z)
+    return float(weight @ (Z @ weight @ weight))
+
+
+def tree_energy_plain(nodes: int, reach: float, q: float = 0.5) -> float:
+    """The same as one writes it first: a mesh of fields, and the tails at every point of it."""
+    z = np.linspace(-reach, reach, nodes)
+    weight = np.exp(-0.5 * z * z) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
+    a, b, c = (ndtr(math.sqrt(q / (1 - q)) * t) for t in np.meshgrid(z, z, z, indexing="ij"))
+    Z = a * b * c + a * b * (1 - c) + a * (1 - b) * c + (1 - a) * b * c
+    return float(np.einsum("i,j,k,ijk", weight, weight, weight, np.log(Z), optimize=True))
+
+
+def tree_grid(reference: float, tolerance: float) -> tuple[int, float]:
+    """The smallest tensor grid that reaches the reference: (nodes of an axis, reach)."""
+    return min(
+        (nodes, reach)
+        for reach in REACHES
+        for nodes in range(15, MOST_NODES, 2)
+        if abs(tree_energy(nodes, reach) - reference) < tolerance
+    )

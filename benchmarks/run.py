@@ -22,6 +22,8 @@ HEAVY = ("numba", "sympy", "scipy", "matplotlib", "llvmlite", "mpmath", "xarray"
 FORBIDDEN = ("numba", "sympy", "scipy", "matplotlib")  # must not be loaded by `import replicas`
 CURVE_POINTS = 1000
 BASELINE_MARGINS = (-0.5, 0.0, 0.7)  # the slow curve is timed here and scaled to CURVE_POINTS
+SEVEN_UNITS = 1e-8  # accuracy of an average over seven fields
+FINE_LEVEL = {3: 8, 7: 4}  # of the lattice of that many fields: the reference
 AGREEMENT = 1e-10  # baseline and package must give the same numbers for a ratio to mean anything
 
 
@@ -223,6 +225,87 @@ def rsb_rows() -> list[Row]:
     ]
 
 
+def tree_rows() -> list[Row]:
+    """Averages over three and seven fields, one-step capacities of committees, a saddle, digits."""
+    import replicas as rp
+    from replicas.numerics.saddle import evaluate, make_batch
+    from replicas.numerics.unit_energy import energy, lattice_points
+
+    from . import baselines
+
+    def first_level(K: int, tolerance: float) -> tuple[int, float]:
+        """The first level of the lattice whose energy is that of a much finer one, and the latter."""
+        finest = energy("majority", K, 0.5, 0.5, FINE_LEVEL[K])
+        return next(n for n in range(9) if abs(energy("majority", K, 0.5, 0.5, n) - finest) < tolerance), finest
+
+    level, reference = first_level(3, AGREEMENT)
+    nodes, reach = baselines.tree_grid(reference, AGREEMENT)
+    assert abs(baselines.tree_energy_plain(nodes, reach) - reference) < AGREEMENT
+    fast = median_time(lambda: energy("majority", 3, 0.5, 0.5, level), 201)
+    slow = median_time(lambda: baselines.tree_energy(nodes, reach), 201)
+    plain = median_time(lambda: baselines.tree_energy_plain(nodes, reach), 51)
+    batch, x = make_batch(rp.TreeCommittee(3, "spherical"), 1.0), half_overlap()
+    assert abs(evaluate(batch, x, level).dphi_dalpha[0] - reference) < AGREEMENT
+    derived = median_time(lambda: evaluate(batch, x, level), 51)
+    points = lattice_points("majority", 3, 0.5, 0.5, level)
+    seven, _ = first_level(7, SEVEN_UNITS)
+    many = median_time(lambda: energy("majority", 7, 0.5, 0.5, seven), 9)
+    lattice = lattice_points("majority", 7, 0.5, 0.5, seven)
+    rows = [
+        Row(
+            "E log Z, K=3, to 1e-10, ratio to a NumPy tensor grid",
+            slow / fast,
+            "x",
+            ">= 50",
+            slow / fast >= 50,
+            f"{slow * 1e6:.0f} us on {nodes}^3 points, tails once per axis / {fast * 1e6:.0f} us on {points}",
+        ),
+        Row(
+            "the same, tails at every point of a mesh",
+            plain / fast,
+            "x",
+            ">= 50",
+            plain / fast >= 50,
+            f"{plain * 1e6:.0f} us",
+        ),
+        Row("its time per point", fast / points * 1e9, "ns", "", True),
+        Row(
+            "the generated kernel on these points",
+            derived / points * 1e9,
+            "ns",
+            "",
+            True,
+            f"{derived * 1e6:.0f} us; gradient, Hessian and replicon included",
+        ),
+        Row(
+            "E log Z, K=7, to 1e-8", many * 1e3, "ms", "", True, f"{lattice} points, {many / lattice * 1e9:.0f} ns each"
+        ),
+    ]
+    for K, target, repeats in ((3, 0.1, 5), (5, 5.0, 3), (7, 60.0, 1)):
+        model = rp.TreeCommittee(K, "spherical")
+        if K < 7:
+            rp.capacity(model, "1rsb")
+        seconds = median_time(lambda m=model: rp.capacity(m, "1rsb"), repeats)  # type: ignore[misc]
+        rows.append(Row(f"1RSB capacity K={K}, warm", seconds, "s", f"< {target:g}", seconds < target))
+    model = rp.TreeCommittee(3, "spherical")
+    rp.solve(model, 1.5)
+    saddle = median_time(lambda: rp.solve(model, 1.5), 9)
+    rows.append(Row("RS saddle K=3, alpha = 1.5, with errors, warm", saddle * 1e3, "ms", "", True))
+    for K in (3, 101):
+        wide = rp.TreeCommittee(K, "spherical")
+        rp.capacity(wide, digits=30)
+        seconds = median_time(lambda m=wide: rp.capacity(m, digits=30), 3)  # type: ignore[misc]
+        rows.append(Row(f"RS capacity K={K}, 30 digits", seconds * 1e3, "ms", "", True))
+    return rows
+
+
+def half_overlap() -> Any:
+    """Unknowns of a spherical committee at q = 1/2: logit(q) = 0."""
+    import numpy as np
+
+    return np.zeros((1, 1))
+
+
 def _memory_row() -> Row:
     """Peak memory of all constants with proofs."""
     code = "import resource, replicas as rp; rp.constants(50, True); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
@@ -295,7 +378,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
     rows: list[Row] = []
-    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, cli_rows):
+    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, cli_rows):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:

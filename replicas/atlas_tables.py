@@ -34,6 +34,19 @@ BEYOND = (("binary", (1.0, 1.5)), ("spherical", (2.5, 3.0)))
 BROKEN_MARGINS = (-0.5, -1.0, -1.5)
 BROKEN_LOADS = ((0.0, 3.0), (0.0, 5.0))
 
+TREES = (  # machine, K, weights, and what is asked besides the symmetric capacity
+    ("committee", 3, "spherical", ("1rsb", "at")),
+    ("committee", 5, "spherical", ("1rsb",)),
+    ("committee", 7, "spherical", ("1rsb",)),
+    ("committee", 3, "binary", ("at", "learning")),
+    ("committee", 5, "binary", ()),
+    ("parity", 2, "spherical", ("1rsb", "at")),
+    ("parity", 3, "spherical", ("1rsb", "at")),
+    ("parity", 2, "binary", ("at",)),
+    ("parity", 3, "binary", ("at",)),
+)
+"""Half a minute; more units or more columns would take minutes."""
+
 DIGITS = 30
 """Of the table of constants."""
 
@@ -150,6 +163,34 @@ def breaking(keep: Keep) -> Table:
         energies = [keep(rp.ground_state(model, alpha, ansatz, kappa=kappa)) for ansatz in ANSATZES]
         cells = [number(one.energy, one.error) for one in energies]
         table.rows.append(("errors per weight", given(kappa), given(alpha), *cells))
+    return table
+
+
+def committees(keep: Keep) -> Table:
+    """Capacities, instabilities and learning transitions of trees of sign units."""
+    import replicas as rp
+
+    header = ("machine", "<i>K</i>", "weights", "<i>α</i><sub>c</sub>, RS", "<i>α</i><sub>c</sub>, one step")
+    table = Table((*header, "<i>α</i><sub>AT</sub>", "<i>α</i><sub>IT</sub>", "spinodal"))
+    kinds: dict[str, Any] = {"committee": rp.TreeCommittee, "parity": rp.TreeParity}
+    before = TREES[0][0], TREES[0][2]
+    for name, K, weights, asked in TREES:
+        if (name, weights) != before:
+            table.begin_group()
+        before = name, weights
+        model = kinds[name](K, weights)
+        symmetric = keep(rp.capacity(model))
+        cells = [number(symmetric.value, symmetric.error) + table.note(symmetric.message)] + ["–"] * 4
+        if "1rsb" in asked:
+            broken = keep(rp.capacity(model, "1rsb"))
+            cells[1] = number(broken.value, broken.error) + table.note(broken.message)
+        if "at" in asked:
+            line = keep(rp.at_line(model))
+            cells[2] = number(line.value, line.error) + table.note(line.message)
+        if "learning" in asked:
+            found = keep(rp.transitions(kinds[name](K, weights, task="teacher-student")))
+            cells[3:] = [number(one.value, one.error) for one in (found.alpha_it, found.spinodal)]
+        table.rows.append((name, given(K), weights, *cells))
     return table
 
 

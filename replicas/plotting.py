@@ -19,6 +19,7 @@ from . import drawing as dr
 from .drawing import curve
 from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
 from .figures_rsb import NEGATIVE_MARGIN, PROFILE, phase_axes
+from .figures_trees import CAPACITY, LEARNING
 
 __all__ = ["FIGURES", "Figure", "curve", "phase_axes", "save"]
 
@@ -397,6 +398,8 @@ FIGURES: dict[str, Figure] = {
     ),
     "negative-margin": NEGATIVE_MARGIN,
     "overlap-profile": PROFILE,
+    "committee-capacity": CAPACITY,
+    "committee-learning": LEARNING,
     "finite-n": Figure(
         "Finite N against theory",
         """Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order

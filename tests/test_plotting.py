@@ -120,6 +120,55 @@ def test_generalization_figure_marks_the_transitions():
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["spherical student", "binary student"]
 
 
+@pytest.mark.slow
+def test_committee_capacities_and_their_series():
+    columns = plotting.FIGURES["committee-capacity"].data()
+    rows = {(quantity, K): i for i, (quantity, K) in enumerate(zip(columns["quantity"], columns["K"]))}
+
+    def at(quantity, K, column="alpha"):
+        return columns[column][rows[quantity, K]]
+
+    assert at("rs", 1) == pytest.approx(2, abs=1e-13) and at("1rsb", 1) == pytest.approx(2, abs=1e-13)
+    assert at("rs", 3) == rp.capacity(rp.TreeCommittee(3, "spherical")).value
+    assert at("2rsb", 3) + at("2rsb", 3, "error") < at("1rsb", 3) < at("rs", 3)
+    assert all(at("1rsb", K) <= at("rs", K) for K in (1, 3, 5, 7))
+    assert at("series-1", 7) == pytest.approx(math.sqrt(72 * 7 / math.pi), rel=1e-14)
+    assert at("series-2", 3) == pytest.approx(math.sqrt(72 * 3 / math.pi) - 9, rel=1e-14) and at("series-2", 3) < 0
+    off = [abs(at(f"series-{n}", 101) / at("rs", 101) - 1) for n in (1, 2, 3, 4)]
+    assert off == sorted(off, reverse=True) and off[-1] < 1e-3
+    assert all(e < 1e-5 for e, quantity in zip(columns["error"], columns["quantity"]) if "series" not in quantity)
+    assert set(columns["status"]) == {"converged", "asymptotic"}
+    left, right = plotting.FIGURES["committee-capacity"].draw(columns).axes
+    assert left.get_xscale() == right.get_yscale() == "log"
+    for ax in (left, right):
+        assert {line.get_color().lower() for line in ax.get_lines()} <= PALETTE
+
+
+@pytest.mark.slow
+def test_committees_learn_in_a_jump_or_from_a_threshold():
+    columns = plotting.FIGURES["committee-learning"].data()
+    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+    assert set(columns["status"]) == {"converged"}
+    marks = {(r["machine"], r["quantity"]): r["alpha"] for r in rows if r["quantity"] in ("alpha_it", "spinodal")}
+    assert marks["committee K=3", "alpha_it"] == pytest.approx(1.10434715995, abs=1e-10)
+    assert marks["committee K=3", "spinodal"] == pytest.approx(1.4557715, abs=1e-6)
+    assert marks["perceptron", "alpha_it"] == pytest.approx(1.2446839898506876, abs=1e-12)
+    for r in rows:
+        if r["machine"] == "parity K=2":
+            assert (r["R"] == 0) == (r["alpha"] < math.pi**2 / 8) == (r["value"] == 0.5)
+    poor = [r for r in rows if r["branch"] == "typical" and r["weights"] == "binary"]
+    assert all(r["dominant"] == (r["alpha"] <= marks[r["machine"], "alpha_it"]) for r in poor)
+    some = next(r for r in poor if r["machine"] == "committee K=3" and r["quantity"] == "gibbs" and r["alpha"] > 1)
+    student = rp.TreeCommittee(3, "binary", task="teacher-student")
+    assert some["R"] == pytest.approx(rp.solve(student, some["alpha"]).q, abs=1e-10)
+    for key in {(r["machine"], r["weights"], r["alpha"], r["branch"]) for r in rows if r["value"]}:
+        one = {r["quantity"]: r["value"] for r in rows if (r["machine"], r["weights"], r["alpha"], r["branch"]) == key}
+        assert one["bayes"] <= one["gibbs"]
+    for narrow in (False, True):
+        figure = plotting.FIGURES["committee-learning"].draw(columns, narrow)
+        assert [ax.get_title(loc="left") for ax in figure.axes] == ["spherical student", "binary student"]
+
+
 def test_finite_n_draws_symbols_with_errors_and_each_theory_once(report):
     columns = plotting.FIGURES["finite-n"].data(validation=report)
     ax = plotting.FIGURES["finite-n"].draw(columns).axes[0]
@@ -357,6 +406,10 @@ def test_the_whole_atlas(tmp_path, report):
         "1.0146536100",
         "0.6246581",
         "0.4417000",
+        "4.02519188063731",
+        "3.1458419235",
+        "1.1043471599",
+        "0.920619401044",
     )
     for number in numbers:
         assert number in text, number
