@@ -258,7 +258,7 @@ def test_a_bad_argument_is_one_clear_line_and_exit_code_two(run, line, complaint
     [
         (f"capacity {COMMITTEE} {SPHERE} {STUDENT}", "unsupported"),
         (f"transitions {COMMITTEE}", "unsupported"),
-        (f"transitions {PARITY} {SPHERE} {STUDENT}", "no-solution"),
+        (f"transitions {COMMITTEE} {SPHERE} {STUDENT}", "no-solution"),
         (f"solve {PARITY} --alpha 1.1", "unphysical"),
     ],
 )
