@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..numerics.multisets import count, members, weights
 from .leaves import LeafDefinition
 from .nodes import Finite, Leaf, Level, LogMean, Tilt
 from .special import A, Between, G, H
@@ -284,6 +283,8 @@ def _average(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
 
 def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinition]) -> float:
     """An average over exchangeable fields: every node for those that the observable singles out, multisets for the rest."""
+    from ..numerics.multisets import count, members, weights  # loads numba, which other averages do without
+
     level, K = node.level, len(node.level.w)
     if not level.exchangeable or level.L != level.L[0, 0] * sp.eye(K):
         raise ValueError(f"level: got {level}; takes independent fields of one variance")
