@@ -155,9 +155,9 @@ def _tree_errors(model: Tree, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.nd
     bayes[known], d_bayes[known] = bayes_error(model, gap[known])
     wide = gap + d_gap
     d_gibbs[known] = np.abs(gibbs_error(model, wide[known]) - gibbs[known]) + ANGLE_ROUNDING * gibbs[known]
-    # the Bayes vote gains no more than the Gibbs student per overlap, up to their ratio
+    # the vote changes like sqrt(1-R) at R = 1 and like sqrt(R) at R = 0, where its slope is steeper than eps/(1-R)
     with np.errstate(divide="ignore", invalid="ignore"):
-        d_bayes += np.where(gap > 0, bayes * np.where(gap > 0, d_gap / gap, 0.0), 0.0)
+        d_bayes += np.where((gap > 0) & (gap < 1), bayes * d_gap / gap / np.sqrt(np.maximum(1 - gap, d_gap)), 0.0)
     return gibbs, d_gibbs, bayes, d_bayes
 
 
