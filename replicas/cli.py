@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, interrupts
 from .arguments import Once, Parser, choice, one_line, patience, progress_bar, whole_number
 from .model_flags import build_models, model_flags
 from .questions import QUESTIONS, bad_argument, question_flags, run_question, typed_values
@@ -223,6 +223,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     parser = build_parser()
     prog = parser.prog
+    interrupts.listen()
+    interrupts.forget()
     try:
         options, unknown = parser.parse_known_args(argv)
         if options.command is None:
@@ -243,6 +245,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
+        if interrupts.pressed():  # what follows when the compiler was stopped half way
+            print(f"{prog}: interrupted", file=sys.stderr)
+            return 130
         if os.environ.get(TRACEBACK):
             raise
         bad = bad_argument(error)

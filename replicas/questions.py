@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import interrupts
 from .arguments import (
     Grid,
     Once,
@@ -372,8 +373,11 @@ def shares(models: dict[Any, Any], grid: Grid) -> list[Share]:
 def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Exception], NoAnswer]) -> Iterator[Answer]:
     """Answers covering the grid in order; a point that raises is isolated by bisection."""
     try:
-        yield Answer(ask(**grid.parameters), grid.size)
+        result = ask(**grid.parameters)
+        interrupts.check()
+        yield Answer(result, grid.size)
     except Exception as error:  # the other points of the sweep still count
+        interrupts.check()
         if bad_argument(error):  # nothing of the sweep makes sense
             raise
         if grid.size <= 1:
@@ -447,7 +451,7 @@ def run_question(name: str, options: argparse.Namespace) -> int:
     parameters = {
         k: v
         for k, v in grid.parameters.items()
-        if k in grid.swept or k in ("alpha", "m", "u") or name == "phase-diagram"
+        if k in grid.swept or k in ("alpha", "m", "u") or (name == "phase-diagram" and k != "K")
     }
     grid = Grid(parameters, grid.swept)
     asked = shares(build_models(options, values), grid)

@@ -66,7 +66,7 @@ BROKEN: dict[str, dict[str, dict[Problem, tuple[str, ...]]]] = {
 FIXED = ("binary", "spherical")  # weights of one size
 LEARNT: dict[Problem, tuple[str, ...]] = {HARD: FIXED, TEACHER: WEIGHTS}
 TREE_QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
-    "capacity": ({HARD: FIXED}, "spherical weights: rs any K, 1rsb up to K = 9"),
+    "capacity": ({HARD: FIXED}, "spherical weights: rs any K, 1rsb up to K = 9; krsb: the committee of K = 3"),
     "solve": (LEARNT, "1rsb: up to K = 7, spherical weights"),
     "at-line": (LEARNT, ""),
     "stability": (LEARNT, ""),
@@ -77,12 +77,15 @@ TREE_QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
 TREE_BROKEN: dict[str, dict[str, dict[Problem, tuple[str, ...]]]] = {
     question: {"1rsb": {HARD: SPHERE}} for question in ("capacity", "solve")
 }
+TWO_STEPS = ("tree-committee", "capacity", "krsb")  # of three units
 """The same two tables for tree machines of several units; of the other questions none is answered."""
 
 
 def asked(question: str, problem: Problem, ansatz: str, model: str = "perceptron") -> tuple[str, ...]:
     """Weights for which a question can be asked of a problem in an ansatz."""
     symmetric, broken = (TREE_QUESTIONS, TREE_BROKEN) if model in TREES else (QUESTIONS, BROKEN)
+    if (model, question, ansatz) == TWO_STEPS:
+        return {HARD: SPHERE}.get(problem, ())
     problems = symmetric.get(question, ({},))[0] if ansatz == "rs" else broken.get(question, {}).get(ansatz, {})
     return problems.get(problem, ())
 
@@ -101,10 +104,10 @@ NOTES = (
     "--certified: capacity, solve, at-line, transitions, for the hard threshold (and closed forms); else not-certified.",
 )
 TREE_NOTES = (
-    "Sign units, K of them: odd for tree-committee, any number for tree-parity. K = 1 is the perceptron, with all it is asked.",
+    "Sign units, K of them: odd for tree-committee, any number for tree-parity. K = 1 is the perceptron (kappa = 0).",
     "K up to 9 where nothing else is said: an average over K fields. No margin, no temperature, no likelihood of your own.",
     "Storage: spherical weights and values of one size (binary, discrete:-2,2): of others only the derivation.",
-    "Not answered: ground-state, max-margin, field-distribution and phase-diagram (a perceptron's), krsb and frsb,",
+    "Not answered: ground-state, max-margin, field-distribution and phase-diagram (a perceptron's), frsb, further krsb,",
     "1rsb of finite weight sets, digits of saddle points and of what rests on them.",
     "--digits, --certified: the rs capacity of spherical weights, any K.",
 )

@@ -84,19 +84,15 @@ def structure(model: Model) -> tuple[Any, ...]:
     return kind, smooth, model.task
 
 
-@lru_cache(maxsize=256)
-def module_for(key: tuple[Any, ...], model: Model) -> ModuleType:
-    """Load the generated module of a model's structure, writing it first if it is not in the cache."""
-    digest = hashlib.sha256((repr(key) + sources_hash()).encode()).hexdigest()[:20]
-    name = f"rs_{digest}"
+def written(name: str, text: Callable[[], str]) -> ModuleType:
+    """Load a generated module by name, writing its text first if it is not in the cache."""
     qualified = f"replicas_generated_{name}"
     if qualified in sys.modules:
         return sys.modules[qualified]
     path = cache_dir() / f"{name}.py"
     if not path.exists():
-        text = generate(model)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as handle:
-            handle.write(text)
+            handle.write(text())
         os.replace(handle.name, path)  # atomic: two processes may generate the same module
     spec = importlib.util.spec_from_file_location(qualified, path)
     assert spec is not None and spec.loader is not None
@@ -104,6 +100,13 @@ def module_for(key: tuple[Any, ...], model: Model) -> ModuleType:
     sys.modules[qualified] = module
     spec.loader.exec_module(module)
     return module
+
+
+@lru_cache(maxsize=256)
+def module_for(key: tuple[Any, ...], model: Model) -> ModuleType:
+    """The generated module of a model's structure."""
+    digest = hashlib.sha256((repr(key) + sources_hash()).encode()).hexdigest()[:20]
+    return written(f"rs_{digest}", lambda: generate(model))
 
 
 def load(model: Model) -> ModuleType:
@@ -129,7 +132,8 @@ def generate(model: Model) -> str:
     is_smooth = isinstance(model.likelihood, Likelihood) and model.likelihood.smooth
     if isinstance(model, Tree):
         parts.append(
-            "from replicas.numerics.multisets import first_in_ball, multiplicity, next_in_ball\nfrom replicas.numerics.units import *"
+            "from replicas.numerics.multisets import first_in_ball, next_in_ball, orders, smallest_places\n"
+            "from replicas.numerics.units import *"
         )
     if is_smooth:
         parts += [_log_theta(model), inspect.getsource(smooth).split("# --- template ---")[1]]
@@ -293,7 +297,9 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
             if binary
             else "discrete_leaf(hh, lambda_, values, log_measure, d)"
         )
-        rule = "max(level, -1)" if isinstance(model, Tree) else "level"  # a level of the patterns' grid is not half a step
+        rule = (
+            "max(level, -1)" if isinstance(model, Tree) else "level"
+        )  # a level of the patterns' grid is not half a step
         half = at == 0 and isinstance(weight_set, Discrete) and weight_set.symmetric
         lines += [
             "    span = values[values.size - 1] - values[0]",
@@ -419,8 +425,9 @@ def _units(model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bo
         "            fb, fab, fbb = f1[b], f2[a, b], f2[b, b]",
         *(f"            {line}" for line in singled[2]),
     ]
+    parity = kind == "parity"
     lines = [
-        f"    half, radius = axis_rule({K}, q, V, level, z, wt)",
+        f"    half, radius, stride = axis_rule({K}, q, V, level, {parity}, z, wt)",
         "    n = max(2 * half + 1, ORDERED_MOST)",
         "    table, row = np.empty((ROWS, n)), np.empty(n)",
         f"    line, single, pair = np.empty((ROWS, {max(K, 4) + 1})), np.empty(({K}, 2)), np.empty(({K}, {K}, 3))",
@@ -429,7 +436,7 @@ def _units(model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bo
     ]
     if kind == "majority" and K == 3:
         lines += [
-            "    if half >= 0 and q > ORDERED_FROM * V:",
+            f"    if half >= 0 and q > {'TILTED_FROM' if tilted else 'ORDERED_FROM'} * V:",
             "        half = -1",
             "        node, share = np.empty(ORDERED_MOST), np.empty(ORDERED_MOST)",
             "        for k in range(ordered_middle(q, V, level, z, wt)):",
@@ -447,7 +454,7 @@ def _units(model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bo
     lines += [
         f"    {kind}_table(z, 2 * half + 1, q, V, table)",
         "    centre = -1",
-        "    more = half >= 0 and first_in_ball(others, room, half, radius)",
+        f"    more = half >= 0 and first_in_ball(others, room, half, radius, {parity})",
         "    while more:",
     ]
     if kind == "majority":
@@ -459,17 +466,16 @@ def _units(model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bo
     return add, [
         *lines,
         f"        {kind}_others(others, table, row, line, single, pair)",
-        f"        rest = {K} * multiplicity(others)",
+        f"        rest = orders(others, half, {parity})",
         "        run = 0",
         f"        for a in range({K - 1}):",
         "            rest *= wt[others[a]]",
         "            run += others[a] == others[0]",
-        "        left = room[0] - float(others[0] - half) ** 2",
-        "        reach = int(math.sqrt(max(left, 0.0))) if left >= 0.0 else -half - 1",
-        "        for i in range(half - reach, min(others[0], half + reach) + 1):",
-        "            tied = run + 1.0 if i == others[0] else 1.0",
+        f"        start, end = smallest_places(others, room, half, {parity}, stride)",
+        "        for i in range(start, end + 1, stride):",
+        f"            tied = run + 1.0 if {'abs(i - half) == others[0] - half' if parity else 'i == others[0]'} else 1.0",
         "            add_point(i, rest * wt[i] / tied, others, table, row, line, single, pair, f1, f2, sums)",
-        "        more = next_in_ball(others, room, half)",
+        f"        more = next_in_ball(others, room, half, {parity})",
         *(f"    {name} = sums[{place}]" for place, name in enumerate(tower.index.values())),
         f"    total = sums[{last}]",
     ]

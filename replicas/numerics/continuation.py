@@ -14,6 +14,7 @@ from .saddle import ROUNDING, Batch, Solution, evaluate
 
 CORRECTIONS = 12  # Newton corrections of one step before it is halved
 TOLERANCE = 1e-12  # relative residual of a point on the branch
+ROUGH = -1  # level of the grids of several fields on which the branch is followed
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,25 @@ def _correct(
     return None
 
 
-def first_fold(point: Batch, x: np.ndarray, alpha: float, step: float = 0.05, max_steps: int = 400) -> Fold | None:
-    """Follow the branch from (x, alpha) towards larger alpha up to its first fold; None if none is met."""
+def first_fold(
+    point: Batch,
+    x: np.ndarray,
+    alpha: float,
+    step: float = 0.05,
+    max_steps: int = 400,
+    direction: float = 1.0,
+    last: float = np.inf,
+) -> Fold | None:
+    """Follow the branch from (x, alpha) towards larger alpha (smaller ones for ``direction`` -1) up to its first fold.
+
+    None if none is met before the load ``last``. Where the fields of a pattern are several, coarse grids find the neighbourhood of the fold.
+    """
     folds = []
-    for level in (1, 2):
-        u = np.append(x, np.log(alpha))
+    u = np.append(x, np.log(alpha))
+    for level in (1, 2) if point.model.K == 1 else (ROUGH, 1, 2):
         _, J, _ = _system(point, u, level)
         up = np.zeros(u.size)
-        up[-1] = 1.0
+        up[-1] = direction
         tangent = _tangent(J, up)
         corrected = _correct(point, u, tangent, level)
         if corrected is None:
@@ -79,15 +91,17 @@ def first_fold(point: Batch, x: np.ndarray, alpha: float, step: float = 0.05, ma
                 if size < 1e-6:
                     return None
                 continue
-            if new[1][-1] <= 0:
-                found = _bisect(point, u, tangent, size, level)
+            if new[1][-1] * direction <= 0:
+                found = _bisect(point, u, tangent, size, level, direction)
                 break
             u, tangent, s = new
+            if (u[-1] - np.log(last)) * direction > 0:
+                return None
             size = min(1.3 * size, 4 * step)
         if found is None:
             return None
         folds.append(found)
-    (u0, _), (u1, s) = folds
+    (u0, _), (u1, s) = folds[-2:]
     alpha0, alpha1 = np.exp(u0[-1]), np.exp(u1[-1])
     # alpha is stationary in the unknowns at the fold: what is left is the rounding of the equations, seen by the left null vector
     J = _system(point, u1, 2)[1]
@@ -97,14 +111,14 @@ def first_fold(point: Batch, x: np.ndarray, alpha: float, step: float = 0.05, ma
 
 
 def _bisect(
-    point: Batch, u: np.ndarray, tangent: np.ndarray, size: float, level: int
+    point: Batch, u: np.ndarray, tangent: np.ndarray, size: float, level: int, direction: float
 ) -> tuple[np.ndarray, Solution] | None:
     """Zero of the alpha component of the tangent between u and u + size tangent, by bracketed secant."""
-    lo, hi, flo = 0.0, size, tangent[-1]
+    lo, hi, flo = 0.0, size, tangent[-1] * direction
     end = _correct(point, u + hi * tangent, tangent, level)
     if end is None:
         return None
-    fhi = end[1][-1]
+    fhi = end[1][-1] * direction
     best = end
     for k in range(60):
         new = hi - fhi * (hi - lo) / (fhi - flo) if k % 3 != 2 else 0.5 * (lo + hi)
@@ -114,7 +128,7 @@ def _bisect(
         if candidate is None:
             return None
         best = candidate
-        value = candidate[1][-1]
+        value = candidate[1][-1] * direction
         if value > 0:
             lo, flo = new, value
         else:

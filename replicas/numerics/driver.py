@@ -17,7 +17,11 @@ from .kernels import MAX_NODES
 NU, NOUT, AT_ALPHA = 2, 12, 10  # replaced in the generated module
 GAP = 2e-13  # step to the finer grid's solution under which the grid is fine enough; likewise
 MOST_STEPS = 60
-FIELDS, CLIMB, FAR = 1, 1, 1  # fields of a pattern; levels that a refinement climbs, and that far steps leave out; likewise
+FIELDS, CLIMB, FAR = (
+    1,
+    1,
+    1,
+)  # fields of a pattern; levels that a refinement climbs, and that far steps leave out; likewise
 
 
 def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):
@@ -121,7 +125,7 @@ def iterate(x, alpha, zero, levels, low, high, values, log_measure, level, max_s
 
 @njit(cache=True, error_model="numpy")
 def solve_batch(
-    x0, alphas, zero, levels, low, high, values, log_measure, warm, max_level, xs, found, results, info, cold
+    x0, alphas, zero, levels, low, high, values, log_measure, warm, max_level, xs, found, results, info, cold, rough
 ):
     """Solve every point of a batch.
 
@@ -129,6 +133,7 @@ def solve_batch(
     Fills xs (B, NU), found (B,) alpha, results (B, NOUT) on the fine grid, info (B, NU + 8):
     errors of x, error of alpha, error of phi, residual, condition, level, converged, errors of the replicon and of <log Theta>.
     ``cold``: whether each point starts from x0 (True) or, if ``warm``, from the last converged point.
+    ``rough``: find where solutions are, on the coarsest grids, where fields are several (their errors say how roughly).
     """
     size = alphas.size
     z = np.empty(MAX_NODES)
@@ -163,7 +168,7 @@ def solve_batch(
             else:
                 for i in range(NU):
                     x[i] = x0[p, i]
-            level = 0
+            level = ROUGH if rough and FIELDS > 1 else 0
             while level <= max_level:
                 alpha, residual, steps = iterate(
                     x,
@@ -205,12 +210,13 @@ def solve_batch(
                 )
                 fine_residual, _ = newton_step(fine, zero, a, b)  # b: the step to the finer grid's solution
                 gap = 0.0
-                for i in range(NU):  # on dear grids the error of 1 - q counts, not that of its logarithm
-                    gap = max(gap, abs(b[i]) * (math.exp(-max(x[0], 0.0)) if FIELDS > 1 and i == 0 else 1.0))
+                for i in range(NU):  # on dear grids the error of 1 - q counts, that of its logarithm less
+                    near_one = FIELDS > 1 and i == 0
+                    gap = max(gap, abs(b[i]) * (max(math.exp(-max(x[0], 0.0)), LEAST) if near_one else 1.0))
                 settled = fine_residual < SETTLED
                 for i in range(NU):  # the finer grid moves no equation beyond rounding
                     settled = settled and abs(fine[AT_ALPHA - NU + i]) < SETTLED
-                if gap < GAP or settled or level == max_level:
+                if gap < GAP or settled or level == max_level or (rough and gap < NEAR):
                     converged = True
                     break
                 level = min(level + CLIMB, max_level)
@@ -322,7 +328,7 @@ def solve_batch(
             x[i] = xs[p, i] + SHIFT * info[p, i] / biggest
         finer = level + 1
         if FIELDS > 1:  # slopes, for which a coarse grid will do
-            finer = 1
+            finer = 1 if level >= 0 else level
             evaluate(
                 xs[p], found[p], levels[p], low[p], high[p], values, log_measure, finer, slope, z, wt, d, acc, part
             )
@@ -366,7 +372,9 @@ def evaluate_batch(xs, alphas, levels, low, high, values, log_measure, level, re
 SETTLED = 4e-15  # relative residual of a sum of some hundred rounded terms
 POLISHED = 4
 NEAR = 1e-3  # step under which the full rule takes over
+ROUGH = -1  # level of the coarsest grids of several fields
 LAST_STEP = 3e-8  # its square is below rounding
+LEAST = 1e-3  # weight of an error of log(1 - q)
 SHIFT = 1e-6
 NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved
 MEANINGLESS = 1e-3  # error of a logit or logarithm above which a root is rounding noise

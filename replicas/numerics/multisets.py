@@ -81,11 +81,11 @@ def weights(weight: np.ndarray, K: int) -> np.ndarray:
 
 
 @njit(cache=True)
-def _descend(index: np.ndarray, room: np.ndarray, half: int, a: int) -> int:
+def _descend(index: np.ndarray, room: np.ndarray, half: int, positive: bool, a: int) -> int:
     """Put the places below a where they are smallest; returns -1, or the place that has to move on for room to be left."""
     for b in range(a - 1, -1, -1):
         room[b] = room[b + 1] - float(index[b + 1] - half) ** 2
-        low = half - int(math.sqrt(max(room[b], 0.0)))
+        low = half if positive else half - int(math.sqrt(max(room[b], 0.0)))
         if room[b] < 0.0 or low > index[b + 1]:
             return b + 1
         index[b] = low
@@ -93,7 +93,7 @@ def _descend(index: np.ndarray, room: np.ndarray, half: int, a: int) -> int:
 
 
 @njit(cache=True)
-def _advance(index: np.ndarray, room: np.ndarray, half: int, a: int) -> bool:
+def _advance(index: np.ndarray, room: np.ndarray, half: int, positive: bool, a: int) -> bool:
     """Move place a on, or the first one above it that can, and put the places below anew."""
     K = index.size
     while a < K:
@@ -102,7 +102,7 @@ def _advance(index: np.ndarray, room: np.ndarray, half: int, a: int) -> bool:
         if index[a] > (top if a == K - 1 else min(top, index[a + 1])):
             a += 1
             continue
-        stuck = _descend(index, room, half, a)
+        stuck = _descend(index, room, half, positive, a)
         if stuck < 0:
             return True
         a = stuck
@@ -110,19 +110,49 @@ def _advance(index: np.ndarray, room: np.ndarray, half: int, a: int) -> bool:
 
 
 @njit(cache=True)
-def first_in_ball(index: np.ndarray, room: np.ndarray, half: int, radius: float) -> bool:
+def first_in_ball(index: np.ndarray, room: np.ndarray, half: int, radius: float, positive: bool) -> bool:
     """The first sorted multiset of lattice nodes -half..half (stored + half) in a ball of ``radius`` lattice steps.
 
-    ``room``: squared radius left to each place by the larger ones.
+    ``room``: squared radius left to each place by the larger ones.  ``positive``: of the nodes 0..half alone.
     """
     K = index.size
     room[K - 1] = radius * radius
-    index[K - 1] = half - int(radius)
-    stuck = _descend(index, room, half, K - 1)
-    return stuck < 0 or _advance(index, room, half, stuck)
+    index[K - 1] = half if positive else half - int(radius)
+    stuck = _descend(index, room, half, positive, K - 1)
+    return stuck < 0 or _advance(index, room, half, positive, stuck)
 
 
 @njit(cache=True)
-def next_in_ball(index: np.ndarray, room: np.ndarray, half: int) -> bool:
+def next_in_ball(index: np.ndarray, room: np.ndarray, half: int, positive: bool) -> bool:
     """Step to the next one, smallest place first; False at the end."""
-    return _advance(index, room, half, 0)
+    return _advance(index, room, half, positive, 0)
+
+
+@njit(cache=True)
+def smallest_places(others: np.ndarray, room: np.ndarray, half: int, positive: bool, stride: int) -> tuple[int, int]:
+    """First and last node that a field below sorted ``others`` takes in the ball, ``stride`` nodes apart.
+
+    The sum of all places is a multiple of the stride.  ``positive``: others are sizes, of which this field has either sign.
+    """
+    left = room[0] - float(others[0] - half) ** 2
+    if left < 0.0:
+        return 0, -1
+    reach = int(math.sqrt(left))
+    if positive:
+        reach = min(reach, others[0] - half)
+        return half - reach, half + reach
+    start, total = half - reach, 0
+    for i in others:
+        total += i - half
+    return start + (reach - total) % stride, min(others[0], half + reach)
+
+
+@njit(cache=True)
+def orders(others: np.ndarray, half: int, positive: bool) -> float:
+    """Signed orders of K fields of which one is below ``others``: K times their multiplicity, and by their even sign flips."""
+    total = (others.size + 1) * multiplicity(others)
+    if positive:
+        for i in others:
+            if i != half:
+                total *= 2.0
+    return total

@@ -295,8 +295,13 @@ def fixed_norm(model: Model) -> float:
     return float(w.fixed_norm if w.fixed_norm is not None else np.mean(np.square(w.values)))
 
 
-def newton(batch: Batch, x0: np.ndarray, zero: bool = False, cold: np.ndarray | None = None) -> Solution:
-    """Newton from ``x0``, each point warm-started from the one before it unless ``cold``."""
+def newton(
+    batch: Batch, x0: np.ndarray, zero: bool = False, cold: np.ndarray | None = None, rough: bool = False
+) -> Solution:
+    """Newton from ``x0``, each point warm-started from the one before it unless ``cold``.
+
+    ``rough``: on coarse grids where the fields are several, to see where solutions are.
+    """
     module = load(batch.model)
     size = batch.size
     xs, found = np.empty((size, module.NU)), np.empty(size)
@@ -318,6 +323,7 @@ def newton(batch: Batch, x0: np.ndarray, zero: bool = False, cold: np.ndarray | 
         results,
         info,
         cold,
+        rough,
     )
     return Solution(batch, module, xs, found, results, info)
 
@@ -435,20 +441,31 @@ LEARNT = (0.0, 1.5, 3.0, 5.0)  # added to the logit of R from which a branch wit
 OVERLAPPING = 1e-6  # R that counts as learnt
 
 
-def learnt(batch: Batch) -> Solution:
+def learnt(batch: Batch, rough: bool = False) -> Solution:
     """A student with R > 0 where R = 0 is a solution too: no branch leads to it from small loads."""
     first = _learning_start(batch)
-    solution = newton(batch, first)
+    near = newton(batch, first, rough=True)
     for shift in LEARNT[1:]:
-        solution.info[solution.q < OVERLAPPING, CONVERGED] = 0.0
-        bad = np.flatnonzero(~solution.converged)
+        near.info[near.q < OVERLAPPING, CONVERGED] = 0.0
+        bad = np.flatnonzero(~near.converged)
         if not bad.size:
             break
         x = first[bad].copy()
         x[:, 0] += shift
-        solution.put(bad, newton(batch.take(bad), x))
+        near.put(bad, newton(batch.take(bad), x, rough=True))
+    solution = near if rough else polished(near)
     solution.info[solution.q < OVERLAPPING, CONVERGED] = 0.0
     return solution
+
+
+def polished(near: Solution) -> Solution:
+    """The points of a rough solution, solved; those that it has not reached are not converged."""
+    if near.batch.model.K == 1:
+        return near
+    found = np.flatnonzero(near.converged)
+    if found.size:
+        near.put(found, newton(near.batch.take(found), near.x[found]))
+    return near
 
 
 def _ramped(batch: Batch) -> Solution:
@@ -468,23 +485,19 @@ def _ramped(batch: Batch) -> Solution:
     solution.info[ended, CONVERGED] = 0.0
     last = max(int(np.argmax(ended)) - 1, 0) if ended.any() else loads.size - 1
     last_phi = np.full(batch.size, solution.phi[last] if good[last] else np.nan)
-    index = np.searchsorted(loads, batch.alpha)
-    return Solution(
-        batch,
-        solution.module,
-        solution.x[index],
-        solution.alpha[index],
-        solution.results[index],
-        solution.info[index],
-        last_phi,
-    )
+    asked = polished(solution.pick(np.searchsorted(loads, batch.alpha)))
+    asked.batch, asked.last_phi = batch, last_phi
+    return asked
 
 
 STRETCH = 8  # loads solved at a time: beyond the end of a branch there is nothing to solve
 
 
 def _stretch(path: Batch, x0: np.ndarray) -> Solution:
-    """Solve a path of loads one after the other, up to a stretch in which a point failed; the rest is not converged."""
+    """Solve a path of loads one after the other, up to a stretch in which a point failed; the rest is not converged.
+
+    Roughly where the fields are several, but for a point at which that fails.
+    """
     parts: list[Solution] = []
     size = STRETCH if path.model.K == 1 else 1
     for first in range(0, path.size, size):
@@ -492,8 +505,11 @@ def _stretch(path: Batch, x0: np.ndarray) -> Solution:
         begin = x0[first : first + size] if not parts else np.tile(parts[-1].x[-1], (part.size, 1))
         cold = np.zeros(part.size, dtype=bool)
         cold[0] = True
-        parts.append(newton(part, begin, cold=cold))
-        if not parts[-1].converged.all():
+        found = newton(part, begin, cold=cold, rough=True)
+        if path.model.K > 1 and not found.converged.all():
+            found = newton(part, begin, cold=cold)
+        parts.append(found)
+        if not found.converged.all():
             break
     done = sum(p.alpha.size for p in parts)
     module, rest = parts[0].module, path.size - done
@@ -670,4 +686,7 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
     # the observable at a given load is known to what its saddle's error, rounding and the bracket leave
     terms = 1 + float(best.results[0, 1]) + abs(float(best.extra("loglik")[0]))  # what its rounding is relative to
     noise = float(sensitivity(best, observable)[0]) + ROUNDING * terms + abs(float(observable(best)[0]))
+    if point.model.K > 1 and not has_zero_overlap(point.model):  # what the last refinement of dear grids has changed
+        coarser = evaluate(best.batch.with_alpha(best.alpha), best.x, int(best.info[0, best.nu + 4]))
+        noise += float(np.abs(observable(best) - observable(coarser))[0])
     return alpha, noise / abs(float(slope)) + 4e-16 * alpha, best

@@ -22,12 +22,13 @@ GRID_POINTS = 3_000_000  # multisets of one grid
 AXIS_STEP = 0.75  # trapezoid step of a smooth integrand at the first level
 KINK_STEP = 0.5  # the same in units of V/q, on which the cheapest unit changes
 LEVEL_STEP = 0.8  # of the step from level to level: halving it would cost 2^K
+DUAL = 2.4  # twice the length of (1, ..., 1)/(p step): exp(-2 pi^2 (DUAL/2)^2) = 4e-13
+COMMON, MOST_STRIDE = 3.0, 4  # found at q/V = 1, ..., 9: a stride is as good as 1 up to about 4 + 2/3 q/V
 TOP_LEVEL, FULL_STEP = 5, 0.9  # levels that must still differ when the grid is as large as it may be, and by what
-BALL, BALL_GROWS = (
-    8.0,
-    0.15,
-)  # radius of the normals kept at the first level, and what a level adds: mass 1e-13 beyond for K = 3
-ORDERED_FROM = 3.0  # q/V above which three fields are integrated in order of size, with panels graded around the kink
+# radius of the normals kept at the first level, and what a level adds: mass 1e-13 beyond for K = 3
+BALL, BALL_GROWS = 8.0, 0.15
+# q/V above which three fields are integrated in order of size, with panels graded around the kink; under weights Z
+ORDERED_FROM, TILTED_FROM = 6.0, 15.0
 ORDERED_NODES, ORDERED_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(10))
 FINEST = 1e-10  # panel: a hundred of them to either side at most
 ORDERED_MOST = 4096  # nodes of an axis of ordered fields
@@ -38,30 +39,48 @@ LINEAR_BELOW = 1e-9  # tails under which products of three of them drop out
 
 
 @njit(cache=True, error_model="numpy")
-def smallest_step(K):
-    """Lattice step at which the sorted nodes of a ball fill the grid: volume of the ball/(K! step^K)."""
-    volume = math.pi ** (0.5 * K) / math.gamma(0.5 * K + 1.0) * BALL**K
-    return (volume / math.gamma(K + 1.0) / GRID_POINTS) ** (1.0 / K)
+def sorted_share(K, radius):
+    """Volume of the sorted points of a ball in K dimensions."""
+    return math.pi ** (0.5 * K) / math.gamma(0.5 * K + 1.0) * radius**K / math.gamma(K + 1.0)
 
 
 @njit(cache=True, error_model="numpy")
-def axis_rule(K, q, V, level, z, weight):
-    """Trapezoid nodes and weights of one axis of E F(z_1, ..., z_K) over a ball: (half the number of nodes, radius in steps).
+def stride(K, step, ratio):
+    """p of the sublattice sum_a n_a = 0 mod p that averages a majority as well as the whole lattice does.
+
+    What the nodes n step alias is f at the dual vectors. The kinks z_a = z_b put their weight on those along e_a - e_b,
+    which p leaves as they are: the error is theirs as long as (1, ..., 1)/(p step) is beyond the normal density and beyond
+    what varies with all fields, on a scale V/q = 1/``ratio``. Even, so that every vector it adds has a component along
+    (1, ..., 1) that is far from a root.
+    """
+    return 2 * max(1, int(min(math.sqrt(K) / (DUAL * step), 2.0 + ratio / COMMON, MOST_STRIDE)))
+
+
+@njit(cache=True, error_model="numpy")
+def axis_rule(K, q, V, level, parity, z, weight):
+    """Lattice of E F(z_1, ..., z_K) over a ball: (half the number of nodes of an axis, radius in steps, stride); fills the
+    trapezoid nodes and weights of one axis.
 
     F is smooth but where two units cost the same, z_a = z_b, on a scale V/(q |z|): the step follows it as far as the
-    grid may grow, and shrinks from level to level even then, so that a refinement shows the error.
+    grid may grow, and shrinks from level to level even then, so that a refinement shows the error. A majority needs one
+    point in `stride`, a ``parity`` one in 2^(K-1): it knows sizes and the sign of their product.
     """
     if not (q >= 0.0 and V > 0.0):
-        return -1, 0.0
+        return -1, 0.0, 1
+    radius = BALL + BALL_GROWS * level
+    whole = (sorted_share(K, BALL) / GRID_POINTS) ** (
+        1.0 / K
+    )  # step at which the sorted points of the ball fill the grid
+    share = 2.0 ** (K - 1) if parity else stride(K, whole, q / V)
     step = min(AXIS_STEP, KINK_STEP * V / q) * LEVEL_STEP**level
-    step = max(step, smallest_step(K) * FULL_STEP ** (level - TOP_LEVEL))
-    step = max(step, 2.0 * (BALL + BALL_GROWS * level) / (z.size - 2.0))
-    radius = (BALL + BALL_GROWS * level) / step
+    step = max(step, whole * share ** (-1.0 / K) * FULL_STEP ** (level - TOP_LEVEL))
+    step = max(step, 2.0 * radius / (z.size - 2.0))
+    radius /= step
     half = int(radius)
     for i in range(2 * half + 1):
         z[i] = (i - half) * step
         weight[i] = step * math.exp(-0.5 * z[i] ** 2) / SQRT_2PI
-    return half, radius
+    return half, radius, 1 if parity else stride(K, step, q / V)
 
 
 @njit(cache=True, error_model="numpy")
@@ -70,7 +89,7 @@ def ordered_side(start, up, kink, layer, level, z, weight, count):
 
     Panels grow from a width ``kink`` at the start and from a width ``layer`` at zero, where a unit changes sign.
     """
-    shrink = ORDERED_COARSE * LEVEL_STEP**level
+    shrink = ORDERED_COARSE * LEVEL_STEP ** max(level, 0)  # coarser panels put the saddle elsewhere
     kink, layer = max(kink, FINEST), max(layer, FINEST)
     sign = 1.0 if up else -1.0
     at = sign * start

@@ -63,7 +63,8 @@ def relabelled(result: Any, model: Model) -> Any:
 
 def units_refused(name: str, value: Any, why: str) -> ValueError:
     """What a tree machine of several units can not be asked for."""
-    return ValueError(f"{name}: got {value!r} with a tree machine of several units ({why}); takes None or a perceptron")
+    takes = {"certified": "False", "rule": "gibbs-bayes"}.get(name, "None")
+    return ValueError(f"{name}: got {value!r} with a tree machine of several units ({why}); takes {takes}")
 
 
 def asked_digits(wanted: int | None, certified: bool) -> tuple[str, Any]:

@@ -35,6 +35,7 @@ from ..numerics.saddle import (
 from ..results import Estimate, verdict
 from ..support import ANSATZES
 from .ansatz import (
+    asked_digits,
     check_ansatz,
     check_model_ansatz,
     check_one_field,
@@ -81,8 +82,9 @@ def capacity(
     Parameters
     ----------
     ansatz : "rs"; "1rsb", "krsb" with ``k`` steps (default 2), "frsb" on a grid of ``k`` intervals (None: as many as the error needs). Breaking
-        lowers the capacity of spherical weights where solutions are not a convex set (kappa < 0, windows); elsewhere, and
-        for finite sets, whose frozen states have the same capacity, the answer is the symmetric one, labelled "rs".
+        lowers the capacity of spherical weights where solutions are not a convex set (kappa < 0, windows, tree machines:
+        "1rsb" up to 9 units, "krsb" with 2 steps for the committee of three); elsewhere, and for finite sets, whose frozen
+        states have the same capacity, the answer is the symmetric one, labelled "rs".
     model : storage model. With a soft likelihood (finite beta, or one that never forbids) on a finite weight set the
         answer is the freezing load, at which the entropy of the Gibbs measure vanishes, and says so.
     criterion : None for the model's own, or "zero-entropy", "q-to-1", "first-moment".
@@ -110,8 +112,9 @@ def capacity(
         from . import tree_capacity
 
         check_units(model, kappa, beta, most=None)
-        check_model_ansatz(model, ansatz)
-        return tree_capacity.spherical(model, ansatz, criterion, wanted, certified)
+        if ansatz != "krsb":  # of which two steps of three units are known at q -> 1
+            check_model_ansatz(model, ansatz)
+        return tree_capacity.spherical(model, ansatz, criterion, wanted, certified, steps)
     batch = make_batch(model, 1.0, kappa, beta)
     chosen = criterion or default_criterion(model)
     reason = _unsupported(model)
@@ -119,7 +122,8 @@ def capacity(
         return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
     if isinstance(model, Tree) and wanted is not None:
         raise units_refused(
-            "digits", wanted, "an average over its fields on a grid; spherical weights have a closed form"
+            *asked_digits(wanted, certified),
+            "an average over its fields on a grid; spherical weights have a closed form",
         )
     if isinstance(model, Perceptron) and model.forbids and not model.hard:
         found = capacity(support_model(model), ansatz, criterion, digits, certified, k=k)
@@ -642,6 +646,7 @@ def second_moment_holds(point: Batch, alpha: float) -> bool:
     return True
 
 
+@of_one_unit
 def max_margin(model: Model, alpha: Any, ansatz: str = "rs", criterion: str | None = None) -> Estimate:
     """Largest margin kappa at which load alpha can be stored: the inverse of `capacity` in kappa.
 

@@ -21,7 +21,7 @@ from ..models import Likelihood, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, check_model, make_batch
 from ..results import Result
 from ..support import ANSATZES
-from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz, check_one_field
+from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz, check_one_field, of_one_unit
 from .capacity import _plain, _special, default_criterion, threshold
 from .saddle import Columns, thermodynamic
 
@@ -62,6 +62,7 @@ class GroundState(Result):
         }
 
 
+@of_one_unit
 def ground_state(
     model: Model, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, k: int | None = None
 ) -> GroundState:

@@ -7,6 +7,7 @@ Entropy is phi - alpha <log Theta>, energy (errors per weight at finite beta) is
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..numerics.saddle import (
     learnt,
     make_batch,
     newton,
+    polished,
     start,
     zero_overlap,
 )
@@ -31,6 +33,7 @@ from ..support import ANSATZES
 from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_refused
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
+ALONG = 0  # level of the grids on which the overlaps of a tree machine are listed
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
 MOST_SCANNED, COARSE = 10.0, -3  # of the logits, and level of the grids, of tree machines
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
@@ -325,6 +328,8 @@ def thermodynamic(batch: Batch) -> Columns:
             if isinstance(model.weights, Spherical) and model.hard:
                 columns.clear(broken[~other.converged])
                 _explain(columns)
+        if isinstance(model, Tree) and isinstance(model.weights, Spherical):
+            _overlapping(columns)
         columns.dominant[:] = True
         _sparse(columns)
         return columns
@@ -348,6 +353,44 @@ def _learnt(columns: Columns) -> None:
     if isinstance(batch.model.weights, Discrete):
         _perfect(columns, np.flatnonzero(columns.number["free_entropy"] < -TIE))
     columns.dominant[:] = True
+
+
+@lru_cache(maxsize=64)
+def _along(model: Tree) -> tuple[np.ndarray, np.ndarray]:
+    """logit(q), and log alpha at which it solves the one equation of a spherical machine, on coarse grids."""
+    batch = make_batch(model, np.ones(SCAN.size))
+    solution = evaluate(batch, SCAN[:, None], ALONG)
+    return SCAN, _imbalance(solution, 0)  # log(1/alpha of the patterns' terms)
+
+
+def _overlapping(columns: Columns) -> None:
+    """Where q = 0 is stable another saddle may be lower: the overlaps that lead to q = 1 at the capacity, beyond which none is."""
+    batch = columns.batch
+    index = np.flatnonzero((batch.alpha > 0) & (columns.branch == "q=0"))
+    if not index.size:
+        return
+    gone = index[_beyond_the_end(batch.take(index))]
+    columns.clear(gone)
+    _explain(columns)
+    logit, load = _along(batch.model)  # type: ignore[arg-type]
+    for i in np.setdiff1d(index, gone):
+        above = np.log(batch.alpha[i]) - load
+        last = np.flatnonzero((above[:-1] >= 0) & (above[1:] < 0))  # q rises with the load
+        if not last.size:
+            continue
+        k = int(last[-1])
+        x = logit[k] + (logit[k + 1] - logit[k]) * above[k] / (above[k] - above[k + 1])
+        other = newton(batch.take(np.array([i])), np.array([[x]]))
+        if not other.converged[0]:
+            other = evaluate(batch.take(np.array([i])), np.array([[x]]), ALONG)
+            if other.phi[0] < columns.number["free_entropy"][i]:
+                columns.clear(np.array([i]))
+                columns.status[i], columns.message[i] = (
+                    "not-converged",
+                    f"grids do not resolve the saddle near q = {other.q[0]:.3g}",
+                )
+        elif other.phi[0] < columns.number["free_entropy"][i] - TIE:
+            columns.fill(np.array([i]), other, "typical")
 
 
 def _sparse(columns: Columns) -> None:
@@ -491,6 +534,7 @@ def _plain_point(batch: Batch) -> SaddlePoint | None:
         or (isinstance(model.weights, Discrete) and 0.0 in model.weights.values)
         or batch.alpha[0] == 0
         or (batch.beta is not None and batch.beta[0] == 0)
+        or _beyond_the_end(batch)[0]
     ):
         return None
     solution = follow(batch)
@@ -543,20 +587,40 @@ def _scan(batch: Batch) -> list[Columns]:
         tries = []
         for k in range(1, len(starts)):
             index = np.flatnonzero(value[k - 1] * value[k] < 0)
-            tries.append((index, 0.5 * (starts[k - 1] + starts[k])[index]))
+            low, high = starts[k - 1][index], starts[k][index]
+            share = value[k - 1][index] / (value[k - 1] - value[k])[index]
+            tries.append((index, low + share[:, None] * (high - low)))
         for k in range(1, len(starts) - 1):  # close to a fold both roots hide where the imbalance is smallest
             size = np.abs(value[k - 1 : k + 2])
             index = np.flatnonzero((size[1] < size[0]) & (size[1] < size[2]) & (size[1] < NEAR_A_FOLD))
             tries += [(index, starts[j][index]) for j in (k - 1, k, k + 1)]
+    found: list[tuple[int, float]] = []
     for index, x in tries:
         if not index.size:
             continue
-        solution = newton(part.take(index), x)
+        solution = _polished_once(part.take(index), x, found, index)
         solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), CONVERGED] = 0.0
         columns = Columns(batch)
         columns.fill(positive[index], solution, "middle")
+        if batch.model.teacher:  # the replicon of a student drawn from the posterior says whether phi is a maximum
+            columns.branch[(columns.branch == "middle") & (columns.number["replicon"] > 0)] = "typical"
         out.append(columns)
     return out
+
+
+def _polished_once(part: Batch, x: np.ndarray, found: list[tuple[int, float]], index: np.ndarray) -> Solution:
+    """Newton from ``x`` at the points ``index``, and, where that is dear, only for what coarse grids do not know already."""
+    rough = newton(part, x, rough=True)
+    if part.model.K == 1:
+        return rough
+    for k, (i, at) in enumerate(zip(index, rough.x[:, 0], strict=True)):
+        if not rough.converged[k]:
+            rough.put(np.array([k]), newton(part.take(np.array([k])), x[k : k + 1]))
+        elif any(i == j and abs(at - known) < SAME_BRANCH for j, known in found):
+            rough.info[k, CONVERGED] = 0.0
+        else:
+            found.append((int(i), float(at)))
+    return polished(rough)
 
 
 def _all_branches(batch: Batch) -> Curve:
@@ -569,7 +633,10 @@ def _all_branches(batch: Batch) -> Curve:
     if model.teacher and isinstance(model.weights, Discrete):
         extra_names += ["typical", "perfect"]
     for name in extra_names:
-        found.append((name, _named(batch, name)))
+        named = _named(batch, name)
+        if name == "typical" and has_zero_overlap(model):  # no branch with R > 0 starts at alpha = 0
+            named.branch[(named.branch == "typical") & (named.number["replicon"] < 0)] = "middle"
+        found.append((name, named))
     for columns in _scan(batch):
         found.append(("scan", columns))
     rows: list[tuple[int, Columns]] = []
@@ -597,6 +664,9 @@ def _all_branches(batch: Batch) -> Curve:
             columns.message[i],
             columns.branch[i],
         )
+        if not model.teacher:  # of random patterns phi is no maximum: the branch that `thermodynamic` takes
+            merged.dominant[k] = columns is main and bool(main.dominant[i])
+            continue
         best = max(
             (c.number["free_entropy"][i] for j, c in rows if j == i and c.branch[i] != "middle"),
             default=-np.inf,

@@ -32,6 +32,10 @@ def solve_broken(
     steps = check_steps(ansatz, k, m)
     check_model_ansatz(model, ansatz)
     given = check_parisi(m)
+    if isinstance(model, Tree):
+        from .tree_broken import check_size
+
+        check_size(model)
     batch = make_batch(model, alpha, kappa, beta)
     try:
         shape = batch.shape if given is None else np.broadcast_shapes(batch.shape, given.shape)
@@ -44,8 +48,8 @@ def solve_broken(
             name: None if values is None else np.broadcast_to(values.reshape(batch.shape), shape)
             for name, values in (("alpha", batch.alpha), ("kappa", batch.kappa), ("beta", batch.beta))
         }
-        smooth = isinstance(model.likelihood, Likelihood)
-        batch = make_batch(model, wide["alpha"], None if smooth else wide["kappa"], wide["beta"])
+        fixed = isinstance(model, Tree) or isinstance(model.likelihood, Likelihood)  # takes no margin
+        batch = make_batch(model, wide["alpha"], None if fixed else wide["kappa"], wide["beta"])
     parisi = [None] * batch.size if given is None else np.broadcast_to(given, shape).reshape(-1).tolist()
     found = []
     with progress_bar(batch.size, ansatz) as bar:
@@ -76,7 +80,7 @@ def _of_units(model: Tree, alpha: float, m: float | None) -> Found:
 
     if alpha == 0.0:
         return symmetric_answer(model)
-    return tree_broken.one_step(model.accepted, alpha, m)
+    return tree_broken.one_step(model, alpha, m)
 
 
 def symmetric_answer(model: Tree) -> Found:

@@ -13,16 +13,35 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..models import Discrete, Model, Tree
-from ..numerics.continuation import first_fold
-from ..numerics.saddle import Batch, follow, has_zero_overlap, learnt, make_batch, newton, zero_overlap
+from ..numerics.continuation import Fold, first_fold
+from ..numerics.saddle import (
+    ROUNDING,
+    Batch,
+    Solution,
+    follow,
+    has_zero_overlap,
+    learnt,
+    make_batch,
+    newton,
+    start,
+    zero_overlap,
+)
 from ..results import Estimate, Result, bound, decimal
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .saddle import check_digits
 from .stability import at_line
 
+UNBLOCKED = "Above it the R < 1 branch no longer exists: learning stops being blocked by metastability."
+LEARNABLE = (
+    "Below it no student with R > 0 exists; from it up to the first-order transition such a student is metastable."
+)
 UNLEARNT = "Above it R = 0 is unstable: learning is no longer blocked."
 SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over which the entropy's sign is looked at
 FOLD_START = 0.9  # share of alpha_it from which the branch is continued to its fold
+LEFT = 1e-2  # beyond the instability of R = 0, in units of its load, R is of this order on a branch that leaves it
+FAR = 5.0  # times that load, up to which a fold of such a branch is sought
+LOADS = 27  # at which the branches of a parity are compared
+NEWTON_STEPS, NEWTON_ENDS = 12, 1e-9  # for the load at which they are equal; relative step at which it must end
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,7 +117,10 @@ def transitions(
     certified : prove balls that hold the exact values (python-flint; 15 digits unless ``digits`` says otherwise).
     only : "alpha_it" or "spinodal", to take just that one to its digits.
 
-    Status ``no-solution`` for spherical weights (R < 1 at every load), ``unsupported`` for storage.
+    Where R = 0 is a solution at every load (parity machines), alpha_it is where perfect learning or a student with R > 0
+    takes over from it, and the spinodal the fold of the branch that leaves R = 0, or else its instability, or else the load
+    from which a student with R > 0 exists. Status ``no-solution`` for spherical weights without a transition (R < 1 at
+    every load), ``unsupported`` for storage.
     """
     check_ansatz(ansatz)
     if only not in (None, "alpha_it", "spinodal"):
@@ -153,23 +175,7 @@ def transitions(
         )
     begin = follow(batch.with_alpha(FOLD_START * loads[last]))
     fold = first_fold(batch, begin.x[0], FOLD_START * loads[last]) if begin.converged[0] else None
-    spinodal = None
-    if fold is not None:
-        s = fold.solution
-        spinodal = Estimate(
-            model=model,
-            question="spinodal",
-            value=fold.alpha,
-            error=fold.error,
-            criterion="fold of the R < 1 branch",
-            stable=None,  # the replicon of a Bayes-optimal saddle vanishes at its fold
-            order_parameters={
-                "R": float(s.q[0] / s.norm[0]),
-                "q": float(s.q[0]),
-                "q_hat": float(s.extra("q_hat")[0]),
-            },
-            statement="Above it the R < 1 branch no longer exists: learning stops being blocked by metastability.",
-        )
+    spinodal = None if fold is None else _spinodal(model, fold, UNBLOCKED)
     status = "converged" if it is not None and spinodal is not None else "not-converged"
     missing = [n for n, e in (("alpha_it", it), ("spinodal", spinodal)) if e is None]
     return Transitions(
@@ -181,13 +187,33 @@ def transitions(
     )
 
 
+def _spinodal(model: Model, fold: Fold, statement: str) -> Estimate:
+    s = fold.solution
+    return Estimate(
+        model=model,
+        question="spinodal",
+        value=fold.alpha,
+        error=fold.error,
+        criterion=f"fold of the {'R < 1' if statement == UNBLOCKED else 'R > 0'} branch",
+        stable=None,  # the replicon of a Bayes-optimal saddle vanishes at its fold
+        order_parameters={
+            "R": float(s.q[0] / s.norm[0]),
+            "q": float(s.q[0]),
+            "q_hat": float(s.extra("q_hat")[0]),
+        },
+        statement=statement,
+    )
+
+
 def _from_nothing(model: Model, batch: Batch) -> Transitions:
     """Where R = 0 is a solution at every load: what takes over from it, and where it becomes unstable."""
     lost = at_line(model)
     unstable = lost.status == "converged"
-    spinodal = dataclasses.replace(
-        lost, question="spinodal", stable=None, physical=None, criterion="instability of R = 0", statement=UNLEARNT
-    )
+    spinodal = None
+    if unstable:
+        spinodal = dataclasses.replace(
+            lost, question="spinodal", stable=None, physical=None, criterion="instability of R = 0", statement=UNLEARNT
+        )
     it = None
     if isinstance(model.weights, Discrete):
         zero = zero_overlap(batch, zero=True)
@@ -203,46 +229,75 @@ def _from_nothing(model: Model, batch: Batch) -> Transitions:
                 statement="First-order transition from R = 0 to perfect learning (information-theoretic threshold).",
             )
     elif not unstable:
-        it = _equal(model, batch)
-    message = "" if unstable else "R = 0 stays locally stable at every load: it has no spinodal"
+        it, spinodal = _equal(model, batch)
+    message = ""
+    if not unstable:
+        message = "R = 0 stays locally stable at every load: learning is never free of metastability"
+    elif (later := _leaving(model, batch, float(lost.value))) is not None:
+        message = f"R = 0 becomes unstable at {lost.value:.12g}, where a branch with R > 0 leaves it"
+        spinodal = later
     if it is None and not isinstance(model.weights, Discrete) and unstable:
         message = "learning starts continuously where R = 0 becomes unstable: no first-order transition"
     return Transitions(
         model=model,
         alpha_it=it,
-        spinodal=spinodal if unstable else None,
+        spinodal=spinodal,
         status="converged" if it is not None or unstable else "not-converged",
         message=message,
     )
 
 
-def _equal(model: Model, batch: Batch) -> Estimate | None:
-    """Load at which a student with R > 0 has the entropy of R = 0."""
-    from scipy.optimize import brentq
+def _leaving(model: Model, batch: Batch, unstable: float) -> Estimate | None:
+    """Fold of the branch that leaves R = 0 continuously where that becomes unstable; None without either."""
+    load = unstable * (1 + LEFT)
+    point = batch.with_alpha(np.array([load]))
+    for logit in np.log(LEFT) + np.arange(0.0, 4.0, 0.5):
+        near = newton(point, start(point, float(logit)))
+        if near.converged[0] and LEFT**2 < near.q[0] < LEFT**0.5:
+            fold = first_fold(batch, near.x[0], load, last=FAR * unstable)
+            return None if fold is None else _spinodal(model, fold, UNBLOCKED)
+    return None
 
-    def gain(alpha: float) -> float:
-        point = batch.with_alpha(np.array([alpha]))
-        student = learnt(point)
-        return float(student.phi[0] - zero_overlap(point).phi[0]) if student.converged[0] else np.nan
 
-    loads = model.K * np.linspace(0.4, 3.0, 27)
-    gains = np.array([gain(a) for a in loads])
-    last = np.flatnonzero(gains > 0)
-    if not last.size:
-        return None
-    first = int(last[0])
-    low, high = loads[first - 1] if first else 0.0, loads[first]
-    if first == 0 or not gains[first - 1] < 0:  # the branch begins between the two loads: look closer
-        near = np.linspace(low, high, 17)[1:-1]
-        inside = [(a, g) for a in near if (g := gain(a)) < 0]
-        if not inside:
-            return None
-        low = inside[-1][0]
-    root = float(brentq(gain, low, high, xtol=1e-13))
+def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None]:
+    """Loads at which a student with R > 0 has the entropy of R = 0, and at which its branch begins."""
+
+    def gain(student: Solution) -> tuple[np.ndarray, np.ndarray]:
+        """phi - phi(R = 0) and its slope in alpha, d phi/d alpha at a saddle being its derivative at fixed overlaps."""
+        nothing = zero_overlap(student.batch)
+        difference = np.where(student.converged, student.phi - nothing.phi, np.nan)
+        return difference, student.dphi_dalpha - nothing.dphi_dalpha
+
+    low, high = 0.4 * model.K, 3.0 * model.K
+    for _ in range(2):  # where the branch begins between two loads, look closer
+        loads = np.linspace(low, high, LOADS)
+        gains, _slopes = gain(learnt(batch.take(np.zeros(LOADS, dtype=int)).with_alpha(loads), rough=True))
+        above = np.flatnonzero(gains > 0)
+        if not above.size or above[0] == 0:
+            return None, None
+        low, high = loads[above[0] - 1], loads[above[0]]
+        if gains[above[0] - 1] < 0:
+            break
+    else:
+        return None, None
+    root, before = high, np.inf
+    for _ in range(NEWTON_STEPS):
+        student = learnt(batch.with_alpha(np.array([root])))
+        difference, slope = gain(student)
+        step = -float(difference[0] / slope[0])
+        if not abs(step) < before:  # also where the student was lost
+            break
+        root, before = root + step, abs(step)
+        if before <= ROUNDING * root:
+            break
+    if not before < NEWTON_ENDS * root:
+        return None, None
     at = learnt(batch.with_alpha(np.array([root])))
-    slope = abs(gain(root * (1 + 1e-5)) - gain(root * (1 - 1e-5))) / (2e-5 * root)
-    error = float((at.info[0, at.nu + 1] + abs(gain(root))) / slope + 4e-16 * root)
-    return Estimate(
+    if not at.converged[0]:
+        return None, None
+    difference, slope = gain(at)
+    error = float((at.info[0, at.nu + 1] + abs(difference[0])) / abs(slope[0]) + 4e-16 * root)
+    it = Estimate(
         model=model,
         question="alpha_it",
         value=root,
@@ -252,6 +307,8 @@ def _equal(model: Model, batch: Batch) -> Estimate | None:
         order_parameters={"R": float(at.q[0]), "q": float(at.q[0]), "q_hat": float(at.extra("q_hat")[0])},
         statement="First-order transition from R = 0 to a student that has learnt.",
     )
+    fold = first_fold(batch, at.x[0], root, direction=-1.0)
+    return it, None if fold is None else _spinodal(model, fold, LEARNABLE)
 
 
 def _refined(found: Transitions, digits: int, certified: bool, only: str | None) -> Transitions:

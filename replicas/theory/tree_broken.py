@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
+from ..models import Tree
 from ..numerics import rsb
 from ..numerics.rsb import FINER, Point, Root, newton
+from ..numerics.saddle import make_batch
 from ..numerics.symmetric_lattice import TooLarge
-from ..numerics.tree_leaf import parity
 from ..numerics.tree_sphere import AtGap, TreePoint, TreeSphere
-from .broken import APART, Found, broken, replicons
+from .broken import APART, Found, as_found, broken, symmetric_point
+from .tree_jamming import one_step as jamming
 
 LARGEST = 7  # units at finite m
 QUALITIES = (1.0, 0.8, 0.65, 0.54, 0.45, 0.35)  # of the answer, the first whose refinement fits
@@ -36,9 +40,11 @@ STARTS = {
     7: (0.2, 0.6104, 0.8656),
 }  # by number of units: V, q_0, m of a saddle of parity of two and of majorities
 GAP = 5 / 3  # ratio of V from one saddle to the next
-CLOSEST = 5e-4  # V at which a branch is no longer followed
+CLOSEST = 3e-3  # V at which a branch is no longer followed: lattices grow
+END_DIGITS = 6.0  # of the load at which it ends
 SOFTER = 0.5  # power of V that m follows at first
 CLOSER, ROWS, FINE = 1.3, 10, 1.3  # that ratio, saddles, and quality of an extrapolation
+FARTHER = 5e-4  # V to which saddles that are extrapolated are followed
 FAIR = 1e-10  # residual of saddles that are extrapolated
 NEAR = (0.1, 1.1)  # of a load, at first, and of the last step in it: as near as a saddle is found from there
 MOVE = 0.25  # step in log m
@@ -46,31 +52,37 @@ FEW = 12  # Newton steps on the way: starts are good
 WAYS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.96)
 SAME = 1e-6  # of phi: two roots on rough lattices
 PARISI, OVERLAPS = (0.9, 0.6, 0.3), (0.95, 0.85, 0.7, 0.5)
-ROUND = 1e-15
 
 
 # --- one point --------------------------------------------------------------------------------------------------------
 
 
-def one_step(accepted: tuple[bool, ...], alpha: float, m: float | None = None) -> Found:
-    """The 1RSB answer at load ``alpha``, at given m or at the thermodynamic one; ``accepted`` as in `TreeLeaf`.
-
-    Raises ValueError for more than `LARGEST` units, whose lattices do not fit.
-    """
-    K = len(accepted) - 1
-    if K > LARGEST:
+def check_size(model: Tree) -> None:
+    """Refuse more than `LARGEST` units, whose lattices do not fit."""
+    if model.K > LARGEST:
         raise ValueError(
-            f"K: got {K}; takes up to {LARGEST} units with 1rsb at finite m, where lattices of K fields fit"
+            f"K: got {model.K}; takes up to {LARGEST} units with 1rsb at finite m, where lattices of K fields fit"
         )
-    rs = symmetric(accepted, alpha)
-    if rs is None:
-        return Found("rs", "no-solution", "no replica-symmetric saddle at this load")
+
+
+def one_step(model: Tree, alpha: float, m: float | None = None) -> Found:
+    """The 1RSB answer at load ``alpha``, at given m or at the thermodynamic one; ValueError as of `check_size`."""
+    check_size(model)
+    accepted = model.accepted
+    end = _end(accepted) if m is None else math.inf
+    if alpha >= end:
+        text = f"no saddle: q1 reaches 1 at the load {end:.6g} (capacity with ansatz 1rsb)"
+        return Found("1rsb", "no-solution", text)
+    rs = as_found(symmetric_point(make_batch(model, alpha)), "")
+    if rs.status != "converged":
+        return rs
     try:
         system, y = rough(accepted, alpha, m, rs)
         if y is None:
-            if rs.numbers["replicon0"] > 0:
+            if rs.numbers["replicon"] > 0:
                 return _labelled(rs, "no saddle with q1 > q0: replica symmetric")
-            return Found("1rsb", "not-converged", "the replica-symmetric saddle is unstable, and no other was reached")
+            text = f"the replica-symmetric saddle is unstable, and no other was reached (q1 -> 1 at the load {end:.6g})"
+            return Found("1rsb", "not-converged", text)
         root = polished(system, y)
     except TooLarge as reason:
         return Found("1rsb", "not-converged", f"q1 is too close to 1: {reason}")
@@ -85,54 +97,22 @@ def one_step(accepted: tuple[bool, ...], alpha: float, m: float | None = None) -
     return found
 
 
+@lru_cache(maxsize=64)
+def _end(accepted: tuple[bool, ...]) -> float:
+    """The load at which q_1 reaches 1; infinite where its own minimum is not found."""
+    try:
+        return jamming(accepted, END_DIGITS).value
+    except ArithmeticError:
+        return math.inf
+
+
 def even(accepted: tuple[bool, ...]) -> bool:
     """Whether flipping two fields changes nothing, so that q_0 = 0: parity machines; that of two fields leaves it with alpha."""
     return len(accepted) > 3 and all(a == b for a, b in zip(accepted, accepted[2:]))
 
 
-def symmetric(accepted: tuple[bool, ...], alpha: float) -> Found | None:
-    """The replica-symmetric saddle; that of q = 0 for an even machine."""
-    point, two = TreePoint(accepted, alpha), accepted == parity(2)
-    point.hessian = True
-    found = None
-    if two or even(accepted):
-        system = TreeSphere(point, 0, zero=True)
-        found = _symmetric(newton(system, np.empty(0)), system)
-        if not two or (found is not None and found.numbers["replicon0"] > 0):
-            return found
-    system = TreeSphere(point, 0)
-    for guess in (-0.5, 0.5, 1.5, 3.0, -2.0, -4.0):
-        root = newton(system, np.array([guess]))
-        if root is not None:
-            return _symmetric(root, system)
-    return found
-
-
-def _symmetric(root: Root | None, system: TreeSphere) -> Found | None:
-    if root is None:
-        return None
-    numbers, errors = _numbers(root, system)
-    return Found("rs", "converged", "", "rs", numbers, errors, root, system)
-
-
-def _numbers(root: Root, system: TreeSphere) -> tuple[dict[str, float], dict[str, float]]:
-    """Numbers of a replica-symmetric root, in the words of a broken one."""
-    at, finer = root.at, root.finer
-
-    def named(p: Point) -> dict[str, float]:
-        q, r = float(p.q[0]), float(replicons(p)[0])
-        return {"q": q, "q0": q, "q1": q, "one_minus_q": p.V, "free_entropy": p.phi, "entropy": p.phi, "replicon0": r}
-
-    here, there = named(at), named(finer)
-    moved = float(root.d_y[0]) * at.V * (1 - at.V) if root.d_y.size else 0.0
-    errors = {name: abs(there[name] - here[name]) + ROUND * (1 + abs(here[name])) for name in here}
-    for name in ("q", "q0", "q1", "one_minus_q"):
-        errors[name] += moved
-    return here | {"residual": root.residual}, errors
-
-
 def _labelled(rs: Found, message: str) -> Found:
-    return Found("rs", rs.status, message, rs.branch, rs.numbers, rs.errors, rs.root, rs.system)
+    return replace(rs, message=message)
 
 
 def apart(at: Point) -> bool:
@@ -201,7 +181,7 @@ def rough(accepted: tuple[bool, ...], alpha: float, m: float | None, rs: Found) 
     system = TreeSphere(TreePoint(accepted, alpha), 1, m=None if m is None else np.array([m]), zero=even(accepted))
     if system.zero:
         return system, scanned(system, m, rs)
-    if m is None and rs.numbers["replicon0"] > 0:
+    if m is None and rs.numbers["replicon"] > 0:
         return system, None
     y = followed(accepted, alpha)
     if y is None or m is None:
@@ -215,7 +195,7 @@ def scanned(system: TreeSphere, m: float | None, rs: Found) -> np.ndarray | None
     Where replica symmetry is stable, they become the thermodynamic ones once they are fewer than one, at m < 1.
     """
     shape = [(q1, guess) for guess in (PARISI if m is None else (m,)) for q1 in OVERLAPS]
-    if m is None and rs.numbers["replicon0"] > 0:
+    if m is None and rs.numbers["replicon"] > 0:
         states = entered(system)
         if states is None or not states.rate[1] > 0:
             return None
@@ -270,7 +250,7 @@ def followed(accepted: tuple[bool, ...], alpha: float) -> np.ndarray | None:
 
 
 def along(
-    accepted: tuple[bool, ...], last: float, quality: float | None = None, gap: float = GAP
+    accepted: tuple[bool, ...], last: float, quality: float | None = None, gap: float = GAP, closest: float = CLOSEST
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Saddles in steps of log V, V = 1 - q_1, until the load is beyond ``last``: (load, unknowns)."""
     if len(accepted) - 1 not in STARTS:
@@ -279,7 +259,7 @@ def along(
     y = np.array([math.log(q0 / (1 - q0)), math.log(m / (1 - m))])
     before: tuple[float, np.ndarray] | None = None
     point, step, sign = TreePoint(accepted, 1.0), math.log(gap), 0.0
-    while CLOSEST < V < 1:
+    while closest < V < 1:
         system = AtGap(point, V)
         root = approached(system, y, system.rough if quality is None else quality, NEARLY if quality is None else FAIR)
         if root is not None and apart(root[1]):
@@ -327,7 +307,7 @@ def extrapolated_capacity(accepted: tuple[bool, ...], last: float) -> tuple[floa
     error is the larger change when the last power or the two rows closest to the end are left out.
     """
     rows = []
-    for load, y in along(accepted, last, FINE, CLOSER):
+    for load, y in along(accepted, last, FINE, CLOSER, FARTHER):
         system = TreeSphere(TreePoint(accepted, load), 1)
         c, V = system.overlaps(y)
         rows.append((load, V, c[0], system.parisi(y)[1]))

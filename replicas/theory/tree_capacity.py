@@ -11,7 +11,7 @@ from ..models import Tree
 from ..numerics.saddle import Batch
 from ..results import Estimate
 from . import committee_capacity
-from .ansatz import check_ansatz
+from .ansatz import asked_digits, check_ansatz
 
 SYMMETRIC = "Replica-symmetric capacity: the volume of solutions shrinks to a point (q -> 1)."
 BREAKS = (
@@ -20,8 +20,10 @@ BREAKS = (
 )
 
 
-def spherical(model: Tree, ansatz: str, criterion: str | None, digits: int | None, certified: bool) -> Estimate:
-    """Capacity of spherical weights: 1/alpha_c = E[cheapest flip], or the one-step minimum at q1 -> 1."""
+def spherical(
+    model: Tree, ansatz: str, criterion: str | None, digits: int | None, certified: bool, steps: int | None
+) -> Estimate:
+    """Capacity of spherical weights: 1/alpha_c = E[cheapest flip], or the minimum with one or two steps at q -> 1."""
     if model.teacher:
         return Estimate(
             model=model,
@@ -32,14 +34,14 @@ def spherical(model: Tree, ansatz: str, criterion: str | None, digits: int | Non
         )
     if criterion not in (None, "q-to-1"):
         raise ValueError(f"criterion: got {criterion!r} with spherical weights; takes q-to-1")
-    check_ansatz(ansatz, ("rs", "1rsb"))
-    if ansatz == "1rsb":
+    check_ansatz(ansatz, ("rs", "1rsb", "krsb"))
+    if ansatz != "rs":
         if digits is not None:
-            name, value = ("certified", certified) if certified else ("digits", digits)
-            raise ValueError(f"{name}: got {value!r} with ansatz 1rsb of a tree machine; takes it with rs")
+            name, value = asked_digits(digits, certified)
+            raise ValueError(f"{name}: got {value!r} with ansatz {ansatz} of a tree machine; takes it with rs")
         from .tree_jamming import estimate
 
-        return estimate(model)
+        return estimate(model, steps or 1)
     common: dict[str, Any] = {
         "model": model,
         "question": "capacity",

@@ -288,24 +288,36 @@ ONE_STEP = (
 )
 
 
-def estimate(model: Tree) -> Estimate:
-    """The one-step capacity of spherical weights as a result; the number of units that fit a minute at most."""
+TWO_STEPS = (
+    "Two steps of replica symmetry breaking, q2 -> 1 at fixed m/(1 - q2): an upper bound, lowered by further steps."
+)
+
+
+def estimate(model: Tree, steps: int = 1) -> Estimate:
+    """The capacity of spherical weights with one or two steps as a result; the number of units that fit a minute at most."""
+    from .tree_jamming_steps import fits, two_step
+
+    name = "1rsb" if steps == 1 else "krsb"
     if model.K > MOST_UNITS:
         raise ValueError(
-            f"K: got {model.K} with ansatz 1rsb, a minimum over averages of K fields; takes up to {MOST_UNITS} (rs takes any K)"
+            f"K: got {model.K} with ansatz {name}, a minimum over averages of K fields; takes up to {MOST_UNITS} (rs takes any K)"
         )
-    common: dict[str, Any] = {"model": model, "question": "capacity", "criterion": "q-to-1", "statement": ONE_STEP}
+    if steps > 2 or (steps == 2 and not fits(model.accepted)):
+        raise ValueError(
+            f"k: got {steps} with {model.describe()}; takes 1 (and 2 for the committee of three units, whose tables fit)"
+        )
+    common: dict[str, Any] = {"model": model, "question": "capacity", "criterion": "q-to-1"}
+    common["statement"] = ONE_STEP if steps == 1 else TWO_STEPS
     try:
-        found = one_step(model.accepted)
+        found = (one_step if steps == 1 else two_step)(model.accepted)
     except ArithmeticError as reason:
-        return Estimate(**common, ansatz="1rsb", status="not-converged", message=str(reason))
-    errors = {"value": found.error, **found.errors}
+        return Estimate(**common, ansatz=name, status="not-converged", message=str(reason))
     return Estimate(
         **common,
-        ansatz=found.ansatz,
+        ansatz=name if found.ansatz == "2rsb" else found.ansatz,
         value=found.value,
         error=found.error,
-        errors=errors,
+        errors={"value": found.error, **found.errors},
         order_parameters=found.order_parameters,
         stable=None,
         message=found.message,

@@ -173,6 +173,12 @@ def _newton(kind: Machine, y: np.ndarray, inverse: np.ndarray, grid: Lattice) ->
     raise ArithmeticError(f"the gradient of log alpha stays at {np.abs(point.gradient).max():.1e}")
 
 
+def fits(accepted: tuple[bool, ...]) -> bool:
+    """Whether two steps are answered: a threshold on the number of positive fields, of few units."""
+    kind = machine(accepted)
+    return kind.K <= MOST_UNITS and not kind.parity
+
+
 def two_step(accepted: tuple[bool, ...]) -> Saddle:
     """Two-step capacity; the replica-symmetric one where that is exact."""
     kind = machine(accepted)

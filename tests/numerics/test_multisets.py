@@ -1,6 +1,8 @@
 """Multisets of nodes: order, ranks and weights against plain enumeration."""
 
+import collections
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -41,9 +43,54 @@ def test_a_ball_is_walked_through_once(K, radius):
     }
     index, room = np.zeros(K, dtype=np.int64), np.empty(K)
     found = []
-    more = multisets.first_in_ball(index, room, half, radius)
+    more = multisets.first_in_ball(index, room, half, radius, False)
     while more:
         found.append(tuple(index.tolist()))
-        more = multisets.next_in_ball(index, room, half)
+        more = multisets.next_in_ball(index, room, half, False)
     assert len(found) == len(set(found))
     assert set(found) == wanted
+
+
+@pytest.mark.parametrize("apart", [1, 2, 4])
+@pytest.mark.parametrize(("K", "radius"), [(2, 3.2), (3, 4.3), (4, 2.9)])
+def test_sorted_points_stand_for_all_orders_of_a_sublattice(K, radius, apart):
+    assert walked(K, radius, False, apart) == {
+        size: count for size, count in lengths(K, radius, lambda n: sum(n) % apart == 0).items() if count
+    }
+
+
+@pytest.mark.parametrize(("K", "radius"), [(2, 3.2), (3, 4.3), (4, 2.9)])
+def test_sizes_and_one_sign_stand_for_all_even_sign_flips(K, radius):
+    """By squared length and sign of the product."""
+    everywhere = collections.Counter()
+    for n in ball(K, radius):
+        everywhere[sum(i * i for i in n), int(np.sign(math.prod(n)))] += 1
+    assert walked(K, radius, True, 1, signed=True) == dict(everywhere)
+
+
+def ball(K, radius):
+    axis = range(-int(radius), int(radius) + 1)
+    return (n for n in itertools.product(axis, repeat=K) if sum(i * i for i in n) <= radius**2)
+
+
+def lengths(K, radius, wanted):
+    return collections.Counter(sum(i * i for i in n) for n in ball(K, radius) if wanted(n))
+
+
+def walked(K, radius, positive, apart, signed=False):
+    """Orders of the walked points by squared length (and sign of the product)."""
+    half = int(radius)
+    others, room = np.zeros(K - 1, dtype=np.int64), np.empty(K - 1)
+    found = collections.Counter()
+    more = multisets.first_in_ball(others, room, half, radius, positive)
+    while more:
+        start, end = multisets.smallest_places(others, room, half, positive, apart)
+        rest = multisets.orders(others, half, positive)
+        for i in range(start, end + 1, apart):
+            n = [i - half, *(others - half)]
+            ties = sum(abs(m) == abs(n[0]) if positive else m == n[0] for m in n)
+            found[(sum(m * m for m in n), int(np.sign(math.prod(n)))) if signed else sum(m * m for m in n)] += (
+                rest / ties
+            )
+        more = multisets.next_in_ball(others, room, half, positive)
+    return {size: pytest.approx(count) for size, count in found.items()}

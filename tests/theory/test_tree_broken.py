@@ -7,17 +7,19 @@ import math
 import numpy as np
 import pytest
 
+import replicas as rp
 from replicas.numerics.rsb import error_of, newton
 from replicas.numerics.symmetric_tower import tower
 from replicas.numerics.tree_leaf import TreeLeaf, majority, parity
 from replicas.numerics.tree_sphere import TreePoint, TreeSphere
-from replicas.theory.tree_broken import even, extrapolated_capacity, one_step, symmetric
+from replicas.theory.tree_broken import even, extrapolated_capacity, one_step
 
 STEP = 1e-3  # of central differences of the free entropy: fourth-order stencil
 STATIONARY = 1e-6  # of those differences at a saddle: errors of the saddle times curvatures of order ten
 TWICE = 2e-13  # rounding of two expressions of one functional
 RS_CAPACITY = 4.0228  # of K = 3 (PHYSICS 3: 1/alpha_c is an integral), to the digits given
 JAMMED = 3.14584192356  # K = 3: load at q_1 = 1, the minimum of the limit's own functional (order statistics)
+RS_ERROR = 1e-10  # of a replica-symmetric answer, which is that of ansatz rs
 HONEST = 3.0  # how far a value may be from a more accurate one, in errors
 
 
@@ -52,11 +54,11 @@ def test_equations_are_derivatives_of_the_free_entropy():
 @pytest.mark.parametrize("alpha", [2.0, 2.6])
 def test_parity_of_two_units(alpha):
     """q_0 leaves 0; stationary in all three, below replica symmetry of either kind, unstable to further steps."""
-    found = one_step(parity(2), alpha)
+    found = one_step(rp.TreeParity(2, "spherical"), alpha)
     assert found.status == "converged" and found.ansatz == "1rsb"
     n = found.numbers
     assert 0 < n["q0"] < n["q1"] < 1 and 0 < n["m1"] < 1
-    assert n["free_entropy"] < symmetric(parity(2), alpha).numbers["free_entropy"] < -alpha * math.log(2)
+    assert n["free_entropy"] < rp.solve(rp.TreeParity(2, "spherical"), alpha).free_entropy < -alpha * math.log(2)
     assert abs(n["complexity"]) < 1e-10
     at = [n["q0"], n["q1"], n["m1"]]
     assert n["free_entropy"] == pytest.approx(free_entropy(parity(2), alpha, *at), abs=1e-7)
@@ -65,12 +67,11 @@ def test_parity_of_two_units(alpha):
 
 
 def test_replica_symmetric_before_the_transition():
-    """Majority of three below its instability; parity of two, whose replicon at q = 0 is 1 - 8 alpha/pi^2."""
-    rs = symmetric(parity(2), 1.0)
-    assert rs.numbers["q"] == 0 and rs.numbers["replicon0"] == pytest.approx(1 - 8 / math.pi**2, abs=1e-12)
-    assert one_step(parity(2), 1.1).ansatz == "rs"
-    found = one_step(majority(3), 1.0)
-    assert found.ansatz == "rs" and found.numbers["replicon0"] > 0 and "replica symmetric" in found.message
+    """Majority of three below its instability, parity of two where q = 0 is stable."""
+    assert one_step(rp.TreeParity(2, "spherical"), 1.1).ansatz == "rs"
+    found = one_step(rp.TreeCommittee(3, "spherical"), 1.0)
+    assert found.ansatz == "rs" and found.numbers["replicon"] > 0 and "replica symmetric" in found.message
+    assert found.errors["q"] < RS_ERROR and found.errors["replicon"] < RS_ERROR
     q = found.numbers["q"]
     t = tower(TreeLeaf(majority(3), 1 - q), np.array([q]), np.zeros(1))
     assert q / (1 - q) ** 2 == pytest.approx(float(t.square[0]), rel=1e-6)  # alpha = 1
@@ -81,21 +82,14 @@ def test_which_machines_are_even():
     assert not even(majority(3)) and not even(majority(5)) and not even((False, True))
 
 
-def test_one_unit_is_the_perceptron():
-    """K = 1, kappa = 0: convex, replica symmetric below alpha = 2; q = alpha (1 - q) E A^2."""
-    rs = symmetric((False, True), 1.0)
-    assert rs is not None and rs.numbers["replicon0"] > 0
-    assert one_step((False, True), 1.0).ansatz == "rs"
-
-
 def test_too_many_units_are_refused():
     with pytest.raises(ValueError, match="takes up to 7 units"):
-        one_step(majority(9), 2.0)
+        one_step(rp.TreeCommittee(9, "spherical"), 2.0)
 
 
 def test_majority_of_three():
     """alpha = 2: stationary in all three, at given m the same branch, errors that cover finer lattices."""
-    found = one_step(majority(3), 2.0)
+    found = one_step(rp.TreeCommittee(3, "spherical"), 2.0)
     n, e = found.numbers, found.errors
     assert found.status == "converged" and found.ansatz == "1rsb"
     assert n["q0"] == pytest.approx(0.60971750, abs=1e-7) and e["q0"] < 1e-7
@@ -109,14 +103,13 @@ def test_majority_of_three():
             return free_entropy(majority(3), 2.0, *where)
 
         assert abs(slope(along, n[name])) < STATIONARY
-    rs = symmetric(majority(3), 2.0)
-    assert n["free_entropy"] < rs.numbers["free_entropy"]
+    assert n["free_entropy"] < rp.solve(rp.TreeCommittee(3, "spherical"), 2.0).free_entropy
     assert n["replicon0"] < 0 and n["replicon1"] < 0  # one step is not the end
-    given = one_step(majority(3), 2.0, n["m1"])
+    given = one_step(rp.TreeCommittee(3, "spherical"), 2.0, n["m1"])
     for name in ("q0", "q1", "free_entropy"):
         assert given.numbers[name] == pytest.approx(n[name], abs=HONEST * (e[name] + given.errors[name]) + 1e-9)
     # complexity falls to zero at the thermodynamic m
-    assert one_step(majority(3), 2.0, 0.5).numbers["complexity"] > 1e-5
+    assert one_step(rp.TreeCommittee(3, "spherical"), 2.0, 0.5).numbers["complexity"] > 1e-5
 
 
 @pytest.mark.slow
@@ -137,7 +130,7 @@ def test_errors_cover_what_finer_lattices_change():
 @pytest.mark.slow
 @pytest.mark.parametrize("K, alpha, error", [(5, 2.25, 3e-6), (5, 2.6, 3e-6), (7, 2.5, 1e-3)])
 def test_more_units(K, alpha, error):
-    found = one_step(majority(K), alpha)
+    found = one_step(rp.TreeCommittee(K, "spherical"), alpha)
     assert found.status == "converged" and found.ansatz == "1rsb", found.message
     n, e = found.numbers, found.errors
     assert 0 < n["q0"] < n["q1"] < 1 and 0 < n["m1"] < 1 and n["residual"] < 1e-8
@@ -145,7 +138,7 @@ def test_more_units(K, alpha, error):
 
 
 def test_close_to_the_end_of_the_branch():
-    found = one_step(majority(3), 2.9)
+    found = one_step(rp.TreeCommittee(3, "spherical"), 2.9)
     n, e = found.numbers, found.errors
     assert found.status == "converged" and n["q1"] == pytest.approx(0.98725431, abs=1e-7) and e["q1"] < 1e-8
     assert n["m1"] == pytest.approx(0.14954461, abs=1e-7)
