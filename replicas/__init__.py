@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "models": ["Discrete", "Likelihood", "Perceptron", "Spherical", "TreeCommittee", "TreeParity", "field"],
         "results": ["BrokenPoint", "Curve", "Estimate", "FieldDistribution", "SaddlePoint"],
         "symbolic.derivation": ["Derivation", "derive"],
+        "symbolic.sign_units": ["generalization_error"],
         "theory.capacity": ["capacity", "max_margin"],
         "theory.constants": ["Constant", "Constants", "constants"],
         "theory.fields": ["field_distribution"],

@@ -16,9 +16,10 @@ TERMS = (1, 2, 3, 4)  # at which the series is cut off
 SERIES = dict(zip(TERMS, (dr.SKY, dr.GREEN, dr.ORANGE, dr.PURPLE)))
 FIRST_TERMS = {1: r"$\sqrt{72K/\pi}$", 2: r"$\sqrt{72K/\pi}-9$", 3: "three terms", 4: "four terms"}
 END = 2.2  # load up to which perfect learning is drawn
+UNSTABLE = 7  # points of the branch between the two stable ones
 THIN = 0.8  # of the Bayes curves
 LEARNERS = {
-    "perceptron": ("$K=1$", dr.BLACK),
+    "perceptron": ("perceptron, $K=1$", dr.BLACK),
     "committee K=3": ("committee, $K=3$", dr.BLUE),
     "parity K=2": ("parity, $K=2$", dr.VERMILLION),
 }
@@ -32,17 +33,13 @@ def _capacity_data(progress: Progress = silent) -> Columns:
 
     from .symbolic.majority_series import K as UNIT_SYMBOL
     from .symbolic.majority_series import capacity_series
-    from .theory.tree_jamming_steps import two_step
 
-    asked = [("rs", K) for K in UNITS] + [("1rsb", K) for K in STEPPED]
+    asked = [("rs", K) for K in UNITS] + [("1rsb", K) for K in STEPPED] + [("krsb", 3)]
     rows = []
     for i, (ansatz, K) in enumerate(asked):
-        progress("capacity of committees", i, len(asked) + 1)
+        progress("capacity of committees", i, len(asked))
         found = rp.capacity(rp.TreeCommittee(K, "spherical"), ansatz)
         rows.append(_capacity_row(ansatz, K, number(found.value), number(found.error), found.status))
-    progress("capacity of committees", len(asked), len(asked) + 1)
-    steps = two_step(rp.TreeCommittee(3, "spherical").accepted)
-    rows.append(_capacity_row("2rsb", 3, steps.value, steps.error, "converged"))
     for terms in TERMS:
         series = capacity_series(terms).removeO()
         rows += [
@@ -68,9 +65,9 @@ def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
                 left.plot(c["K"], positive, color=color, linestyle=dr.DASHED, linewidth=1.1)
             right.plot(c["K"], off, color=color, marker=".", markersize=3, linewidth=1.1)
         for quantity, color, marker, size, label in (
-            ("rs", dr.BLUE, "o", 2.6, "RS, an upper bound"),
+            ("rs", dr.BLUE, "o", 2.6, "RS, an upper bound for $K>1$"),
             ("1rsb", dr.VERMILLION, "D", 5.4, "one step"),
-            ("2rsb", dr.BLACK, "x", 3.6, "two steps"),
+            ("krsb", dr.BLACK, "x", 3.6, "two steps"),
         ):
             c = select(columns, quantity=quantity)
             open_ = {"markerfacecolor": "none"} if quantity == "1rsb" else {}
@@ -80,8 +77,8 @@ def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
         left.legend(loc="upper left")
         left.set_ylabel(dr.LABELS["value"])
         right.set_ylabel("relative error of the series")
-        left.set_title("a", loc="left")
-        right.set_title("b  the series cut off", loc="left")
+        left.set_title("a  tree committee, spherical weights", loc="left")
+        right.set_title("b  its RS series cut off", loc="left")
         for ax in (left, right):
             ax.set_xscale("log")
             ax.set_yscale("log")
@@ -108,7 +105,7 @@ def _name_right(ax: Any, columns: Columns) -> None:
     two = float(select(columns, quantity="series-2", K=3)["alpha"][0])
     ax.axhline(1, color=dr.BLACK, linewidth=0.6)
     ax.annotate(
-        rf"two terms, $K=3$: ${two:.2f}$",
+        rf"two terms give ${two:.2f}$ at $K=3$",
         (3, abs(two / exact[3] - 1)),
         xytext=(8, 8),
         textcoords="offset points",
@@ -191,38 +188,20 @@ def _binary_rows(machine: str, model: Any) -> list[dict[str, Any]]:
     alpha = np.unique(
         np.concatenate([0.9 * it.value * np.linspace(0.05, 1, 14) ** 2, near, [it.value, fold.value - 1e-7]])
     )
-    if isinstance(model, rp.Perceptron):
-        rows = _error_rows(rp.generalization(model, alpha), machine, "binary")
-        rows = [row for row in rows if row["branch"] == "typical"]
-    else:
-        rows = _typical_rows(rp.solve(model, alpha, branch="typical"), machine, it.value)
-    known = {"value": 0.0, "error": 0.0, "R": 1.0, "R_error": 0.0, "dominant": True}
+    rows = _error_rows(rp.generalization(model, alpha, branch="typical"), machine, "binary")
+    for row in rows:
+        row["dominant"] = row["alpha"] <= it.value
+    unstable = fold.value - (fold.value - it.value) * np.linspace(0, 1, UNSTABLE)[1:] ** 2
+    every = _error_rows(rp.generalization(model, unstable, branch=None), machine, "binary")
+    rows += [row for row in every if row["branch"] == "middle"]
+    known = {"value": 0.0, "error": 0.0, "R": 1.0, "R_error": 0.0}
     for quantity in ("gibbs", "bayes"):
-        rows += [_learning_row(machine, "binary", quantity, "perfect", a) | known for a in (it.value, END)]
+        for begin, end, dominant in ((0.0, it.value, False), (it.value, END, True)):
+            both = known | {"dominant": dominant}
+            rows += [_learning_row(machine, "binary", quantity, "perfect", a) | both for a in (begin, end)]
     for quantity, mark in (("alpha_it", it), ("spinodal", fold)):
         rows.append(_learning_row(machine, "binary", quantity, None, mark.value) | {"error": mark.error})
     return rows
-
-
-def _typical_rows(curve: Any, machine: str, transition: float) -> list[dict[str, Any]]:
-    """Errors of saddle points of a binary student: `replicas.generalization` would look for every branch, a minute a load."""
-    from .theory.generalization import _tree_errors
-
-    bounds = np.asarray(curve.errors["q"], dtype=float)
-    gibbs, d_gibbs, bayes, d_bayes = _tree_errors(curve.model, np.asarray(curve.one_minus_q, dtype=float), bounds)
-    return [
-        _learning_row(machine, "binary", quantity, "typical", float(curve.alpha[i]))
-        | {
-            "value": float(value[i]),
-            "error": float(error[i]),
-            "R": float(curve.q[i]),
-            "R_error": float(bounds[i]),
-            "dominant": bool(curve.alpha[i] <= transition),
-            "status": "converged" if curve.status[i] == "unphysical" else curve.status[i],  # metastable
-        }
-        for quantity, value, error in (("gibbs", gibbs, d_gibbs), ("bayes", bayes, d_bayes))
-        for i in range(curve.alpha.size)
-    ]
 
 
 def _learning_draw(columns: Columns, narrow: bool = False) -> Any:
@@ -234,23 +213,28 @@ def _learning_draw(columns: Columns, narrow: bool = False) -> Any:
                 left.plot(c["alpha"], c["value"], color=color, linewidth=width, label=None if width else name)
                 c = select(columns, machine=machine, weights="binary", quantity=quantity, branch="typical")
                 _pieces(right, c, color, width)
+            c = select(columns, machine=machine, weights="binary", quantity="gibbs", branch="middle")
+            order = np.argsort(c["alpha"])
+            right.plot(c["alpha"][order], c["value"][order], color=color, linestyle=":", linewidth=1.0)
         for label, width in (("Gibbs", None), ("Bayes", THIN)):
             right.plot([], [], color=dr.BLACK, linewidth=width, label=label)
         right.plot([], [], color=dr.BLACK, linestyle=dr.DASHED, label="metastable")
+        right.plot([], [], color=dr.BLACK, linestyle=":", linewidth=1.0, label="unstable")
         for machine, width in (("committee K=3", 3.0), ("perceptron", 1.2)):  # one over the other
-            perfect = select(columns, machine=machine, quantity="gibbs", branch="perfect")
-            right.plot(
-                perfect["alpha"], perfect["value"], color=LEARNERS[machine][1], linewidth=width, solid_capstyle="butt"
-            )
+            c = select(columns, machine=machine, quantity="gibbs", branch="perfect")
+            best = c["dominant"].astype(bool)
+            for where, linestyle in ((best, "-"), (~best, dr.DASHED)):
+                look = {"color": LEARNERS[machine][1], "linewidth": width, "solid_capstyle": "butt"}
+                right.plot(c["alpha"][where], c["value"][where], linestyle=linestyle, **look)
         for machine, height in (("committee K=3", 0.98), ("perceptron", 0.86)):
-            for quantity, text in (("alpha_it", r"$\alpha_{\mathrm{IT}}$"), ("spinodal", "spinodal")):
+            for quantity, text in (("alpha_it", r"$\alpha_{\mathrm{IT}}$"), ("spinodal", r"$\alpha_{\mathrm{sp}}$")):
                 at = float(select(columns, machine=machine, quantity=quantity)["alpha"][0])
                 dr.mark(right, at, text, LEARNERS[machine][1], height)
         dr.name(right, END, 0.0, "perfect learning", dr.BLACK, xytext=(0, 4), ha="right")
         left.set_xscale("log")
         left.set_yscale("log")
-        left.set_title("spherical student")
-        right.set_title("binary student")
+        left.set_title("a  spherical weights", loc="left")
+        right.set_title("b  binary weights", loc="left")
         plain_ticks(left.xaxis, (0.1, 0.3, 1, 3, 10))
         plain_ticks(left.yaxis, (0.05, 0.1, 0.2, 0.5))
         right.set_xlim(0, END)
@@ -288,7 +272,8 @@ LEARNING = Figure(
     "What committees learn",
     """Generalization error of tree machines that learn from a teacher of their own kind; thick, a typical student (Gibbs);
     thin, the vote of all (Bayes). Spherical weights learn smoothly, but the parity of two units learns nothing below
-    α = π²/8. Binary weights jump to perfect learning at α_IT; the poor branch survives (dashed) up to its spinodal.""",
+    α = π²/8. Binary weights jump to perfect learning at α_IT; the poor branch survives (dashed) up to its
+    spinodal α_sp, where it meets an unstable one (dotted).""",
     _learning_data,
     _learning_draw,
 )

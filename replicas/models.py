@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -547,9 +548,13 @@ class Tree(Model):
 
 
 def _whole(name: str, value: Any, low: int, takes: str) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < low:
+    try:
+        whole = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = -1
+    if whole < low:
         raise ValueError(f"{name}: got {value!r}; takes {takes}")
-    return int(value.__index__())
+    return whole
 
 
 class TreeCommittee(Tree):

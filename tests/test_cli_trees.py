@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -274,3 +279,17 @@ def test_help_names_the_machines(run):
     out = " ".join(run("capacity --help")[1].split())
     assert "perceptron, tree-committee, tree-parity" in out and "--K X" in out and "odd for tree-committee" in out
     assert "sweep" not in run("derive --help")[1].split("--K", 1)[1].split("--activation")[0]
+
+
+@pytest.mark.slow
+def test_interrupting_the_compiler_ends_the_command(tmp_path):
+    """A KeyboardInterrupt in a callback of the compiler is swallowed there."""
+    command = [sys.executable, "-m", "replicas", "transitions", "--model", "tree-committee", "--task", "teacher-student"]
+    started = subprocess.Popen(
+        command, env={**os.environ, "REPLICAS_CACHE": str(tmp_path)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    time.sleep(8.0)
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=120)
+    assert started.returncode == 130 and out == ""
+    assert err.splitlines()[-1].endswith("interrupted") and "Traceback" not in err

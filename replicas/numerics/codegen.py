@@ -378,6 +378,7 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
         f"NU = {nu}",
         # grids of several fields are dear: fewer digits, and the finest one soon
         f"GAP = {2e-13 if model.K == 1 else 3e-11 if model.K < 4 else 1e-9}",
+        f"DOUBT = {1.0 if model.K == 1 else 5.0}",
         f"MOST_STEPS = {60 if model.K == 1 else 25}",
         f"FIELDS, CLIMB, FAR = {model.K}, {1 if model.K < 4 else 3}, {1 if model.K == 1 else 2}",
         f"EXTRAS = {tuple(extras)!r}",

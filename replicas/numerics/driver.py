@@ -17,11 +17,9 @@ from .kernels import MAX_NODES
 NU, NOUT, AT_ALPHA = 2, 12, 10  # replaced in the generated module
 GAP = 2e-13  # step to the finer grid's solution under which the grid is fine enough; likewise
 MOST_STEPS = 60
-FIELDS, CLIMB, FAR = (
-    1,
-    1,
-    1,
-)  # fields of a pattern; levels that a refinement climbs, and that far steps leave out; likewise
+DOUBT = 1.0  # of a refinement as an error: on lattices of several fields two levels may agree by chance; likewise
+FIELDS = 1  # of a pattern; likewise
+CLIMB, FAR = 1, 1  # levels that a refinement climbs, and that far steps leave out; likewise
 
 
 def evaluate(x, alpha, levels, low, high, values, log_measure, level, out, z, wt, d, acc, part):
@@ -242,8 +240,8 @@ def solve_batch(
         base = 2 + 2 * NU
         n = NU + 1 if zero else NU
         for i in range(NU):
-            info[p, i] = abs(b[i])
-        info[p, NU] = abs(b[NU]) if zero else 0.0
+            info[p, i] = DOUBT * abs(b[i])
+        info[p, NU] = DOUBT * abs(b[NU]) if zero else 0.0
         condition = 0.0
         for r in range(n):
             for i in range(n):
@@ -309,7 +307,7 @@ def solve_batch(
                     part,
                 )
                 residual, ok = newton_step(results[p], zero, a, b)
-        info[p, NU + 1] = abs(fine_phi - out[0]) + ROUNDING * max(1.0, results[p, 1])
+        info[p, NU + 1] = DOUBT * abs(fine_phi - out[0]) + ROUNDING * max(1.0, results[p, 1])
         info[p, NU + 2] = residual
         info[p, NU + 3] = condition
         info[p, NU + 4] = level
@@ -339,7 +337,7 @@ def solve_batch(
             at = AT_ALPHA + 1 if k == 0 else NOUT - 1
             info[p, NU + 6 + k] = abs(fine[at] - slope[at]) / SHIFT * biggest
             if not settled:  # their own change under refinement
-                info[p, NU + 6 + k] += abs(results[p, at] - out[at])
+                info[p, NU + 6 + k] += DOUBT * abs(results[p, at] - out[at])
 
 
 @njit(cache=True, error_model="numpy")

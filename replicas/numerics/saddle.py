@@ -380,7 +380,7 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
         and batch.model.teacher
         and not zero
     ):
-        learnt = newton(batch, _learning_start(batch))
+        learnt = newton(batch, learning_start(batch))
         if learnt.converged.all():
             return learnt
     if batch.size == 1 and not (batch.model.teacher and not zero) and batch.kappa[0] >= FOLDING_MARGIN:
@@ -429,7 +429,7 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
     )
 
 
-def _learning_start(batch: Batch) -> np.ndarray:
+def learning_start(batch: Batch) -> np.ndarray:
     """R of the order alpha at small loads, 1 - R of the order alpha^-2 at large ones: logit(R) between them."""
     x = start(batch, 0.0)
     with np.errstate(divide="ignore"):
@@ -443,7 +443,7 @@ OVERLAPPING = 1e-6  # R that counts as learnt
 
 def learnt(batch: Batch, rough: bool = False) -> Solution:
     """A student with R > 0 where R = 0 is a solution too: no branch leads to it from small loads."""
-    first = _learning_start(batch)
+    first = learning_start(batch)
     near = newton(batch, first, rough=True)
     for shift in LEARNT[1:]:
         near.info[near.q < OVERLAPPING, CONVERGED] = 0.0
@@ -453,8 +453,22 @@ def learnt(batch: Batch, rough: bool = False) -> Solution:
         x = first[bad].copy()
         x[:, 0] += shift
         near.put(bad, newton(batch.take(bad), x, rough=True))
-    solution = near if rough else polished(near)
+    near.info[near.q < OVERLAPPING, CONVERGED] = 0.0
+    if rough:
+        return near
+    solution = polished(near)
     solution.info[solution.q < OVERLAPPING, CONVERGED] = 0.0
+    bad = np.flatnonzero(~solution.converged)
+    if bad.size:  # R > 0 is certain where R = 0 is unstable, but coarse grids put the instability elsewhere
+        bad = bad[zero_overlap(batch.take(bad)).extra("replicon") < 0]
+        for shift in LEARNT if bad.size else ():
+            x = first[bad].copy()
+            x[:, 0] += shift
+            solution.put(bad, newton(batch.take(bad), x))
+            solution.info[solution.q < OVERLAPPING, CONVERGED] = 0.0
+            bad = bad[~solution.converged[bad]]
+            if not bad.size:
+                break
     return solution
 
 

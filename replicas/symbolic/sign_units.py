@@ -20,7 +20,8 @@ from fractions import Fraction
 
 import sympy as sp
 
-from ..models import Perceptron
+from ..models import Model, Perceptron, Tree
+from ..results import describe
 from . import limits
 from . import symbols as S
 from .rs import functional
@@ -110,6 +111,33 @@ def disagreement(accepted: Accepted) -> sp.Poly:
     """
     weights = [sp.Rational(w.numerator, w.denominator) for w in fourier_weights(accepted)]
     return sp.Poly([-w / 2 for w in weights[:0:-1]] + [(1 - weights[0]) / 2], rho, domain="QQ")
+
+
+def generalization_error(model: Model) -> sp.Expr:
+    r"""eps_g(R), the probability that a teacher and a Gibbs student with overlap R in each branch disagree on a pattern.
+
+    .. math:: \epsilon_g = \tfrac12\Big[1 - \sum_k c_k \rho^k\Big], \qquad \rho = \tfrac2\pi \arcsin R
+
+    Parameters
+    ----------
+    model : a tree machine of any K, or a perceptron with the hard threshold at 0 (arccos(R)/pi).
+
+    Returns
+    -------
+    Exact sympy expression in R.
+
+    Raises
+    ------
+    ValueError : a model whose output is not a function of signs.
+    """
+    signs = isinstance(model, Tree) or (
+        isinstance(model, Perceptron) and model.likelihood == "threshold" and model.kappa == 0 and model.hard
+    )
+    if not signs:
+        raise ValueError(f"model: got {describe(model)}; takes a tree machine, or a perceptron with sign labels")
+    accepted = model.accepted if isinstance(model, Tree) else (False, True)
+    R = sp.Symbol("R", real=True)
+    return sp.expand(disagreement(accepted).as_expr().subs(rho, 2 * sp.asin(R) / sp.pi))
 
 
 def pivotal(accepted: Accepted) -> sp.Rational:

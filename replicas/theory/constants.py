@@ -285,14 +285,14 @@ CATALOGUE: dict[str, tuple[str, Callable[[], str], Callable[[int, bool], Made]]]
         _transition(TERNARY_TEACHER, "alpha_it"),
     ),
     "gibbs-asymptote": (
-        "alpha eps_gibbs at alpha -> inf, spherical teacher-student",
+        "alpha eps_gibbs at alpha -> inf, spherical teacher-student (perceptron and every tree machine)",
         lambda: (
             f"{limits.large_load(precise.functional(SPHERICAL_TEACHER))['gibbs']} at q = 1/2, f = log H(-omega/sqrt(1-q))"
         ),
         _asymptote("gibbs"),
     ),
     "bayes-asymptote": (
-        "alpha eps_bayes at alpha -> inf, spherical teacher-student",
+        "alpha eps_bayes at alpha -> inf, spherical teacher-student (perceptron and every tree machine)",
         lambda: (
             f"{limits.large_load(precise.functional(SPHERICAL_TEACHER))['bayes']} at q = 1/2, f = log H(-omega/sqrt(1-q))"
         ),

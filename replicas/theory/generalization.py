@@ -100,6 +100,16 @@ def generalization(
         point = point[0]
     if wanted is not None:
         return _curve_to(point, wanted)
+    if point.q is None:  # no point has an answer
+        return LearningCurve(
+            model=model,
+            alpha=point.alpha,
+            branch=point.branch,
+            dominant=point.dominant,
+            stable=point.stable,
+            status=_answered(point.status),
+            message=_silent(point.message, point.status),
+        )
     norm = 1.0 if point.Q is None else point.Q
     R = point.q / norm
     gap = np.asarray(point.one_minus_q / norm)

@@ -21,6 +21,7 @@ from ..numerics.saddle import (
     evaluate,
     follow,
     has_zero_overlap,
+    learning_start,
     learnt,
     make_batch,
     newton,
@@ -33,7 +34,7 @@ from ..support import ANSATZES
 from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_refused
 
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
-ALONG = 0  # level of the grids on which the overlaps of a tree machine are listed
+ALONG = -1  # level of the grids on which the overlaps of a tree machine are listed
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
 MOST_SCANNED, COARSE = 10.0, -3  # of the logits, and level of the grids, of tree machines
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
@@ -350,6 +351,15 @@ def _learnt(columns: Columns) -> None:
     with np.errstate(invalid="ignore"):
         better = other.converged & (other.phi > columns.number["free_entropy"][index] + TIE)
     columns.fill(index[better], other.pick(better), "typical")
+    lost = index[~other.converged]
+    if lost.size:  # phi is a maximum over R: one larger than at R = 0, or R = 0 unstable, and the answer is elsewhere
+        part = batch.take(lost)
+        trial = evaluate(part, learning_start(part), ALONG)
+        unstable = columns.number["replicon"][lost] < 0
+        lost = lost[unstable | (trial.phi > columns.number["free_entropy"][lost] + TIE)]
+        columns.clear(lost)
+        columns.status[lost] = "not-converged"
+        columns.message[lost] = "a student with R > 0 dominates, and was not reached"
     if isinstance(batch.model.weights, Discrete):
         _perfect(columns, np.flatnonzero(columns.number["free_entropy"] < -TIE))
     columns.dominant[:] = True
@@ -357,10 +367,17 @@ def _learnt(columns: Columns) -> None:
 
 @lru_cache(maxsize=64)
 def _along(model: Tree) -> tuple[np.ndarray, np.ndarray]:
-    """logit(q), and log alpha at which it solves the one equation of a spherical machine, on coarse grids."""
-    batch = make_batch(model, np.ones(SCAN.size))
-    solution = evaluate(batch, SCAN[:, None], ALONG)
-    return SCAN, _imbalance(solution, 0)  # log(1/alpha of the patterns' terms)
+    """Averages over patterns of several fields are dear, and linear in the load: where each overlap of the scan belongs.
+
+    (logit q, log alpha at which it solves the one equation of a sphere, or log(q_hat/alpha) of a finite set).
+    """
+    logit = SCAN if isinstance(model.weights, Spherical) else SCAN[SCAN <= MOST_SCANNED]
+    batch = make_batch(model, np.ones(logit.size))
+    if not isinstance(model.weights, Spherical):
+        return logit, np.array([start(batch.take(np.array([0])), float(x))[0, 1] for x in logit])
+    once = _imbalance(evaluate(batch, logit[:, None], ALONG), 0)
+    twice = _imbalance(evaluate(batch.take(np.array([0])).with_alpha(2.0), logit[:1, None], ALONG), 0)
+    return logit, -once * np.sign(twice[0] - once[0])
 
 
 def _overlapping(columns: Columns) -> None:
@@ -576,14 +593,10 @@ def _scan(batch: Batch) -> list[Columns]:
     if not positive.size:
         return out
     part = batch.take(positive)
-    several = isinstance(batch.model, Tree)  # dear grids: coarser ones show where an equation changes sign
-    scan, level = (SCAN[SCAN <= MOST_SCANNED], COARSE) if several else (SCAN, 0)
-    starts = [start(part, float(logit)) for logit in scan]
+    starts, value = _scanned(part)
     if starts[0].shape[1] > 2:
         tries = [(np.arange(positive.size), x) for x in starts]
     else:
-        last = starts[0].shape[1] - 1  # the equation that the explicit conjugates do not already solve
-        value = np.array([_imbalance(evaluate(part, x, level), last) for x in starts])
         tries = []
         for k in range(1, len(starts)):
             index = np.flatnonzero(value[k - 1] * value[k] < 0)
@@ -606,6 +619,25 @@ def _scan(batch: Batch) -> list[Columns]:
             columns.branch[(columns.branch == "middle") & (columns.number["replicon"] > 0)] = "typical"
         out.append(columns)
     return out
+
+
+def _scanned(part: Batch) -> tuple[list[np.ndarray], np.ndarray]:
+    """Unknowns at every overlap of the scan, and the imbalance of the equation that explicit conjugates do not solve already."""
+    model = part.model
+    if isinstance(model, Tree) and (isinstance(model.weights, Spherical) or model.weights.fixed_norm is not None):
+        logit, known = _along(model)
+        load = np.log(part.alpha)
+        if isinstance(model.weights, Spherical):
+            return [np.full((part.size, 1), x) for x in logit], load - known[:, None]
+        starts = [np.column_stack([np.full(part.size, x), load + y]) for x, y in zip(logit, known, strict=True)]
+        of_weights = make_batch(model.perceptron, part.alpha)  # with the same equation of the weights
+        return starts, np.array([_imbalance(evaluate(of_weights, x, 0), 1) for x in starts])
+    scan, level = (SCAN[SCAN <= MOST_SCANNED], COARSE) if isinstance(model, Tree) else (SCAN, 0)
+    starts = [start(part, float(x)) for x in scan]
+    last = starts[0].shape[1] - 1
+    if last > 1:
+        return starts, np.empty(0)
+    return starts, np.array([_imbalance(evaluate(part, x, level), last) for x in starts])
 
 
 def _polished_once(part: Batch, x: np.ndarray, found: list[tuple[int, float]], index: np.ndarray) -> Solution:

@@ -23,6 +23,9 @@ from .capacity import default_criterion, threshold
 from .saddle import check_digits, result, thermodynamic
 
 ABOVE_CAPACITY = "above the capacity: no typical solutions there"
+STABLE = "the replica-symmetric saddle is stable at every load where it exists"
+STABLE_ZERO = "the replica-symmetric saddle q = 0 is stable at every load"
+OPTIMAL = ": replicas of a Bayes-optimal student can not break their symmetry"
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
@@ -118,6 +121,9 @@ def at_line(
     norm = np.full(size, np.nan)
     lam = np.full(size, np.nan)
     for i in range(size):
+        if isinstance(model, Tree) and model.teacher and not has_zero_overlap(model):
+            message[i] = STABLE + OPTIMAL
+            continue
         point = batch.take(np.array([i]))
         limit = _limit(point)
         try:
@@ -126,7 +132,7 @@ def at_line(
             lost[i], message[i] = True, str(reason)
             continue
         if found is None:
-            message[i] = "the replica-symmetric saddle is stable at every load where it exists"
+            message[i] = STABLE_ZERO if has_zero_overlap(model) else STABLE
             continue
         value[i], error[i], s = found
         zero = has_zero_overlap(model)

@@ -8,11 +8,14 @@ root, and what is left is smooth in the K - 1 others. For a parity the fields fa
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import njit
+from scipy.special import ndtr
 
 from ..models import Tree
 from ..numerics.kernels import SQRT_HALF
@@ -24,6 +27,9 @@ GRID = {2: 60_000, 4: 30_000, 6: 15_000, 8: 10_000}  # lattice points over K - 1
 COARSER = 1.12  # of the step: what this changes is the error
 NODES, WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(10))
 WIDEST = 1.5  # panel
+FARTHEST = 4.0  # times the step that resolves a unit: coarser lattices are not asked
+UNSURE = ((1e-3, 12.0), (0.02, 10.0), (0.16, 9.0))  # step and reach of the grids over one, two and three unsure units
+GRID_ERROR = (1e-7, 1e-4, 1e-2)  # relative: midpoints across the kink Z = 1/2
 ROUNDING = 4e-15
 
 
@@ -57,24 +63,68 @@ def bayes_error(model: Tree, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(divide="ignore"):
             value = -np.expm1(model.K * np.log1p(-2 * np.minimum(single, 0.5))) / 2
         return np.asarray(value), ROUNDING * value
-    fine, coarse = (
-        np.array([_majority(model.K, float(g), wider) for g in gap.ravel()]).reshape(gap.shape)
-        for wider in (1.0, COARSER)
-    )
-    return fine, np.abs(fine - coarse) + ROUNDING * fine
+    answers = np.array([_majority(model.K, float(g)) for g in gap.ravel()]).reshape(*gap.shape, 2)
+    return answers[..., 0], answers[..., 1] + ROUNDING * answers[..., 0]
 
 
-def _majority(K: int, gap: float, wider: float) -> float:
-    """E min(Z, 1 - Z) over the fields sqrt(R/(1-R)) t of one posterior."""
+def _majority(K: int, gap: float) -> tuple[float, float]:
+    """E min(Z, 1 - Z) over the fields sqrt(R/(1-R)) t of one posterior, and its error."""
     if gap <= 0.0:
-        return 0.0
+        return 0.0, 0.0
     if gap >= 1.0:
-        return 0.5
+        return 0.5, 0.0
     gamma = math.sqrt((1 - gap) / gap)
-    step = STEP * min(1.0, 1.0 / gamma)
+    step = resolved = STEP * min(1.0, 1.0 / gamma)
     while _points(K, step) > GRID.get(K - 1, GRID[8]):
         step *= 1.05
-    return float(_vote(K, wider * step, gamma))
+    near = _near_teacher(K, 1.0 / gamma) if step > resolved else (0.0, math.inf)
+    if step > FARTHEST * resolved:  # a lattice that knows nothing of the width in which a unit turns
+        return near
+    fine, coarse = (float(_vote(K, wider * step, gamma)) for wider in (1.0, COARSER))
+    lattice = fine, abs(fine - coarse) * (step / resolved) ** 2
+    return min(lattice, near, key=lambda answer: answer[1])
+
+
+@lru_cache(maxsize=64)
+def _near_teacher(K: int, width: float) -> tuple[float, float]:
+    r"""The same close to R = 1, where most units are sure: by how many are not.
+
+    With P_j = H(-t_j/w), E g(P_j) = [g(0) + g(1)]/2 + w int du G(wu) [g(H(-u)) - g(u > 0)], n units at a time:
+
+    .. math:: \sum_n \binom{K}{n} w^n \sum_s \frac{\binom{K-n}{r-s}}{2^{K-n}} \int \prod_i du_i G(w u_i)\, \Delta^n \min(Z_s, 1 - Z_s)
+
+    Z_s : at least s of these n are positive, r = (K+1)/2 a majority. Up to three; the error is what a fourth may add.
+    """
+    r, terms = (K + 1) // 2, []
+    for n, (step, reach) in enumerate(UNSURE, start=1):
+        u = np.arange(-reach + step / 2, reach, step)
+        unsure, sure = ndtr(u), (u > 0).astype(float)
+        measure = step * width * np.exp(-0.5 * (width * u) ** 2) / math.sqrt(2 * math.pi)
+        total = 0.0
+        for s in range(1, n + 1):
+            if 0 <= r - s <= K - n:
+                total += math.comb(K - n, r - s) / 2.0 ** (K - n) * _difference(n, s, unsure, sure, measure)
+        terms.append(math.comb(K, n) * total)
+    one, two, three = terms
+    ratio = abs(three / two) if two else 0.0
+    return one + two + three, 2.0 * ratio * abs(three) + GRID_ERROR[0] * one + GRID_ERROR[1] * abs(two) + GRID_ERROR[2] * abs(three)
+
+
+def _difference(n: int, s: int, unsure: np.ndarray, sure: np.ndarray, measure: np.ndarray) -> float:
+    """Integral of Delta^n min(Z_s, 1 - Z_s): units taken unsure, less taken sure."""
+    total: Any = 0.0
+    for choice in itertools.product((True, False), repeat=n):
+        counts: list[Any] = [1.0]  # of positive units, as arrays over the grid
+        for axis, yes in enumerate(choice):
+            P = (unsure if yes else sure).reshape([-1 if a == axis else 1 for a in range(n)])
+            counts = [
+                (counts[c] * (1 - P) if c < len(counts) else 0.0) + (counts[c - 1] * P if c else 0.0)
+                for c in range(len(counts) + 1)
+            ]
+        total = total + (-1.0) ** choice.count(False) * np.minimum(sum(counts[s:]), sum(counts[:s]))
+    for _ in range(n):
+        total = total @ measure
+    return float(total)
 
 
 def _points(K: int, step: float) -> float:

@@ -151,3 +151,14 @@ def test_end_of_the_branch_of_three_units():
     assert rows[:, 0].max() < value < RS_CAPACITY
     assert abs(value - JAMMED) < HONEST * error
     assert error < 1e-3
+
+
+def test_above_its_capacity_there_is_no_saddle():
+    found = rp.solve(rp.TreeCommittee(3, "spherical"), 3.3, "1rsb")
+    assert found.status == "no-solution" and "3.14584" in found.message
+
+
+def test_several_parisi_parameters():
+    """Sigma(m) falls through zero at the thermodynamic m = 0.379472146."""
+    found = rp.solve(rp.TreeCommittee(3, "spherical"), 2.5, "1rsb", m=[0.2, 0.5])
+    assert found.complexity[0] > 0 > found.complexity[1]

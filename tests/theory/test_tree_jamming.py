@@ -8,6 +8,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.special import ndtr
 
+import replicas as rp
 from replicas.numerics.order_statistics import machine
 from replicas.theory import tree_jamming
 from replicas.theory.tree_jamming import at, one_step, symmetric
@@ -204,3 +205,11 @@ def test_two_steps_name_what_is_feasible():
         two_step(threshold(5, 3))
     with pytest.raises(ValueError, match="parity"):
         two_step(parity(2))
+
+
+@pytest.mark.slow
+def test_two_steps_from_the_interface():
+    machine = rp.TreeCommittee(3, "spherical")
+    found, one = rp.capacity(machine, "krsb"), rp.capacity(machine, "krsb", k=1)
+    assert found.ansatz == "krsb" and abs(found.value - 3.1339913) < 2e-7 and found.error < 2e-7
+    assert one.value == rp.capacity(machine, "1rsb").value > found.value
