@@ -14,7 +14,7 @@ import pytest
 import replicas as rp
 from replicas import plotting, support
 from replicas.arguments import make_grid, parse_values
-from replicas.cli import build_parser, main
+from replicas.cli import build_parser
 from replicas.questions import QUESTIONS
 from replicas.theory.ansatz import check_ansatz, check_one_field
 
@@ -26,32 +26,6 @@ SOLVE_KEYS = {
     "error", "errors", "status", "message",
 }  # fmt: skip
 TEACHER = "--weights binary --task teacher-student"
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command line in this process: (exit code, stdout, stderr)."""
-
-    def command(line: str) -> tuple[int, str, str]:
-        code = main(shlex.split(line))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
-
-
-@pytest.fixture
-def ask(run):
-    """The JSON object of a command line that must be answered."""
-
-    def question(line: str) -> dict:
-        code, out, err = run(f"{line} --json")
-        assert code == 0, err
-        assert err == ""
-        assert out.count("\n") == 1
-        return json.loads(out)
-
-    return question
 
 
 def shell(*words: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,35 +14,10 @@ import numpy as np
 import pytest
 
 import replicas as rp
-from replicas.cli import main
 
 COMMITTEE, PARITY = "--model tree-committee", "--model tree-parity"
 SPHERE = "--weights spherical"
 STUDENT = "--task teacher-student"
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command line in this process: (exit code, stdout, stderr)."""
-
-    def command(line: str) -> tuple[int, str, str]:
-        code = main(shlex.split(line))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
-
-
-@pytest.fixture
-def ask(run):
-    """The JSON object of a command line that must be answered."""
-
-    def question(line: str) -> dict:
-        code, out, err = run(f"{line} --json")
-        assert (code, err, out.count("\n")) == (0, "", 1)
-        return json.loads(out)
-
-    return question
 
 
 # --- one machine ---------------------------------------------------------------------------------------------------
