@@ -71,7 +71,7 @@ def test_replica_symmetric_before_the_transition():
     assert one_step(rp.TreeParity(2, "spherical"), 1.1).ansatz == "rs"
     found = one_step(rp.TreeCommittee(3, "spherical"), 1.0)
     assert found.ansatz == "rs" and found.numbers["replicon"] > 0 and "replica symmetric" in found.message
-    assert found.errors["q"] < RS_ERROR and found.errors["replicon"] < RS_ERROR
+    assert found.errors["q"] < RS_ERROR and found.errors["replicon"] < 10 * RS_ERROR  # squares of second derivatives
     q = found.numbers["q"]
     t = tower(TreeLeaf(majority(3), 1 - q), np.array([q]), np.zeros(1))
     assert q / (1 - q) ** 2 == pytest.approx(float(t.square[0]), rel=1e-6)  # alpha = 1

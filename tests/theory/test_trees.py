@@ -288,6 +288,7 @@ def test_parity_of_three_on_the_way_to_its_symmetric_capacity():
     assert every.branch.tolist() == ["q=0", "middle", "typical"] and every.dominant.tolist() == [False, False, True]
 
 
+@pytest.mark.slow
 def test_parity_of_two_binary_units_is_blocked_beyond_the_instability():
     """The branch that leaves R = 0 at pi^2/8 folds later: the load from a lattice that shares no code."""
     found = rp.transitions(rp.TreeParity(2, task="teacher-student"))
