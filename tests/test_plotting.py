@@ -130,7 +130,7 @@ def test_committee_capacities_and_their_series():
 
     assert at("rs", 1) == pytest.approx(2, abs=1e-13) and at("1rsb", 1) == pytest.approx(2, abs=1e-13)
     assert at("rs", 3) == rp.capacity(rp.TreeCommittee(3, "spherical")).value
-    assert at("2rsb", 3) + at("2rsb", 3, "error") < at("1rsb", 3) < at("rs", 3)
+    assert at("krsb", 3) + at("krsb", 3, "error") < at("1rsb", 3) < at("rs", 3)
     assert all(at("1rsb", K) <= at("rs", K) for K in (1, 3, 5, 7))
     assert at("series-1", 7) == pytest.approx(math.sqrt(72 * 7 / math.pi), rel=1e-14)
     assert at("series-2", 3) == pytest.approx(math.sqrt(72 * 3 / math.pi) - 9, rel=1e-14) and at("series-2", 3) < 0
@@ -166,7 +166,7 @@ def test_committees_learn_in_a_jump_or_from_a_threshold():
         assert one["bayes"] <= one["gibbs"]
     for narrow in (False, True):
         figure = plotting.FIGURES["committee-learning"].draw(columns, narrow)
-        assert [ax.get_title(loc="left") for ax in figure.axes] == ["spherical student", "binary student"]
+        assert [ax.get_title(loc="left") for ax in figure.axes] == ["a  spherical weights", "b  binary weights"]
 
 
 def test_finite_n_draws_symbols_with_errors_and_each_theory_once(report):

@@ -66,7 +66,7 @@ def first_fold(
     step: float = 0.05,
     max_steps: int = 400,
     direction: float = 1.0,
-    last: float = np.inf,
+    last: float | None = None,
 ) -> Fold | None:
     """Follow the branch from (x, alpha) towards larger alpha (smaller ones for ``direction`` -1) up to its first fold.
 
@@ -95,7 +95,7 @@ def first_fold(
                 found = _bisect(point, u, tangent, size, level, direction)
                 break
             u, tangent, s = new
-            if (u[-1] - np.log(last)) * direction > 0:
+            if last is not None and (u[-1] - np.log(last)) * direction > 0:
                 return None
             size = min(1.3 * size, 4 * step)
         if found is None:
