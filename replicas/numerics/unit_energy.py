@@ -33,6 +33,7 @@ STEPS = 16  # lattice steps per factor of two
 TAIL = 37.0  # sqrt(q/V) times the radius at which a tail, and any product of tails in the ball, is a normal double
 SHARED = 16  # points whose Z are multiplied before the logarithm, at most
 MOST_POINTS = 3_000_000
+LOG_TWO = math.log(2.0)
 ODDS = tuple(1.0 / n for n in range(3, 20, 2))  # 2 artanh(s)/s = 2 (1 + s^2/3 + ...), |s| < 0.172: to 1e-17
 
 
@@ -218,5 +219,5 @@ def weighted_logarithms(value: np.ndarray, weight: np.ndarray) -> Any:
         series = ODDS[5] + x * (ODDS[6] + x * series)
         series = ODDS[3] + x * (ODDS[4] + x * series)
         series = 1.0 + x * (ODDS[0] + x * (ODDS[1] + x * (ODDS[2] + x * series)))
-        total += weight[k] * (2.0 * s * series + exponent * 0.6931471805599453)
+        total += weight[k] * (2.0 * s * series + exponent * LOG_TWO)
     return total

@@ -68,9 +68,8 @@ def axis_rule(K, q, V, level, parity, z, weight):
     if not (q >= 0.0 and V > 0.0):
         return -1, 0.0, 1
     radius = BALL + BALL_GROWS * level
-    whole = (sorted_share(K, BALL) / GRID_POINTS) ** (
-        1.0 / K
-    )  # step at which the sorted points of the ball fill the grid
+    # step at which the sorted points of the ball fill the grid
+    whole = (sorted_share(K, BALL) / GRID_POINTS) ** (1.0 / K)
     share = 2.0 ** (K - 1) if parity else stride(K, whole, q / V)
     step = min(AXIS_STEP, KINK_STEP * V / q) * LEVEL_STEP**level
     step = max(step, whole * share ** (-1.0 / K) * FULL_STEP ** (level - TOP_LEVEL))

@@ -101,15 +101,7 @@ def generalization(
     if wanted is not None:
         return _curve_to(point, wanted)
     if point.q is None:  # no point has an answer
-        return LearningCurve(
-            model=model,
-            alpha=point.alpha,
-            branch=point.branch,
-            dominant=point.dominant,
-            stable=point.stable,
-            status=_answered(point.status),
-            message=_silent(point.message, point.status),
-        )
+        return _unanswered(point)
     norm = 1.0 if point.Q is None else point.Q
     R = point.q / norm
     gap = np.asarray(point.one_minus_q / norm)
@@ -171,20 +163,25 @@ def _tree_errors(model: Tree, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.nd
     return gibbs, d_gibbs, bayes, d_bayes
 
 
+def _unanswered(point: SaddlePoint | Curve, digits: int | None = None) -> LearningCurve:
+    """What is said of points beside their numbers."""
+    return LearningCurve(
+        model=point.model,
+        alpha=point.alpha,
+        branch=point.branch,
+        dominant=point.dominant,
+        stable=point.stable,
+        status=_answered(point.status),
+        message=_silent(point.message, point.status),
+        digits=digits,
+    )
+
+
 def _curve_to(point: SaddlePoint | Curve, digits: int) -> LearningCurve:
     """The learning curve of saddle points that carry ``digits`` digits."""
 
     def one(p: SaddlePoint) -> LearningCurve:
-        base = LearningCurve(
-            model=p.model,
-            alpha=p.alpha,
-            branch=p.branch,
-            dominant=p.dominant,
-            stable=p.stable,
-            status=_answered(p.status),
-            message=_silent(p.message, p.status),
-            digits=digits,
-        )
+        base = _unanswered(p, digits)
         if p.q is None:
             return base
         ctx = context(digits)

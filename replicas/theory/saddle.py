@@ -36,7 +36,7 @@ from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 ALONG = -1  # level of the grids on which the overlaps of a tree machine are listed
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
-MOST_SCANNED, COARSE = 10.0, -3  # of the logits, and level of the grids, of tree machines
+MOST_SCANNED = 10.0  # of the logits of tree machines of finite weight sets
 AT_THE_END = 1e-9  # relative distance from the end of the RS branch that double precision still resolves
 SHARES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)  # of the free self-overlap, from which sparse saddles are sought
 REPLICON_ROUNDING = 5e-15  # of a product of two averages of squares
@@ -77,7 +77,7 @@ def solve(
 
     Parameters
     ----------
-    model : rp.Perceptron, rp.TreeCommittee, rp.TreeParity (up to 9 units; 1rsb of 3, 5 or 7 with spherical weights).
+    model : rp.Perceptron, rp.TreeCommittee, rp.TreeParity (up to 9 units; 1rsb up to 7, with spherical weights).
     alpha : load(s) P/N >= 0; an array gives a `Curve`.
     ansatz : "rs"; "1rsb", "krsb", "frsb" for one step, k steps, full replica symmetry breaking (storage; "frsb" spherical).
         A point that turns out to be replica symmetric is labelled "rs".
@@ -632,12 +632,11 @@ def _scanned(part: Batch) -> tuple[list[np.ndarray], np.ndarray]:
         starts = [np.column_stack([np.full(part.size, x), load + y]) for x, y in zip(logit, known, strict=True)]
         of_weights = make_batch(model.perceptron, part.alpha)  # with the same equation of the weights
         return starts, np.array([_imbalance(evaluate(of_weights, x, 0), 1) for x in starts])
-    scan, level = (SCAN[SCAN <= MOST_SCANNED], COARSE) if isinstance(model, Tree) else (SCAN, 0)
-    starts = [start(part, float(x)) for x in scan]
+    starts = [start(part, float(x)) for x in (SCAN[SCAN <= MOST_SCANNED] if isinstance(model, Tree) else SCAN)]
     last = starts[0].shape[1] - 1
     if last > 1:
         return starts, np.empty(0)
-    return starts, np.array([_imbalance(evaluate(part, x, level), last) for x in starts])
+    return starts, np.array([_imbalance(evaluate(part, x, 0), last) for x in starts])
 
 
 def _polished_once(part: Batch, x: np.ndarray, found: list[tuple[int, float]], index: np.ndarray) -> Solution:

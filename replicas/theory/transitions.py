@@ -166,11 +166,7 @@ def transitions(
             error=float(near.info[0, near.nu] + 2e-16 * near.alpha[0]),
             criterion="zero entropy of the R < 1 branch",
             stable=stable,
-            order_parameters={
-                "R": float(near.q[0] / near.norm[0]),
-                "q": float(near.q[0]),
-                "q_hat": float(near.extra("q_hat")[0]),
-            },
+            order_parameters=_overlaps(near),
             statement="First-order transition to perfect learning (information-theoretic threshold).",
         )
     begin = follow(batch.with_alpha(FOLD_START * loads[last]))
@@ -187,8 +183,11 @@ def transitions(
     )
 
 
+def _overlaps(s: Solution) -> dict[str, Any]:
+    return {"R": float(s.q[0] / s.norm[0]), "q": float(s.q[0]), "q_hat": float(s.extra("q_hat")[0])}
+
+
 def _spinodal(model: Model, fold: Fold, statement: str) -> Estimate:
-    s = fold.solution
     return Estimate(
         model=model,
         question="spinodal",
@@ -196,11 +195,7 @@ def _spinodal(model: Model, fold: Fold, statement: str) -> Estimate:
         error=fold.error,
         criterion=f"fold of the {'R < 1' if statement == UNBLOCKED else 'R > 0'} branch",
         stable=None,  # the replicon of a Bayes-optimal saddle vanishes at its fold
-        order_parameters={
-            "R": float(s.q[0] / s.norm[0]),
-            "q": float(s.q[0]),
-            "q_hat": float(s.extra("q_hat")[0]),
-        },
+        order_parameters=_overlaps(fold.solution),
         statement=statement,
     )
 
@@ -304,7 +299,7 @@ def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None
         error=error,
         criterion="entropies of R = 0 and R > 0 equal",
         stable=bool(at.extra("replicon")[0] > 0),
-        order_parameters={"R": float(at.q[0]), "q": float(at.q[0]), "q_hat": float(at.extra("q_hat")[0])},
+        order_parameters=_overlaps(at),
         statement="First-order transition from R = 0 to a student that has learnt.",
     )
     fold = first_fold(batch, at.x[0], root, direction=-1.0)
