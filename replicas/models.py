@@ -228,7 +228,7 @@ class Likelihood:
 class Model:
     """What every model has: weights, a likelihood of the fields of one pattern, a task.
 
-    K : fields a pattern is seen through;  likelihood : a name or a `Likelihood`;  kappa, beta : its parameters
+    K : number of units;  likelihood : a name or a `Likelihood`;  kappa, beta : its parameters
     """
 
     weights: Weights
@@ -236,11 +236,16 @@ class Model:
     kappa: float | tuple[float, ...]
     beta: float | tuple[float, ...] | None
     task: str
-    K: int = 1
+    K: float = 1
 
     @property
     def teacher(self) -> bool:
         return self.task == "teacher-student"
+
+    @property
+    def fields(self) -> int:
+        """Gaussian fields a pattern is seen through: what averages are over."""
+        return 1
 
     @property
     def hard(self) -> bool:
@@ -512,6 +517,10 @@ class Tree(Model):
         raise NotImplementedError
 
     @property
+    def fields(self) -> int:
+        return self.K
+
+    @property
     def accepted(self) -> tuple[bool, ...]:
         """Whether the output is +1, by the number 0, ..., K of positive units."""
         raise NotImplementedError
@@ -562,9 +571,9 @@ class TreeCommittee(Tree):
 
     Parameters
     ----------
-    K : number of units, odd; K = 1 is the perceptron.
+    K : number of units, odd, or ``math.inf`` (then a `Wide`); K = 1 is the perceptron.
     weights : ``"binary"``, ``"spherical"``, ``"ternary"``, ``"discrete:V1,V2,..."`` or ``rp.Discrete([...])``.
-    activation : ``"sign"``.
+    activation : ``"sign"``; with K infinite also relu, erf, tanh, quadratic or a SymPy expression in ``rp.field``.
     task : ``"storage"`` of random patterns or ``"teacher-student"`` (noise-free, Bayes-optimal).
 
     Loads are alpha = P/N with N weights in all; one overlap q for every branch.
@@ -578,12 +587,22 @@ class TreeCommittee(Tree):
     likelihood = "majority"
     output = r"\mathrm{sign}\sum_j\mathrm{sign}\,h_j"
 
+    def __new__(cls, K: Any = 3, *args: Any, **options: Any) -> Any:
+        if isinstance(K, float) and K == math.inf:  # one Gaussian output field: another structure, the same name
+            from .wide import Wide
+
+            return Wide("tree", *args, **options)
+        return super().__new__(cls)
+
     def __init__(self, K: Any = 3, weights: str | Weights = "binary", activation: str = "sign", task: str = "storage"):
         super().__init__(K, weights, activation, task)
 
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.K, self.weights, self.activation, self.task)
+
     @staticmethod
     def _check_units(K: Any) -> int:
-        takes = "an odd number of units >= 1 (an even vote can be tied)"
+        takes = "an odd number of units >= 1 (an even vote can be tied), or inf"
         units = _whole("K", K, 1, takes)
         if units % 2 == 0:
             raise ValueError(f"K: got {K!r}; takes {takes}")

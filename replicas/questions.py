@@ -477,7 +477,7 @@ def _answer(name: str, options: argparse.Namespace, share: Share, bar: Any) -> N
     def ask(**parameters: Any) -> Any:
         return QUESTIONS[name].ask(share.model, options, **parameters)
 
-    chunk = CHUNK if share.model.K == 1 else FEW
+    chunk = CHUNK if share.model.fields == 1 else FEW
     for start in range(0, share.grid.size, chunk):
         stop = min(start + chunk, share.grid.size)
         share.answers.extend(answers(ask, share.grid.take(start, stop), failed))

@@ -74,7 +74,7 @@ def first_fold(
     """
     folds = []
     u = np.append(x, np.log(alpha))
-    for level in (1, 2) if point.model.K == 1 else (ROUGH, 1, 2):
+    for level in (1, 2) if point.model.fields == 1 else (ROUGH, 1, 2):
         _, J, _ = _system(point, u, level)
         up = np.zeros(u.size)
         up[-1] = direction

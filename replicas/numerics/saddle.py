@@ -359,7 +359,7 @@ def start(batch: Batch, logit: float, shrink: float = 1.0) -> np.ndarray:
         x[:, names.index("Q")] = np.log(shrink * np.mean(np.square(w.values)))
     if module.NU == 1:
         return x
-    out = evaluate(batch, x, level=0 if batch.model.K == 1 else COARSE_START).results
+    out = evaluate(batch, x, level=0 if batch.model.fields == 1 else COARSE_START).results
     sign = -1.0 if batch.model.teacher else 1.0
     q_hat = 1.0 - sign * 2 * out[:, 2]  # d phi/dq = +-(q_hat - alpha <f'^2>)/2, evaluated at q_hat = 1
     x[:, 1] = np.log(np.maximum(q_hat, 1e-12))
@@ -474,7 +474,7 @@ def learnt(batch: Batch, rough: bool = False) -> Solution:
 
 def polished(near: Solution) -> Solution:
     """The points of a rough solution, solved; those that it has not reached are not converged."""
-    if near.batch.model.K == 1:
+    if near.batch.model.fields == 1:
         return near
     found = np.flatnonzero(near.converged)
     if found.size:
@@ -513,14 +513,14 @@ def _stretch(path: Batch, x0: np.ndarray) -> Solution:
     Roughly where the fields are several, but for a point at which that fails.
     """
     parts: list[Solution] = []
-    size = STRETCH if path.model.K == 1 else 1
+    size = STRETCH if path.model.fields == 1 else 1
     for first in range(0, path.size, size):
         part = path.take(np.arange(first, min(first + size, path.size)))
         begin = x0[first : first + size] if not parts else np.tile(parts[-1].x[-1], (part.size, 1))
         cold = np.zeros(part.size, dtype=bool)
         cold[0] = True
         found = newton(part, begin, cold=cold, rough=True)
-        if path.model.K > 1 and not found.converged.all():
+        if path.model.fields > 1 and not found.converged.all():
             found = newton(part, begin, cold=cold)
         parts.append(found)
         if not found.converged.all():
@@ -700,7 +700,7 @@ def first_crossing(point: Batch, loads: np.ndarray, observable: Observable) -> t
     # the observable at a given load is known to what its saddle's error, rounding and the bracket leave
     terms = 1 + float(best.results[0, 1]) + abs(float(best.extra("loglik")[0]))  # what its rounding is relative to
     noise = float(sensitivity(best, observable)[0]) + ROUNDING * terms + abs(float(observable(best)[0]))
-    if point.model.K > 1 and not has_zero_overlap(point.model):  # what the last refinement of dear grids has changed
+    if point.model.fields > 1 and not has_zero_overlap(point.model):  # what the last refinement of dear grids has changed
         coarser = evaluate(best.batch.with_alpha(best.alpha), best.x, int(best.info[0, best.nu + 4]))
         noise += float(np.abs(observable(best) - observable(coarser))[0])
     return alpha, noise / abs(float(slope)) + 4e-16 * alpha, best

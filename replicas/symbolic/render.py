@@ -98,7 +98,7 @@ def title(derivation: Derivation) -> str:
     )
     model = derivation.model
     if isinstance(model, Tree):
-        units = "one unit" if model.K == 1 else f"{model.K} units"
+        units = "one unit" if model.fields == 1 else f"{model.fields} units"
         return f"{theory}: {model.weights.name} {model.name.replace('-', ' ')} of {units}, {model.task}"
     assert isinstance(model, Perceptron)
     return f"{theory}: {describe(model)}"
@@ -106,7 +106,7 @@ def title(derivation: Derivation) -> str:
 
 def conventions(derivation: Derivation) -> tuple[tuple[str, str], ...]:
     """Notation as pairs of LaTeX and words; a broken symmetry has its own fields and averages."""
-    if derivation.model.K > 1:
+    if derivation.model.fields > 1:
         return (*UNITS, *((TILTED_UNITS,) if derivation.model.teacher else ()), *UNIT_DERIVATIVES)
     if not derivation.k:
         return CONVENTIONS

@@ -39,7 +39,7 @@ def replicated(model: Model, s: sp.Expr, leaves: dict[str, LeafDefinition]) -> d
     return {
         "algebra": algebra(s),
         "weights": LogMean(weight_level(s), g.node(S.lam)),
-        "patterns": LogMean(pattern_level(s, model.K), f.node(S.Q - S.q)),
+        "patterns": LogMean(pattern_level(s, model.fields), f.node(S.Q - S.q)),
     }
 
 
@@ -108,11 +108,11 @@ def functional(model: Model) -> Functional:
     V = norm - S.q
     patterns = limit(terms["patterns"], S.s, at).subs(S.Q, norm) if norm != S.Q else limit(terms["patterns"], S.s, at)
     f0 = leaves["f"].node(V)
-    level = pattern_level(at, model.K)
-    units = range(model.K)
+    level = pattern_level(at, model.fields)
+    units = range(model.fields)
 
     def mean(obs: sp.Expr) -> sp.Expr:
-        return Tilt(level, f0, obs) if model.K == 1 else linear(Tilt(level, f0, sp.expand(obs)))
+        return Tilt(level, f0, obs) if model.fields == 1 else linear(Tilt(level, f0, sp.expand(obs)))
 
     f2 = [[f0.raised(a).raised(b) for b in units] for a in units]
     # the fluctuations of the branches' overlaps are softest in the uniform direction, where all E f_ab^2 add up

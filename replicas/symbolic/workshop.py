@@ -52,7 +52,7 @@ class Workshop:
     ):
         self.model = model
         self.teacher = model.teacher
-        self.units = model.K
+        self.units = model.fields
         self.functional = functional
         self.leaves = functional.leaves
         self.steps: list[Step] = []

@@ -642,7 +642,7 @@ def _scanned(part: Batch) -> tuple[list[np.ndarray], np.ndarray]:
 def _polished_once(part: Batch, x: np.ndarray, found: list[tuple[int, float]], index: np.ndarray) -> Solution:
     """Newton from ``x`` at the points ``index``, and, where that is dear, only for what coarse grids do not know already."""
     rough = newton(part, x, rough=True)
-    if part.model.K == 1:
+    if part.model.fields == 1:
         return rough
     for k, (i, at) in enumerate(zip(index, rough.x[:, 0], strict=True)):
         if not rough.converged[k]:

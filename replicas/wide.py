@@ -1,0 +1,105 @@
+r"""Two-layer machines of infinitely many units: the output is one Gaussian field, whose covariance is a kernel C(q).
+
+.. math:: y = \mathrm{sign} \frac1{\sqrt K}\sum_{j=1}^K v_j\, g(h_j), \qquad v_j = \pm1 \text{ half and half},\quad K \to \infty
+
+With N weights in all and P = alpha N patterns, K grows after N: every statement is one of K -> infinity first, then
+q -> 1 or alpha -> infinity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .models import Discrete, Model, Piece, Weights, _check_task, _tex_sum, parse_weights
+
+if TYPE_CHECKING:
+    from .activations import Activation
+
+INFINITE = float("inf")
+
+
+@dataclass(frozen=True, init=False)
+class Wide(Model):
+    r"""A committee of infinitely many units.
+
+    Parameters
+    ----------
+    architecture : ``"tree"`` (disjoint branches) or ``"full"`` (fully connected; N K weights, alpha = P/(N K)).
+    weights : binary, spherical or values of one size; with a teacher any set symmetric under w -> -w.
+    activation : a name or a SymPy expression in ``rp.field``.
+    task : ``"storage"`` or ``"teacher-student"``.
+
+    Raises
+    ------
+    ValueError : naming the argument, what it got and what it takes.
+    """
+
+    architecture: str
+    weights: Weights
+    activation: Activation
+    task: str
+
+    K = INFINITE
+    kappa = 0.0
+    beta = None
+    likelihood = "threshold"
+
+    def __init__(
+        self, architecture: str, weights: str | Weights = "binary", activation: Any = "sign", task: str = "storage"
+    ):
+        from .activations import parse_activation
+
+        put = object.__setattr__
+        put(self, "architecture", architecture)
+        put(self, "weights", parse_weights(weights))
+        put(self, "activation", parse_activation(activation))
+        put(self, "task", _check_task(task, self.weights))
+        if architecture == "full" and self.activation.name != "sign":
+            raise ValueError(f"activation: got {activation!r} with a fully connected committee; takes 'sign'")
+        if isinstance(self.weights, Discrete) and not self.teacher and self.weights.fixed_norm is None:
+            raise ValueError(
+                f"weights: got {self.weights.name} with infinitely many units that store patterns, whose self-overlap is "
+                "free; takes spherical weights, values of one size such as binary, or task teacher-student"
+            )
+
+    @property
+    def name(self) -> str:
+        return "tree-committee" if self.architecture == "tree" else "committee"
+
+    @property
+    def even(self) -> bool:
+        """Whether C'(0) = 0, so that q = 0 is a solution."""
+        return self.architecture == "full" or self.activation.uncorrelated
+
+    def pieces(self, kappa: float, beta: float | None) -> tuple[Piece, ...]:
+        return (Piece(0.0, 0.0, INFINITE),)
+
+    def describe(self) -> str:
+        """One line naming the machine."""
+        return f"{self.weights.name} {self.name.replace('-', ' ')} K=inf, {self.activation.name}, {self.task}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "K": "inf",
+            "weights": self.weights.name,
+            "activation": self.activation.name,
+            "task": self.task,
+        }
+
+    def latex(self) -> str:
+        label = r"y^\mu\," if self.teacher else ""
+        full = self.architecture == "full"
+        field = (
+            r"h^\mu_j=\tfrac1{\sqrt N}\,\sum_iW_{ji}\xi^\mu_i"
+            if full
+            else r"h^\mu_j=\sqrt{\tfrac KN}\,\sum_{i\in j}W_i\xi^\mu_i"
+        )
+        patterns = r"\alpha NK" if full else r"\alpha N"
+        total = _tex_sum(self.weights).replace(r"W\cdot W=N", r"|W_j|^2=N\ \forall j" if full else r"|W_j|^2=N/K\ \forall j")
+        return (
+            rf"Z = {total}\prod_{{\mu=1}}^{{{patterns}}}"
+            rf"\Theta\!\left[\frac{{{label}1}}{{\sqrt K}}\sum_{{j=1}}^Kv_j\,g(h^\mu_j)\right],"
+            rf"\qquad g(h)={self.activation.latex()},\quad {field},\quad K\to\infty"
+        )
