@@ -8,6 +8,7 @@ q -> 1 or alpha -> infinity.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from .models import Discrete, Model, Piece, Weights, _check_task, _tex_sum, pars
 
 if TYPE_CHECKING:
     from .activations import Activation
+    from .numerics.covariance import Kernel
 
-INFINITE = float("inf")
+INFINITE = math.inf
 
 
 @dataclass(frozen=True, init=False)
@@ -68,6 +70,30 @@ class Wide(Model):
         return "tree-committee" if self.architecture == "tree" else "committee"
 
     @property
+    def norm(self) -> float:
+        """The self-overlap Q of a unit's weights: the variance of its field."""
+        return sum(v * v for v in self.weights.values) / len(self.weights.values) if isinstance(self.weights, Discrete) else 1.0
+
+    @property
+    def kernel(self) -> Kernel:
+        """C(q) as numbers."""
+        from .numerics.covariance import kernel_of
+
+        return kernel_of(self.activation, self.architecture, self.teacher, math.sqrt(self.norm))
+
+    @property
+    def scale(self) -> Any:
+        """Standard deviation of a unit's field, the square root of the self-overlap: an exact SymPy number."""
+        import sympy as sp
+
+        from .symbolic.leaves import exact
+
+        if not isinstance(self.weights, Discrete):
+            return sp.S.One
+        squares = [exact(v) ** 2 for v in self.weights.values]
+        return sp.sqrt(sp.Add(*squares) / len(squares))
+
+    @property
     def even(self) -> bool:
         """Whether C'(0) = 0, so that q = 0 is a solution."""
         return self.architecture == "full" or self.activation.uncorrelated
@@ -89,7 +115,7 @@ class Wide(Model):
         }
 
     def latex(self) -> str:
-        label = r"y^\mu\," if self.teacher else ""
+        label = r"y^\mu" if self.teacher else "1"
         full = self.architecture == "full"
         field = (
             r"h^\mu_j=\tfrac1{\sqrt N}\,\sum_iW_{ji}\xi^\mu_i"
@@ -100,6 +126,6 @@ class Wide(Model):
         total = _tex_sum(self.weights).replace(r"W\cdot W=N", r"|W_j|^2=N\ \forall j" if full else r"|W_j|^2=N/K\ \forall j")
         return (
             rf"Z = {total}\prod_{{\mu=1}}^{{{patterns}}}"
-            rf"\Theta\!\left[\frac{{{label}1}}{{\sqrt K}}\sum_{{j=1}}^Kv_j\,g(h^\mu_j)\right],"
+            rf"\Theta\!\left[\frac{{{label}}}{{\sqrt K}}\sum_{{j=1}}^Kv_j\,g(h^\mu_j)\right],"
             rf"\qquad g(h)={self.activation.latex()},\quad {field},\quad K\to\infty"
         )

@@ -20,15 +20,19 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..models import Discrete, Likelihood, Model, Spherical, Tree
+from ..wide import Wide
 
 if TYPE_CHECKING:
     import sympy as sp
 
     from ..symbolic.functional import Functional
 
+TINY = 1e-300  # variance between states, where they share no overlap
 PACKAGE = Path(__file__).resolve().parent.parent
 SOURCES = (
     "models.py",
+    "wide.py",
+    "symbolic/wide.py",
     "symbolic/nodes.py",
     "symbolic/leaves.py",
     "symbolic/functional.py",
@@ -78,6 +82,8 @@ def structure(model: Model) -> tuple[Any, ...]:
         kind = ("discrete", weights.name if model.teacher else "free", weights.symmetric)
     if isinstance(model, Tree):
         return kind, (model.likelihood, model.K), model.task
+    if isinstance(model, Wide):
+        return kind, ("wide", model.architecture, repr(model.activation), repr(model.norm)), model.task
     smooth = (
         str(model.likelihood.expr) if isinstance(model.likelihood, Likelihood) and model.likelihood.smooth else "pieces"
     )
@@ -135,6 +141,8 @@ def generate(model: Model) -> str:
             "from replicas.numerics.multisets import first_in_ball, next_in_ball, orders, smallest_places\n"
             "from replicas.numerics.units import *"
         )
+    if isinstance(model, Wide):
+        parts += [f"TINY = {TINY!r}", model.kernel.source]
     if is_smooth:
         parts += [_log_theta(model), inspect.getsource(smooth).split("# --- template ---")[1]]
     parts += _evaluate(func, model, is_smooth)
@@ -178,6 +186,7 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
 
     from ..symbolic import symbols as S
     from ..symbolic.nodes import Leaf, LogMean, Tilt
+    from ..symbolic.wide import Covariance
 
     field = func.leaves["f"].fields[0]
     helper: list[str] = []
@@ -190,6 +199,7 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
 
     def code_symbols(expr: sp.Expr) -> sp.Expr:
         flat = expr.replace(lambda e: isinstance(e, LogMean | Tilt), average)
+        flat = flat.replace(lambda e: isinstance(e, Covariance), lambda e: sp.Symbol(f"c{e.order}", positive=True))
         algebra = sp.Add(
             *(
                 t
@@ -246,10 +256,11 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
     ]
     kinds = [str(u) for u in func.unknowns]
     lines.append(f"    # unknowns: {', '.join(kinds)} as logit(q/Q), log q_hat, lambda, log Q")
+    norm = 1.0 if S.Q in func.unknowns else float(func.norm)
     if S.Q in func.unknowns:
         lines.append(f"    Q = math.exp(x[{func.unknowns.index(S.Q)}])")
     else:
-        lines.append(f"    Q = {float(func.norm)!r}")
+        lines.append(f"    Q = {norm!r}")
     lines += ["    q = Q / (1.0 + math.exp(-x[0]))", "    V = Q / (1.0 + math.exp(x[0]))"]
     if S.q_hat in func.unknowns:
         lines.append("    qhat = math.exp(x[1])")
@@ -271,9 +282,18 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
         lines += loop
         helper = ["\n".join(add)]
     else:
+        outer, inner = "q", "V"  # variances of a field between and inside states
+        if isinstance(model, Wide):
+            outer, inner = "c0", "rest"
+            unit = "" if norm == 1 else f" / {norm!r}"
+            lines += [
+                "    cov = np.empty(5)",
+                f"    kernel(q{unit}, V{unit}, cov)",
+                f"    c0, rest, c1, c2, c3 = max(cov[0], TINY), cov[1], cov[2]{unit}, cov[3]{unit * 2}, cov[4]{unit * 3}",
+            ]
         lines += [
             "    kinks = np.empty(6 * low.size + 2)",
-            "    nk = pattern_kinks(q, V, levels, low, high, kinks)",
+            f"    nk = pattern_kinks({outer}, {inner}, levels, low, high, kinks)",
         ]
         if is_smooth:
             lines += [
@@ -283,10 +303,10 @@ def _evaluate(func: Functional, model: Model, is_smooth: bool) -> list[str]:
             call = "smooth_leaf(q_root * z[i], V, low, level, d, acc, work)"
         else:
             lines.append(
-                "    n = gaussian_rule(pole_height(levels) * math.sqrt(V / q), kinks[:nk], level, False, z, wt)"
+                f"    n = gaussian_rule(pole_height(levels) * math.sqrt({inner} / {outer}), kinks[:nk], level, False, z, wt)"
             )
-            call = "pieces_leaf(q_root * z[i], V, levels, low, high, d, acc, part)"
-        lines += ["    q_root = math.sqrt(q)", "    for i in range(n):", f"        {call}"]
+            call = f"pieces_leaf(q_root * z[i], {inner}, levels, low, high, d, acc, part)"
+        lines += [f"    q_root = math.sqrt({outer})", "    for i in range(n):", f"        {call}"]
         lines.append(f"        wi = wt[i]{' * math.exp(d[0])' if at else ''}")
         lines.append("        total += wi")
         lines += accumulate(pattern, "        ", "wi")

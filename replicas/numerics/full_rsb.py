@@ -17,7 +17,7 @@ import numpy as np
 from .leaf_tables import envelope, numeric_stretches, pattern_table
 from .parisi import Tower
 from .parisi_flow import flow
-from .rsb import sphere_entropy
+from .rsb import Spread, sphere_entropy, spread
 from .saddle import Batch
 
 QUALITY = 1.4  # refinement of the field grids: their errors add up over the intervals
@@ -40,6 +40,7 @@ class Profile:
     phi: float
     gradient: np.ndarray
     tower: Tower
+    seen: Spread
     last: float
     alpha: float
 
@@ -91,30 +92,31 @@ class Full:
         c = np.append(1.0 - gap[0], gap[:-1] - gap[1:])
         if self.kind == "finite":
             last = float(gap[-1])
+            seen = spread(self.point.model, c, last)
             # violated and satisfied compete where the distance costs as much as the penalty
             away = [math.sqrt(2 * last * level) for level in self.levels]
             marks = sorted({*self.kinks, *(e + s * d for e in self.kinks for d in away for s in (1, -1))})
-            T = flow(pattern_table(self.point, last), marks, c, m, last, self.quality)
+            T = flow(pattern_table(self.point, seen.V), marks, seen.c, m, seen.V, self.quality)
             entropy, q_hat, _, dm = sphere_entropy(c, m, last)
             rate = dm + alpha * T.slope
             phi = entropy + 0.5 * math.log(last) + alpha * T.value
-            by_q = 0.5 * np.diff(np.append(m, 1.0)) * (q_hat - alpha * T.square)
+            by_q = 0.5 * np.diff(np.append(m, 1.0)) * (q_hat - alpha * seen.square(T))
         else:
             last = 1.0
-            T = flow(
-                envelope(self.stretches, c[k], m[k], last, False), self.kinks, c[:k], m[:k], float(c[k]), self.quality
-            )
+            seen = spread(self.point.model, c, 0.0, jammed=True)
+            inside = envelope(self.stretches, seen.c[k], m[k], last, False)
+            T = flow(inside, self.kinks, seen.c[:k], m[:k], float(seen.c[k]), self.quality)
             entropy, q_hat, _, dm = sphere_entropy(c, m, last)
             phi = alpha = -entropy / T.value
             rate = dm + alpha * np.append(T.slope, T.extra[0])
-            by_q = 0.5 * np.diff(m) * (q_hat[:k] - alpha * T.square)
+            by_q = 0.5 * np.diff(m) * (q_hat[:k] - alpha * seen.square(T))
         by_log = -by_q * np.exp(logs)
         ends = [float(by_log @ (1 - self.t)) * -float(1 - gap[0])]  # d log(1 - q_0)/d logit = -q_0
         ends += [float(by_log @ self.t)] if self.kind == "finite" else []
         gradient = np.concatenate([self.basis.T @ (rate[1:] * m[1:]), ends])
         if self.kind == "jamming":
             gradient = gradient / -T.value
-        return Profile(1 - gap, m[1:], float(phi), gradient, T, last, float(alpha))
+        return Profile(1 - gap, m[1:], float(phi), gradient, T, seen, last, float(alpha))
 
 
 def _depths(k: int) -> np.ndarray:

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..models import Model
+from ..wide import Wide
 from .leaf_tables import envelope, numeric_stretches, pattern_table, weight_table
 from .parisi import TooNarrow, Tower, tower
 from .saddle import Batch
@@ -38,6 +40,48 @@ SMALL = 1e-4  # argument under which log(1+u) - u/(1+u) is a series
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Overlaps as seen by the fields: variances C(q_j) - C(q_{j-1}), what is left C(Q) - C(q_k), and slopes C'(q_j).
+
+    The pattern side of a saddle-point equation is alpha C'(q_j) E_j f_j'^2; the fields of ordinary models have C(q) = q.
+    """
+
+    c: np.ndarray
+    V: float
+    slope: np.ndarray
+    bend: np.ndarray
+
+    def square(self, T: Tower) -> np.ndarray:
+        """C'(q_j) E_j f_j'^2."""
+        return np.asarray(self.slope[: T.square.size] * T.square)
+
+    def growth(self, T: Tower) -> np.ndarray:
+        """What these add at every level, without the cancellation of a difference."""
+        slope, n = self.slope, T.growth.size
+        out = slope[:n] * T.growth
+        out[1:] += (slope[1:n] - slope[: n - 1]) * T.square[:-1]
+        return np.asarray(out)
+
+    def fluctuations(self, T: Tower) -> np.ndarray:
+        """C'(q_j)^2 E_j f_j''^2 + C''(q_j) E_j f_j'^2."""
+        n = T.square.size
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.slope[:n] ** 2 * T.curvature_square + self.bend[:n] * T.square)
+
+
+def spread(model: Model, c: np.ndarray, V: float, jammed: bool = False) -> Spread:
+    """The fields of overlaps with increments ``c`` and last gap ``V``; ``jammed``: in units of sqrt(C'(1)), q_k = 1."""
+    if not isinstance(model, Wide):
+        return Spread(c, V, np.ones(c.size), np.zeros(c.size))
+    Q, kernel = model.norm, model.kernel
+    gap = V + np.append(np.cumsum(c[:0:-1])[::-1], 0.0)
+    here, rest, slope, bend, _ = kernel.values(np.minimum(np.cumsum(c) / Q, 1.0), gap / Q)
+    unit = kernel.slope if jammed else 1.0
+    steps = np.append(here[0], rest[:-1] - rest[1:])
+    return Spread(steps / unit, float(rest[-1]) / unit, slope / (Q * unit), bend / (Q * Q * unit))
+
+
+@dataclass(frozen=True)
 class Point:
     """A functional evaluated at given order parameters.
 
@@ -55,6 +99,7 @@ class Point:
     gradient: np.ndarray
     residual: np.ndarray
     patterns: Tower
+    seen: Spread
     weights: Tower | None
     Q: float
     V: float
@@ -147,14 +192,16 @@ class Sphere(System):
     def evaluate(self, y: np.ndarray, quality: float = 1.0) -> Point:
         c, V = self.overlaps(y)
         m = self.parisi(y)
-        T = self.patterns(c, V, m, quality)
+        seen = spread(self.point.model, c, V)
+        T = self.patterns(seen.c, seen.V, m, quality)
         entropy, q_hat, rise, dm = sphere_entropy(c, m, V)
         entropy += 0.5 * math.log(V)
         rate = dm + self.alpha * T.slope
-        residual = [_log_ratio(self.alpha * T.growth[j], rise[j]) for j in range(self.zero, self.k + 1)]
+        growth = self.alpha * seen.growth(T)
+        residual = [_log_ratio(growth[j], rise[j]) for j in range(self.zero, self.k + 1)]
         residual += self.parisi_residual(rate, c * rise)
-        # d phi/d q_j = (m_{j+1} - m_j)(q_hat_j - alpha E f_j'^2)/2
-        by_q = 0.5 * np.diff(np.append(m, 1.0)) * (q_hat - self.alpha * T.square)
+        # d phi/d q_j = (m_{j+1} - m_j)(q_hat_j - alpha C'(q_j) E f_j'^2)/2
+        by_q = 0.5 * np.diff(np.append(m, 1.0)) * (q_hat - self.alpha * seen.square(T))
         by_c = np.cumsum(by_q[::-1])[::-1]
         phi = entropy + self.alpha * T.value
         size = abs(entropy) + self.alpha * T.magnitude
@@ -168,6 +215,7 @@ class Sphere(System):
             self._gradient(c, V, m, by_c, rate),
             np.array(residual),
             T,
+            seen,
             None,
             1.0,
             V,
@@ -252,13 +300,15 @@ class Jamming(Sphere):
     def evaluate(self, y: np.ndarray, quality: float = 1.0) -> Point:
         c, _ = self.overlaps(y)
         m, x, k = self.parisi(y), self.stiffness(y), self.k
-        T = tower(envelope(self.stretches, c[k], m[k], x, self.ceiling), c[:k], m[:k], quality)
+        seen = spread(self.point.model, c, 0.0, jammed=True)
+        T = tower(envelope(self.stretches, seen.c[k], m[k], x, self.ceiling), seen.c[:k], m[:k], quality)
         entropy, q_hat, rise, dm = sphere_entropy(c, m, x)
         alpha = self.alpha if self.ceiling else -entropy / T.value
         rate = dm + alpha * np.append(T.slope, T.extra[0])
-        residual = [_log_ratio(alpha * T.growth[j], rise[j]) for j in range(self.zero, k)]
+        growth = alpha * seen.growth(T)
+        residual = [_log_ratio(growth[j], rise[j]) for j in range(self.zero, k)]
         residual += self.parisi_residual(rate, c * rise)
-        by_q = 0.5 * np.diff(m) * (q_hat[:k] - alpha * T.square)
+        by_q = 0.5 * np.diff(m) * (q_hat[:k] - alpha * seen.square(T))
         by_c = np.append(np.cumsum(by_q[::-1])[::-1], 0.0)
         parts = c[self.zero :]
         slope = by_c[self.zero :]
@@ -276,7 +326,7 @@ class Jamming(Sphere):
             phi, size = alpha, alpha
             gradient = gradient / -T.value
         return Point(
-            c, m, q_hat, phi, size, rate, gradient, np.array(residual), T, None, 1.0, 0.0, math.inf, alpha, values
+            c, m, q_hat, phi, size, rate, gradient, np.array(residual), T, seen, None, 1.0, 0.0, math.inf, alpha, values
         )
 
 
@@ -324,8 +374,9 @@ class Finite(System):
         Q = float(c.sum() + V)
         if V < FROZEN * Q:
             raise TooNarrow("states freeze into single configurations")
-        T = tower(pattern_table(self.point, V), c, m, quality)
-        q_hat, rise = self.alpha * T.square, self.alpha * T.growth
+        seen = spread(self.point.model, c, V)
+        T = tower(pattern_table(self.point, seen.V), seen.c, m, quality)
+        q_hat, rise = self.alpha * seen.square(T), self.alpha * seen.growth(T)
         lam = 0.0 if self.fixed is not None else -self.alpha * float(T.curvature[-1])
         W = tower(weight_table(self.point.model, lam), rise, m, quality)
         q = np.cumsum(c)
@@ -340,8 +391,9 @@ class Finite(System):
         algebra = [lam * Q / 2, -q_hat[-1] * V / 2, *(-0.5 * m[1:] * np.diff(jumps))]
         phi = sum(algebra) + W.value + self.alpha * T.value
         size = sum(map(abs, algebra)) + W.magnitude + self.alpha * T.magnitude
+        residuals = np.array(residual)
         return Point(
-            c, m, q_hat, float(phi), float(size), rate, np.empty(0), np.array(residual), T, W, Q, V, lam, self.alpha
+            c, m, q_hat, float(phi), float(size), rate, np.empty(0), residuals, T, seen, W, Q, V, lam, self.alpha
         )
 
 

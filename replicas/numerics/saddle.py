@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Model, Spherical, Tree, check_beta, check_kappa
+from ..models import Discrete, Likelihood, Model, Perceptron, Spherical, Tree, check_beta, check_kappa
 from .codegen import load
 
 CONVERGED = -3  # column of Solution.info; the last two are errors of the replicon and of the mean log-likelihood
@@ -113,7 +113,7 @@ def check_model(model: Any) -> None:
 def make_batch(model: Model, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:
     """Broadcast alpha, kappa and beta (the model's own where None) against each other."""
     check_model(model)
-    if isinstance(model, Tree):
+    if not isinstance(model, Perceptron):
         check_units(model, kappa, beta)
     if kappa is None and beta is None and model.beta is None and isinstance(alpha, float) and 0.0 <= alpha < np.inf:
         single = _constant_pieces(model)
@@ -147,14 +147,14 @@ def make_batch(model: Model, alpha: Any = 1.0, kappa: Any = None, beta: Any = No
 MOST_UNITS = 9  # whose fields are averaged over a grid of multisets
 
 
-def check_units(model: Tree, kappa: Any, beta: Any, most: int | None = MOST_UNITS) -> None:
+def check_units(model: Model, kappa: Any, beta: Any, most: int | None = MOST_UNITS) -> None:
     """What a tree machine can be asked for: no margins, no noise, and for a saddle point not more than ``most`` units."""
     for name, value in (("kappa", kappa), ("beta", beta)):
         if value is not None:
             raise ValueError(
-                f"{name}: got {value!r} with a tree machine; takes None (its units have no margin and no noise)"
+                f"{name}: got {value!r} with a {model.to_dict()['name']}; takes None (its units have no margin and no noise)"
             )
-    if most is not None and model.K > most:
+    if most is not None and model.fields > most:
         raise ValueError(
             f"K: got {model.K} for a saddle point, an average over K fields; takes up to {most} "
             "(the replica-symmetric capacity of spherical weights takes any K)"

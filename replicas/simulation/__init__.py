@@ -1,7 +1,8 @@
 """Finite-N experiments, ignorant of the theory: exact enumeration, linear programming, simple learning rules.
 
 P patterns xi of N sites form an array (P, N); labels y_mu = +-1; fields u_mu = y_mu xi_mu . W / sqrt(N).
-Machines of several branches (tree committee, tree parity machine) take N sites in K consecutive branches.
+Machines of several branches (tree committee, tree parity machine) take N sites in K consecutive branches; the
+units of a fully connected committee take the same N sites each, and their K N weights follow one another.
 Every random draw is seeded by (seed, name of the task): a sample can be redrawn by itself, in any order and
 on any worker.
 """
@@ -18,7 +19,9 @@ from .enumeration import (
     mismatch_budget,
 )
 from .fields import field_counts, local_fields
-from .machines import PERCEPTRON, machine_outputs, majority, parity
+from .machines import PERCEPTRON, Architecture, fully_connected, machine_outputs, majority, parity
+from .message_passing import MessagePassing, learn_committee, message_passing
+from .overlaps import QuenchedEntropy, best_relabelling, overlap_counts, quenched_entropy
 from .problems import Problem, draw_patterns, draw_problem, draw_teacher
 from .rules import hebb_student, overlap, pseudo_inverse_student, teacher_overlap
 from .sampling import SampleRun, run_samples
@@ -28,9 +31,13 @@ from .separability import cover_count, is_separable, separable_probability
 __all__ = [
     "MAX_SITES",
     "PERCEPTRON",
+    "Architecture",
+    "MessagePassing",
     "Problem",
+    "QuenchedEntropy",
     "SampleRun",
     "Votes",
+    "best_relabelling",
     "count_solutions",
     "count_solutions_by_load",
     "count_votes",
@@ -42,15 +49,20 @@ __all__ = [
     "encode_weights",
     "enumerate_solutions",
     "field_counts",
+    "fully_connected",
     "hebb_student",
     "is_separable",
+    "learn_committee",
     "local_fields",
     "machine_outputs",
     "majority",
+    "message_passing",
     "mismatch_budget",
     "overlap",
+    "overlap_counts",
     "parity",
     "pseudo_inverse_student",
+    "quenched_entropy",
     "run_samples",
     "separable_probability",
     "task_generator",

@@ -1,4 +1,4 @@
-"""Exact enumeration of the solutions of a binary perceptron, tree committee or tree parity machine.
+"""Exact enumeration of the solutions of a binary perceptron, committee or tree parity machine.
 
     W in {-1, +1}^N,   u_mu = y_mu xi_mu . W / sqrt(N)
     for all mu:  u_mu >= kappa (threshold)  or  |u_mu| <= kappa (window)
@@ -10,7 +10,12 @@ with odd N.
 
 A machine of K branches (`machines`) asks the same of the field of each branch, n = N/K sites, and accepts or
 refuses the pattern by the number of positive fields; the perceptron is the case K = 1. With K > 1 branches n is
-odd, so that no field vanishes, and kappa = 0: the output is +1 or -1 and the label is the one asked for.
+odd, so that no field vanishes, and kappa = 0: the output is the one asked for or another.
+
+A fully connected committee (`machines.fully_connected`) has K N weights, N odd: it is the tree whose branches all
+see the same sites, and it is enumerated as that. Code bits (j - 1) N to j N - 1 are the unit j. Relabelling the
+units changes no output: solutions come in groups of K! (fewer where units coincide), all of which are counted.
+For K even a label 0 asks for a tie; a tie satisfies neither +1 nor -1.
 
 Method: 64 weight vectors a machine word (`_bits`). The experiment is that of W. Krauth and M. Opper,
 J. Phys. A 22 (1989) L519.
@@ -28,12 +33,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _bits
 from ._checks import check_choice, check_finite, check_integer, check_signs
-from .machines import PERCEPTRON, check_machine, dual
+from .machines import PERCEPTRON, Machine, as_architecture
 
 # words listed between two chances to cancel; 64 times as many codes fit the buffer
 _BLOCK_WORDS = 1 << 14
 MAX_SITES = 31
-"""Largest N of the exhaustive engine: 2^31 weight vectors, a fraction of a minute."""
+"""Largest number of weights of the exhaustive engine: 2^31 weight vectors, a fraction of a minute."""
 
 
 def count_solutions(
@@ -41,22 +46,24 @@ def count_solutions(
     kappa: float = 0.0,
     likelihood: str = "threshold",
     labels: ArrayLike | None = None,
-    accepted: Sequence[bool] = PERCEPTRON,
+    accepted: Machine = PERCEPTRON,
 ) -> int:
     """Number of binary weight vectors that satisfy every pattern.
 
     Parameters
     ----------
-    patterns : array (P, N) of +1 and -1, 1 <= N <= 31
+    patterns : array (P, N) of +1 and -1, 1 <= N <= 31 (fully connected: K N <= 31)
     kappa : margin ("threshold") or half-width ("window"), any finite number
     likelihood : "threshold" (u >= kappa) or "window" (|u| <= kappa)
-    labels : array (P,) of +1 and -1, all +1 if absent
-    accepted : K + 1 booleans, one a number of positive fields (`majority`, `parity`); the perceptron if absent
+    labels : array (P,) of +1 and -1 (and 0 for a committee that can tie), all +1 if absent
+    accepted : K + 1 booleans, one a number of positive fields (`majority`, `parity`), or `fully_connected`; the
+        perceptron if absent
 
     Raises
     ------
-    ValueError : patterns or labels of a wrong shape or value, N > 31, kappa not finite, unknown likelihood; with
-        K > 1 branches, N/K not an odd integer, or kappa or likelihood other than 0 and "threshold"
+    ValueError : patterns or labels of a wrong shape or value, more than 31 weights, kappa not finite, unknown
+        likelihood; with K > 1 units, an even number of inputs a unit, or kappa or likelihood other than 0 and
+        "threshold"
     """
     return int(count_solutions_by_load(patterns, kappa, likelihood, labels, accepted)[-1])
 
@@ -66,11 +73,11 @@ def count_solutions_by_load(
     kappa: float = 0.0,
     likelihood: str = "threshold",
     labels: ArrayLike | None = None,
-    accepted: Sequence[bool] = PERCEPTRON,
+    accepted: Machine = PERCEPTRON,
 ) -> NDArray[np.int64]:
     """Numbers of weight vectors that satisfy the first 0, 1, ..., P patterns: one enumeration, every load.
 
-    Parameters and errors are those of `count_solutions`; the result has shape (P + 1,) and starts with 2^N.
+    Parameters and errors are those of `count_solutions`; the result has shape (P + 1,) and starts with 2^(number of weights).
     """
     engine, signs = _engine(patterns, kappa, likelihood, accepted)
     return np.asarray(_bits.count_by_load(engine.cut(signs, labels), engine.machine))
@@ -82,11 +89,11 @@ def enumerate_solutions(
     likelihood: str = "threshold",
     labels: ArrayLike | None = None,
     limit: int = 50_000_000,
-    accepted: Sequence[bool] = PERCEPTRON,
+    accepted: Machine = PERCEPTRON,
 ) -> NDArray[np.uint32]:
     """Codes of all binary weight vectors that satisfy every pattern, in increasing order.
 
-    Bit i of a code is set where W_i = +1; `decode_weights` turns codes into weights.
+    Bit i of a code is set where W_i = +1; `decode_weights` turns codes into weights (of K N sites if fully connected).
 
     Parameters
     ----------
@@ -119,11 +126,13 @@ def enumerate_solutions(
 class Votes:
     """How the solutions of the first P' patterns vote on fresh patterns, one row a load P'.
 
-    solutions : array (loads,), their numbers;  positive : array (loads, F), how many of them give the output +1
+    solutions : array (loads,), their numbers;  positive, tied : array (loads, F), how many of them give the output
+        +1, and 0 (none of them unless fully connected with K even: then None stands for zeros)
     """
 
     solutions: NDArray[np.int64]
     positive: NDArray[np.int64]
+    tied: NDArray[np.int64] | None = None
 
     @property
     def probability(self) -> NDArray[np.float64]:
@@ -133,20 +142,25 @@ class Votes:
         return np.asarray(self.positive / self.solutions[:, None])
 
     @property
-    def gibbs_error(self) -> NDArray[np.float64]:
-        """Probability 2 p (1 - p) that two solutions disagree, averaged over the fresh patterns, (loads,)."""
+    def probabilities(self) -> NDArray[np.float64]:
+        """Fractions p_y of the solutions with output y = -1, 0, +1, (loads, F, 3); errors as `probability`."""
         p = self.probability
-        return np.asarray(np.mean(2 * p * (1 - p), axis=1))
+        tie = np.zeros_like(p) if self.tied is None else self.tied / self.solutions[:, None]
+        return np.stack([1 - p - tie, tie, p], axis=-1)
+
+    @property
+    def gibbs_error(self) -> NDArray[np.float64]:
+        """Probability 1 - sum_y p_y^2 that two solutions disagree, averaged over the fresh patterns, (loads,)."""
+        return np.asarray(np.mean(1 - np.sum(self.probabilities**2, axis=-1), axis=1))
 
     @property
     def bayes_error(self) -> NDArray[np.float64]:
-        """Probability min(p, 1 - p) that a solution disagrees with their majority, averaged likewise, (loads,).
+        """Probability 1 - max_y p_y that a solution disagrees with their vote, averaged likewise, (loads,).
 
         Without noise a teacher drawn uniformly is a solution like any other: both errors are also those of one
-        solution, and of the majority vote, on the teacher's labels, averaged over teachers.
+        solution, and of the vote, on the teacher's labels, averaged over teachers.
         """
-        p = self.probability
-        return np.asarray(np.mean(np.minimum(p, 1 - p), axis=1))
+        return np.asarray(np.mean(1 - np.max(self.probabilities, axis=-1), axis=1))
 
 
 def count_votes(
@@ -154,13 +168,13 @@ def count_votes(
     fresh: ArrayLike,
     loads: Sequence[int],
     labels: ArrayLike | None = None,
-    accepted: Sequence[bool] = PERCEPTRON,
+    accepted: Machine = PERCEPTRON,
 ) -> Votes:
     """Votes on fresh patterns of all the solutions at kappa = 0 of the first loads[0], loads[1], ... patterns.
 
     Parameters
     ----------
-    patterns : array (P, N) of +1 and -1, 1 <= N <= 31;  fresh : array (F, N) likewise, F >= 1
+    patterns : array (P, N) of +1 and -1, as for `count_solutions`;  fresh : array (F, N) likewise, F >= 1
     loads : numbers of patterns from 0 to P
     labels, accepted : as for `count_solutions`
 
@@ -173,10 +187,14 @@ def count_votes(
     check_integer("number of fresh patterns", len(unseen), at_least=1)
     wanted = [check_integer("loads", load, at_least=0, at_most=len(signs)) for load in loads]
     asked = np.isin(np.arange(len(signs) + 1), wanted)
-    everything = np.zeros((len(signs) + 1, len(unseen)), np.int64)
+    # a fresh pattern a column and an output to vote for; the outputs -1 are the others
+    outputs = (1, 0) if 0 in engine.architecture.outputs else (1,)
+    voted = engine.cut(np.tile(unseen, (len(outputs), 1)), np.repeat(outputs, len(unseen)))
+    everything = np.zeros((len(signs) + 1, len(outputs) * len(unseen)), np.int64)
     trained = engine.cut(signs, labels)
-    _bits.add_votes(trained, engine.cut(unseen), engine.machine, asked, everything)
-    return Votes(_bits.count_by_load(trained, engine.machine)[wanted], everything[wanted])
+    _bits.add_votes(trained, voted, engine.machine, asked, everything)
+    positive, *tied = np.split(everything[wanted], len(outputs), axis=1)
+    return Votes(_bits.count_by_load(trained, engine.machine)[wanted], positive, *tied)
 
 
 def decode_weights(codes: ArrayLike, N: int) -> NDArray[np.int8]:
@@ -217,16 +235,18 @@ def mismatch_budget(N: int, kappa: float, likelihood: str = "threshold") -> tupl
 class _Engine:
     """A machine of N sites in the form that the bit-parallel kernels take."""
 
-    def __init__(self, N: int, kappa: float, likelihood: str, accepted: Sequence[bool]) -> None:
-        self.accepted = check_machine(accepted, N)
-        K = len(self.accepted) - 1
-        n = N // K
+    def __init__(self, N: int, kappa: float, likelihood: str, accepted: Machine) -> None:
+        self.architecture = as_architecture(accepted, N)
+        K, n = self.architecture.K, self.architecture.inputs(N)
+        if K * n > MAX_SITES:
+            raise ValueError(f"patterns: got N = {N} sites for K = {K} units, takes K N from 1 to {MAX_SITES}")
         least, most = mismatch_budget(n, kappa, likelihood)
         if K > 1 and n % 2 == 0:
-            raise ValueError(f"N: got {N}, takes N/K odd (K = {K} branches; at even N/K a field can vanish)")
+            odd, why = ("N odd", f"{K} units") if self.architecture.shared else ("N/K odd", f"K = {K} branches")
+            raise ValueError(f"N: got {N}, takes {odd} ({why}; at even {odd[:-4]} a field can vanish)")
         if K > 1 and (likelihood != "threshold" or kappa != 0):
-            got = f"{kappa} and {likelihood!r}"
-            raise ValueError(f"kappa, likelihood: got {got}, takes 0 and 'threshold' with K = {K} branches")
+            got, units = f"{kappa} and {likelihood!r}", "units" if self.architecture.shared else "branches"
+            raise ValueError(f"kappa, likelihood: got {got}, takes 0 and 'threshold' with K = {K} {units}")
         self.n_low = min(n, _bits.LANE_BITS)
         self.n_first = n
         branches = np.array([((1 << n) - 1) << n * j for j in range(K - 1)], np.uint64)
@@ -234,26 +254,36 @@ class _Engine:
         self.machine = _bits.Machine(
             all_lanes=np.uint64((1 << (1 << self.n_low)) - 1),
             n_words=1 << (n - self.n_low),
-            n_others=1 << (N - n),
+            n_others=1 << n * (K - 1),
             branches=branches,
             positive=((mismatches >= least) & (mismatches <= most)).astype(np.int64),
         )
 
     def cut(self, signs: NDArray[np.int8], labels: ArrayLike | None = None) -> _bits.Patterns:
-        """Patterns with the outputs asked for, gauged into the fields: y = -1 asks what `dual` says."""
-        y = np.ones(len(signs), np.int8) if labels is None else check_signs("labels", labels, (len(signs),))
-        codes = encode_weights(signs * y[:, None])
+        """Patterns with the outputs asked for, gauged into the fields (`Architecture.satisfied`)."""
+        y = np.ones(len(signs), np.int8) if labels is None else self._labels(labels, len(signs))
+        seen = np.tile(signs, (1, self.architecture.K)) if self.architecture.shared else signs
+        codes = encode_weights(seen * np.where(y < 0, -1, 1).astype(np.int8)[:, None])
+        accepted = np.array([self.architecture.satisfied(label) for label in (-1, 0, 1)])[y + 1]
         low, first = (codes & np.uint64((1 << bits) - 1) for bits in (self.n_low, self.n_first))
-        accepted = np.where(y[:, None] > 0, self.accepted, dual(self.accepted))
         return _bits.Patterns(
             high=first >> np.uint64(self.n_low),
             others=codes >> np.uint64(self.n_first),
             masks=_bits.lane_masks(low, self.n_low, self.machine.positive, accepted),
         )
 
+    def _labels(self, labels: ArrayLike, P: int) -> NDArray[np.int8]:
+        """Labels that the machine can give: +1 and -1, and 0 where it can tie."""
+        if 0 not in self.architecture.outputs:
+            return check_signs("labels", labels, (P,))
+        y = np.asarray(labels)
+        if y.shape != (P,) or not np.all(np.isin(y, (-1, 0, 1))):
+            raise ValueError(f"labels: got an array of shape {y.shape}, takes shape ({P}) of -1, 0 and +1 only")
+        return y.astype(np.int8)
+
 
 def _engine(
-    patterns: ArrayLike, kappa: float, likelihood: str, accepted: Sequence[bool]
+    patterns: ArrayLike, kappa: float, likelihood: str, accepted: Machine
 ) -> tuple[_Engine, NDArray[np.int8]]:
     """The machine for patterns of a checked size, and the patterns."""
     signs = check_signs("patterns", patterns, (-1, -1))

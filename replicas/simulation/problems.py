@@ -2,21 +2,20 @@
 
     storage:          xi_mu,i independent (+-1 or standard normal), y_mu = +1
     teacher-student:  T binary, or Gaussian normalised to |T|^2 = N, and y_mu = sign(xi_mu . T), or the output of
-                      a machine of several branches (`machines`)
+                      a machine of several units (`machines`)
 
 Labels of random patterns are gauged away in storage: xi and y xi have the same distribution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._checks import check_choice, check_integer
-from .machines import PERCEPTRON, check_machine, machine_outputs
+from .machines import PERCEPTRON, Machine, as_architecture, machine_outputs
 from .seeding import task_generator
 
 PATTERN_KINDS = ("binary", "gaussian")
@@ -28,7 +27,8 @@ TASKS = ("storage", "teacher-student")
 class Problem:
     """One drawn problem, shared by every algorithm that is run on it.
 
-    patterns : array (P, N);  labels : array (P,) of +-1;  teacher : array (N,), or None in storage
+    patterns : array (P, N);  labels : array (P,) of +-1, and 0 for the ties of a committee of even K
+    teacher : array (N,), (K N,) if fully connected (its units one after the other), or None in storage
     """
 
     patterns: NDArray[np.generic]
@@ -80,7 +80,7 @@ def draw_problem(
     task: str = "storage",
     patterns: str = "binary",
     teacher: str = "binary",
-    accepted: Sequence[bool] = PERCEPTRON,
+    accepted: Machine = PERCEPTRON,
 ) -> Problem:
     """Patterns with their labels: all +1 in storage, the output of the teacher in teacher-student.
 
@@ -89,23 +89,27 @@ def draw_problem(
     P, N, seed, sample : as for `draw_patterns`
     task : "storage" or "teacher-student"
     patterns : "binary" or "gaussian";  teacher : "binary" or "spherical" (teacher-student only)
-    accepted : the teacher as a machine of K branches, K + 1 booleans; the perceptron y = sign(xi . T) if absent
+    accepted : the teacher as a machine of K branches, K + 1 booleans, or `fully_connected`, whose units have
+        |T_j|^2 = N each; the perceptron y = sign(xi . T) if absent
 
     Raises
     ------
-    ValueError : an argument outside these ranges, or a binary teacher of binary patterns at even N/K, where a
-        field can vanish
+    ValueError : an argument outside these ranges, or a binary teacher of binary patterns where the number of
+        inputs of a unit, N/K or N if fully connected, is even: a field can vanish
     """
     check_choice("task", task, TASKS)
     drawn = draw_patterns(P, N, seed, sample, patterns)
     if task == "storage":
         return Problem(drawn, np.ones(P, np.int8))
-    K = len(check_machine(accepted, N)) - 1
-    if patterns == teacher == "binary" and N // K % 2 == 0:
-        odd = "odd N" if K == 1 else f"N/{K} odd"
+    machine = as_architecture(accepted, N)
+    if patterns == teacher == "binary" and machine.inputs(N) % 2 == 0:
+        odd = "odd N" if machine.inputs(N) == N else f"N/{machine.K} odd"
         raise ValueError(f"N: got {N}, takes {odd} for binary patterns and teacher (else a field can vanish)")
-    weights = draw_teacher(N, seed, sample, teacher)
-    return Problem(drawn, machine_outputs(drawn, weights, accepted), weights)
+    weights = draw_teacher(N * machine.K if machine.shared else N, seed, sample, teacher)
+    if machine.shared and teacher == "spherical":
+        units = weights.reshape(machine.K, N)
+        weights = (units * np.sqrt(N) / np.linalg.norm(units, axis=1, keepdims=True)).ravel()
+    return Problem(drawn, machine_outputs(drawn, weights, machine), weights)
 
 
 def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..models import Model, Perceptron, Tree
+from ..models import Model, Tree
 
 ANSATZES = ("rs", "1rsb", "krsb")
 MAX_UNITS = 7  # of a tree: averages over so many fields are exact to 1e-7 on grids of a few hundred thousand points
@@ -203,5 +203,4 @@ def _derive(model: Model, ansatz: str, k: int) -> Derivation:
         return derive_rs(model)
     from .rsb_steps import derive_rsb
 
-    assert isinstance(model, Perceptron)
     return derive_rsb(model, ansatz, k)

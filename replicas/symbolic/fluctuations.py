@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -197,7 +198,7 @@ def perturbed_masses(q: float, V: float, eps: float, eta: np.ndarray) -> np.ndar
     """Probability of every sign pattern of four fields of covariance q + V delta_ab + eps eta_ab."""
     from scipy.special import ndtr
 
-    shifts, weight = _perturbation(eps, eta)
+    shifts, weight = _perturbation(eps * eta, 2 * abs(eps))
     at = math.sqrt(q) * Z_NODES[:, None] + shifts[:, None, :]
     below = ndtr(-at / math.sqrt(V - 2 * abs(eps)))
     total = Z_WEIGHTS[:, None] * weight
@@ -208,8 +209,11 @@ def perturbed_masses(q: float, V: float, eps: float, eta: np.ndarray) -> np.ndar
     return np.reshape(flat, (2, 2, 2, 2))
 
 
-def four_replicas(w: Workshop, name: str, V: sp.Expr) -> float:
-    """(1/4) d^2/d eps^2 of log int over four replicas, overlaps (conjugates) perturbed by eps: 12, 34 up; 13, 24 down."""
+def four_replicas(w: Workshop, name: str, V: sp.Expr, bent: bool = False) -> float:
+    """(1/4) d^2/d eps^2 of log int over four replicas, overlaps (conjugates) perturbed by eps: 12, 34 up; 13, 24 down.
+
+    Of the fields it is their covariance that is perturbed, or, ``bent``, the overlaps that it is a function of.
+    """
     env = {**w.env, **{k.name: w.value(v) for k, v in w.functional.eliminated.items()}}
     eta = replicon_pattern()
     base = float(evaluate(V, env, w.leaves))
@@ -217,7 +221,7 @@ def four_replicas(w: Workshop, name: str, V: sp.Expr) -> float:
         log_integral = _explicit_weights(w, env, base, eta)
         h = 0.05 / float(w.env["Q"])
     else:
-        log_integral = _decoupled_fields(w, env, base, eta)
+        log_integral = _decoupled_fields(w, env, base, eta, bent)
         h = 0.02 * base
     return curvature(log_integral, h)
 
@@ -258,13 +262,19 @@ def _explicit_weights(w: Workshop, env: Env, lam: float, eta: np.ndarray) -> Cal
     return log_integral
 
 
-def _decoupled_fields(w: Workshop, env: Env, V: float, eta: np.ndarray) -> Callable[[float], float]:
-    """log of the integral over four replicas in a common field sqrt(q) t."""
-    field = math.sqrt(env["q"]) * Z_NODES
+def _decoupled_fields(w: Workshop, env: Env, V: float, eta: np.ndarray, bent: bool) -> Callable[[float], float]:
+    """log of the integral over four replicas in a common field sqrt(C(q)) t."""
+
+    def covariance(q: Any) -> Any:
+        return evaluate(w.C.values[0], {**env, "q": q}, w.leaves)
+
+    field = math.sqrt(covariance(env["q"])) * Z_NODES
 
     def log_integral(eps: float) -> float:
-        function = _leaf_function(w, V - 2 * abs(eps), float(field.max()) + _margin(eps), env)
-        total = four_fields(function, field, eps, eta) + np.log(Z_WEIGHTS)
+        moved = covariance(env["q"] + eps * eta) - covariance(env["q"]) if bent else eps * eta
+        taken = -float(np.linalg.eigvalsh(moved)[0])
+        function = _leaf_function(w, V - taken, float(field.max()) + _margin(taken), env)
+        total = four_fields(function, field, moved, taken) + np.log(Z_WEIGHTS)
         top = float(total.max())
         return top + math.log(float(np.exp(total - top).sum()))
 
@@ -277,9 +287,9 @@ def _leaf_function(w: Workshop, V: float, reach: float, env: Env) -> Function:
     return spline(grid, leaf_value(w.leaves["f"], 0, 0, grid, V, env))
 
 
-def _margin(eps: float) -> float:
-    """More than the perturbation moves a field: four Gaussians of at most 2 sqrt(|eps|), each at its outermost node."""
-    return 4 * float(_HERMITE[0].max()) * math.sqrt(4 * abs(eps)) + 1e-9
+def _margin(taken: float) -> float:
+    """More than the perturbation moves a field: four Gaussians of variances about that taken, each at its outermost node."""
+    return 4 * float(_HERMITE[0].max()) * math.sqrt(2 * taken) + 1e-9
 
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
@@ -292,15 +302,16 @@ _HERMITE = (
 def level_functions(w: Workshop, name: str) -> tuple[list[Function], list[float], list[float], float, Env]:
     """f_1, ..., f_{k+1} at the check point with the standard deviation and reach of each level, the leaf's V and the point."""
     env = {**w.env, **{x.name: w.value(y) for x, y in w.functional.eliminated.items()}}
-    values = [float(env[x.name]) for x in (w.q if name == "f" else w.c)]
-    V = float(env["Q"]) - values[-1] if name == "f" else float(env["lambda"])
+    entries = w.C.values if name == "f" else w.c
+    values = [float(evaluate(x, env, w.leaves)) for x in entries]
+    V = float(evaluate(w.C.diag, env, w.leaves)) - values[-1] if name == "f" else float(env["lambda"])
     widths = [math.sqrt(x) for x in np.diff([0.0, *values])]
     reaches = [REACH * sum(widths[: j + 1]) for j in range(len(widths))]
     powers = [float(env[m.name]) for m in w.m]
     return recursion(w.leaves[name], V, powers, widths[1:], env, reaches[0]), widths, reaches, V, env
 
 
-def four_blocks(w: Workshop, name: str, j: int) -> float:
+def four_blocks(w: Workshop, name: str, j: int, bent: bool = False) -> float:
     """The same at n = 0 for four blocks of m_{j+1} replicas inside one block of size m_j (k: for four replicas).
 
     The unperturbed rest of the blocks around them is the tilt of the levels: E_0 <...<exp(G - 4 m f_{j+1})>_j> with G the
@@ -313,15 +324,22 @@ def four_blocks(w: Workshop, name: str, j: int) -> float:
     spread = V if last else widths[j + 1] ** 2  # the variance that the perturbation takes from
     eta = replicon_pattern()
 
+    overlap = float(env[w.q[j].name])
+
+    def covariance(q: Any) -> Any:
+        return evaluate(w.C.values[j], {**env, w.q[j].name: q}, w.leaves)
+
     def perturbed(eps: float) -> np.ndarray:
         if last and name == "g":
             return _explicit_sites(w, env, x, V, eps * eta)
-        reach = reaches[j] + _margin(eps)
+        moved = covariance(overlap + eps * eta) - covariance(overlap) if bent else eps * eta
+        taken = -float(np.linalg.eigvalsh(moved)[0])
+        reach = reaches[j] + _margin(taken)
         if last:
-            function = _leaf_function(w, V - 2 * abs(eps), reach, env)
+            function = _leaf_function(w, V - taken, reach, env)
         else:
-            function = power_mean(functions[j + 1], unit, math.sqrt(spread - 2 * abs(eps)), reach)
-        return four_fields(lambda at: unit * function(at), x, eps, eta)
+            function = power_mean(functions[j + 1], unit, math.sqrt(spread - taken), reach)
+        return four_fields(lambda at: unit * function(at), x, moved, taken)
 
     def log_integral(eps: float) -> float:
         ratio = spline(x, np.exp(perturbed(eps) - 4 * unit * functions[j](x)))
@@ -344,9 +362,9 @@ def _explicit_sites(w: Workshop, env: Env, h: np.ndarray, lam: float, coupling: 
     return np.asarray(top + np.log(np.exp(exponent - top[:, None]).sum(axis=1)))
 
 
-def four_fields(function: Function, x: np.ndarray, eps: float, eta: np.ndarray) -> np.ndarray:
-    """log E prod_a exp(function(x + y_a)), y of covariance eps eta + 2 |eps|: the variance was taken from the function."""
-    shifts, weight = _perturbation(eps, eta)
+def four_fields(function: Function, x: np.ndarray, moved: np.ndarray, taken: float) -> np.ndarray:
+    """log E prod_a exp(function(x + y_a)), y of covariance ``moved`` + ``taken`` 1: that variance was taken from the function."""
+    shifts, weight = _perturbation(moved, taken)
     total = np.zeros((x.size, weight.size))
     for shift in shifts:
         total += function(x[:, None] + shift)
@@ -354,10 +372,10 @@ def four_fields(function: Function, x: np.ndarray, eps: float, eta: np.ndarray) 
     return np.asarray(top[:, 0] + np.log(np.exp(total - top) @ weight))
 
 
-def _perturbation(eps: float, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (a row a replica) and weights of Gaussians of covariance eps eta + 2 |eps|."""
-    values, vectors = np.linalg.eigh(eta)
-    spread = np.sqrt(np.maximum(eps * values + 2 * abs(eps), 0.0))
+def _perturbation(moved: np.ndarray, taken: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (a row a replica) and weights of Gaussians of covariance ``moved`` + ``taken`` 1."""
+    values, vectors = np.linalg.eigh(moved)
+    spread = np.sqrt(np.maximum(values + taken, 0.0))
     active = [i for i in range(4) if spread[i] > 1e-12]
     grids = np.meshgrid(*([_HERMITE[0]] * len(active)), indexing="ij") if active else []
     weight = np.ones(1)

@@ -37,13 +37,14 @@ def steps(x: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
 class Hierarchical:
     """The matrix with ``diag`` on the diagonal and ``values`` q_0, ..., q_k in blocks of ``sizes`` n, m_1, ..., m_k.
 
-    named : print the eigenvalues as L_n, L_0, ..., L_k instead of writing them out.
+    named : print the eigenvalues as L_n, L_0, ..., L_k (or another ``letter``) instead of writing them out.
     """
 
     diag: sp.Expr
     values: tuple[sp.Expr, ...]
     sizes: tuple[sp.Expr, ...]
     named: bool = False
+    letter: str = "L"
 
     @property
     def k(self) -> int:
@@ -58,7 +59,7 @@ class Hierarchical:
         if not self.named:
             return tuple(found)
         names = ("n", *range(self.k + 1))
-        return tuple(Named(sp.Symbol(f"L_{name}", positive=True), x) for name, x in zip(names, found))
+        return tuple(Named(sp.Symbol(f"{self.letter}_{name}", positive=True), x) for name, x in zip(names, found))
 
     def log_determinant(self) -> sp.Expr:
         """log L_n + sum_j (n/m_{j+1} - n/m_j) log L_j: a block of size m_j splits into m_j/m_{j+1} of the next size."""

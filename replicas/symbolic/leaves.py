@@ -172,7 +172,7 @@ def levels(model: Model) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]] | None:
         if model.likelihood.pieces is None:
             return None
         return [(sp.log(level), low, high) for level, low, high in exact_pieces(model.likelihood.expr, S.u)]
-    edge = sp.S.Zero if model.teacher else S.kappa
+    edge = S.kappa if model.margin and not model.teacher else sp.S.Zero
     low, high = (edge, sp.oo) if model.likelihood == "threshold" else (-edge, edge)
     return [(sp.S.Zero, low, high)]
 

@@ -24,6 +24,7 @@ from .leaves import exact
 from .likelihood import exact_pieces
 from .nodes import Gaussian, Level, LogMean
 from .special import Between, G, H
+from .wide import covariance
 
 Stretches = list[tuple[sp.Expr, sp.Expr, sp.Expr]]  # (low, high, nearest edge) of fields outside the support
 eps = sp.Symbol("varepsilon", positive=True)
@@ -129,21 +130,25 @@ def limit(functional: Functional, scaling: str) -> Functional:
 def outside_support(model: Model) -> Stretches:
     """Where a model's likelihood vanishes, with kappa as a symbol for the named ones."""
     if isinstance(model.likelihood, str):
-        return symbolic_gaps(model.likelihood)
+        stretches = symbolic_gaps(model.likelihood)
+        return stretches if model.margin else [tuple(x.subs(S.kappa, 0) for x in row) for row in stretches]
     return gaps((low, high) for _, low, high in exact_pieces(model.likelihood.expr, S.u))
 
 
 def _q_to_one(functional: Functional, stretches: Stretches) -> Functional:
-    """C(a, b, Q; alpha) = lim eps phi; observable ``outside`` = P(d > 0), the weight of marginal fields."""
+    """C(a, b, Q; alpha) = lim eps phi; observable ``outside`` = P(d > 0) + C'' E d^2/C'^2, what fluctuates."""
     algebra, _ = split(functional.expr)
     scaled = algebra.subs({S.q_hat: a**2 / eps**2, S.lam: b / eps}).subs(S.q, functional.norm - eps)
     rest = sp.limit(eps * scaled, eps, 0)
     weights = functional.model.weights
     if isinstance(weights, Discrete):
         rest += weight_envelope(weights.values, S.Q in functional.unknowns)
-    C = rest - S.alpha * distance_square(stretches, functional.norm) / 2
+    # f is -d^2 over twice what is left of the variance of a field, C(Q) - C(q) = C'(Q) eps
+    variance, slope, bend = (covariance(functional.model, functional.norm, order) for order in range(3))
+    square = distance_square(stretches, variance)
+    C = rest - S.alpha * square / (2 * slope)
     unknowns = tuple(x for x in (a, b, S.Q) if x in C.free_symbols)
-    outside = beyond(stretches, functional.norm, sp.S.Zero)
+    outside = beyond(stretches, variance, sp.S.Zero) + (bend * square / slope**2 if bend != 0 else 0)
     return Functional(C, unknowns, functional.norm, 0, {}, {}, {"outside": outside}, functional.model)
 
 

@@ -4,7 +4,8 @@ r"""The tower of averages: immutable SymPy nodes closed under differentiation, a
     LogMean(level, phi)    = (1/m) log E exp(m phi(w));    m = 0: E phi
     Tilt(level, phi, obs)  = E[obs e^{m phi}] / E[e^{m phi}];   obs may hold the normal variables z themselves
     Leaf(name, sign, k, j, w, V)  the k-th field and j-th V derivative of a function obeying the heat equation
-                                  d_V f = sign (f'' + f'^2)/2, component by component
+                                  d_V f = sign (f'' + f'^2)/2, component by component; for a symmetric matrix V
+                                  d f/dV_ab = sign (f_ab + f_a f_b) (half of it for a = b), and j counts each V_ab, a <= b
 
 A leaf of several fields is a symmetric function of them (units of a tree machine); where the level that binds them is
 exchangeable, averages that differ by a permutation of the fields are one.
@@ -164,16 +165,24 @@ class Tilt(_Average):
         return _power(_expectation(printer, level, phi, obs=obs), exp)
 
 
+def pairs(K: int) -> list[tuple[int, int]]:
+    """The entries a <= b of a symmetric matrix over K fields."""
+    return [(a, b) for a in range(K) for b in range(a, K)]
+
+
 class Leaf(sp.Expr):
     """Derivative (k in each field, j in V) of log int of a tilted measure; opaque inside derivations."""
 
     is_commutative = True
     is_real = True
 
-    def __new__(cls, name: Any, sign: int, k: Any, j: int, w: Any, V: Any) -> Leaf:
+    def __new__(cls, name: Any, sign: int, k: Any, j: Any, w: Any, V: Any) -> Leaf:
         k = k if isinstance(k, sp.Tuple) else sp.Tuple(*(k if isinstance(k, (tuple, list)) else (k,)))
         w = w if isinstance(w, sp.Tuple) else sp.Tuple(*(w if isinstance(w, (tuple, list)) else (w,)))
-        return super().__new__(cls, sp.Symbol(str(name)), sp.Integer(sign), k, sp.Integer(j), w, sp.sympify(V))
+        if hasattr(V, "shape"):
+            V = sp.ImmutableMatrix(V)
+            j = sp.Tuple(*([0] * len(pairs(len(w))) if j == 0 else j))
+        return super().__new__(cls, sp.Symbol(str(name)), sp.Integer(sign), k, sp.sympify(j), w, sp.sympify(V))
 
     name = property(lambda self: self.args[0].name)
     sign = property(lambda self: self.args[1])
@@ -183,24 +192,63 @@ class Leaf(sp.Expr):
     V = property(lambda self: self.args[5])
 
     @property
+    def matrix(self) -> bool:
+        """Whether V is a matrix over the fields."""
+        return isinstance(self.j, sp.Tuple)
+
+    @property
+    def varied(self) -> int:
+        """How often it is differentiated in V."""
+        return int(sum(self.j)) if self.matrix else int(self.j)
+
+    @property
+    def places(self) -> set[int]:
+        """The fields that its derivatives single out."""
+        found = {a for a, order in enumerate(self.k) if order}
+        return found.union(*(p for p, n in zip(pairs(len(self.w)), self.j) if n)) if self.matrix else found
+
+    def moved(self, to: dict[int, int]) -> Leaf:
+        """The derivatives of a symmetric function with the fields of ``places`` taken to others."""
+        k = [0] * len(self.w)
+        for a, order in enumerate(self.k):
+            if order:
+                k[to[a]] = order
+        if not self.matrix:
+            return Leaf(self.name, self.sign, k, self.j, self.w, self.V)
+        every = pairs(len(self.w))
+        j = [0] * len(every)
+        for (a, b), order in zip(every, self.j):
+            if order:
+                j[every.index((min(to[a], to[b]), max(to[a], to[b])))] = order
+        return Leaf(self.name, self.sign, k, j, self.w, self.V)
+
+    @property
     def free_symbols(self) -> set[sp.Symbol]:
         return self.w.free_symbols | self.V.free_symbols
 
-    def raised(self, a: int | None) -> Leaf:
-        """One more derivative: in field a, or in V if a is None."""
+    def raised(self, a: int | tuple[int, int] | None) -> Leaf:
+        """One more derivative: in field a, in V if a is None, in an entry of a matrix V for a pair of fields."""
+        if isinstance(a, tuple):
+            j = [n + (p == a) for p, n in zip(pairs(len(self.w)), self.j)]
+            return Leaf(self.name, self.sign, self.k, j, self.w, self.V)
         if a is None:
             return Leaf(self.name, self.sign, self.k, self.j + 1, self.w, self.V)
         k = sp.Tuple(*(n + (b == a) for b, n in enumerate(self.k)))
         return Leaf(self.name, self.sign, k, self.j, self.w, self.V)
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
-        out = self.raised(None) * self.V.diff(s)
+        if self.matrix:
+            out = sum(self.raised(p) * self.V[p].diff(s) for p in pairs(len(self.w)))
+        else:
+            out = self.raised(None) * self.V.diff(s)
         return out + sum(self.raised(a) * w.diff(s) for a, w in enumerate(self.w))
 
     def heat(self) -> sp.Expr:
         """The same derivative with every V derivative replaced by the heat equation."""
-        if self.j == 0:
+        if self.varied == 0:
             return self
+        if self.matrix:
+            return self._matrix_heat()
         w = sp.Tuple(*(sp.Dummy(f"w{a}", real=True) for a in range(len(self.w))))
         V = sp.Dummy("V", positive=True)
         base = Leaf(self.name, self.sign, [0] * len(w), self.j - 1, w, V).heat()
@@ -215,7 +263,24 @@ class Leaf(sp.Expr):
                 rhs = rhs.diff(w[a])
         return rhs.subs({**dict(zip(w, self.w)), V: self.V})
 
+    def _matrix_heat(self) -> sp.Expr:
+        every = pairs(len(self.w))
+        first = next(p for p, order in zip(every, self.j) if order)
+        a, b = first
+        w = sp.Tuple(*(sp.Dummy(f"w{a}", real=True) for a in range(len(self.w))))
+        j = [order - (p == first) for p, order in zip(every, self.j)]
+        base = Leaf(self.name, self.sign, [0] * len(w), j, w, self.V)
+        rhs = self.sign * (base.raised(a).raised(b) + base.raised(a) * base.raised(b)) / (2 if a == b else 1)
+        for x, order in zip(w, self.k):
+            for _ in range(int(order)):
+                rhs = rhs.diff(x)
+        return heat(rhs.subs(dict(zip(w, self.w))))
+
     def _sympystr(self, printer: Any) -> str:
+        if self.matrix:
+            places = "_" * bool(sum(self.k)) + self._places()
+            name = "Lambda" if self.sign < 0 else "V"
+            return "".join(f"d_{name}{x} " for x in self._entries()) + self.name + places
         marks = "'" * int(sum(self.k)) if len(self.k) == 1 else "_" * bool(sum(self.k)) + self._places()
         return ("d_lambda " if self.sign < 0 else "d_V ") * int(self.j) + self.name + marks
 
@@ -223,8 +288,18 @@ class Leaf(sp.Expr):
         """The fields it is differentiated by, 112 for twice the first and once the second."""
         return "".join(str(a + 1) * int(n) for a, n in enumerate(self.k))
 
+    def _entries(self) -> list[str]:
+        """The entries of a matrix V that it is differentiated by, 12 for V_12."""
+        return [f"{a + 1}{b + 1}" for (a, b), n in zip(pairs(len(self.w)), self.j) for _ in range(int(n))]
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = self.name
+        if self.matrix:
+            stem, _, label = name.partition("^")
+            text = stem + (f"^{{{label}}}" if label else "") + (f"_{{{self._places()}}}" if self._places() else "")
+            symbol = r"\Lambda" if self.sign < 0 else "V"
+            text = "".join(rf"\partial_{{{symbol}_{{{x}}}}} " for x in self._entries()) + text
+            return rf"\left({text}\right)^{{{exp}}}" if exp and (label or self.varied) else text + (f"^{{{exp}}}" if exp else "")
         if len(self.k) == 1 and self.j == 0:
             n = int(self.k[0])
             marks = {0: name, 1: f"{name}'", 2: f"{name}''", 3: f"{name}'''"}.get(n, f"{name}^{{({n})}}")
@@ -307,7 +382,7 @@ def stein(expr: sp.Expr) -> sp.Expr:
 
 def heat(expr: sp.Expr) -> sp.Expr:
     """Replace every V derivative of a leaf by field derivatives."""
-    return expr.replace(lambda e: isinstance(e, Leaf) and e.j > 0, lambda e: e.heat())
+    return expr.replace(lambda e: isinstance(e, Leaf) and e.varied > 0, lambda e: e.heat())
 
 
 def linear(expr: sp.Expr) -> sp.Expr:
@@ -328,8 +403,8 @@ def linear(expr: sp.Expr) -> sp.Expr:
 
 def involved(obs: sp.Expr, level: Level) -> tuple[int, ...]:
     """Places of the fields by which some leaf in ``obs`` is differentiated."""
-    orders = [leaf.k for leaf in obs.atoms(Leaf) if leaf.w == level.w]
-    return tuple(a for a in range(len(level.w)) if any(k[a] for k in orders))
+    found: set[int] = set().union(*(leaf.places for leaf in obs.atoms(Leaf) if leaf.w == level.w))
+    return tuple(sorted(found))
 
 
 def permuted(obs: sp.Expr, level: Level) -> sp.Expr:
@@ -341,18 +416,11 @@ def permuted(obs: sp.Expr, level: Level) -> sp.Expr:
         return obs
     if any(leaf.w != level.w for leaf in obs.atoms(Leaf)) or obs.has(Tilt, LogMean):
         return obs
-    places, K = involved(obs, level), len(level.w)
+    places = involved(obs, level)
     found = []
     for order in itertools.permutations(range(len(places))):
         to = dict(zip(places, order))
-
-        def move(leaf: sp.Expr, to: dict[int, int] = to) -> sp.Expr:
-            k = [0] * K
-            for a, b in to.items():
-                k[b] = leaf.k[a]
-            return Leaf(leaf.name, leaf.sign, k, leaf.j, leaf.w, leaf.V)
-
-        found.append(obs.replace(lambda e: isinstance(e, Leaf), move))
+        found.append(obs.replace(lambda e: isinstance(e, Leaf), lambda leaf, to=to: leaf.moved(to)))
     return min(found, key=sp.default_sort_key)
 
 

@@ -17,10 +17,12 @@ import sympy as sp
 from .leaves import LeafDefinition
 from .nodes import Finite, Leaf, Level, LogMean, Tilt
 from .special import A, Between, G, H
+from .wide import Covariance
 
 REACH = 9.0  # of standard normals: mass 2e-19 beyond
 PANELS, ORDER = 30, 12
 FIELD_POINTS = 400_000  # grid points of an average over several fields
+MATRIX_POINTS = 60_000  # the same where each point costs an integral over a common field
 AXIS_NODES = range(4, 60)
 DIFFERENCE = 2e-2  # relative step of a V derivative; the sixth-order stencil leaves (step/2)^6
 
@@ -189,7 +191,7 @@ def singled_out(obs: sp.Expr, level: Level) -> tuple[int, ...]:
 
     def note(e: sp.Expr) -> None:
         if isinstance(e, Leaf) and e.w == level.w:
-            found.update(a for a, order in enumerate(e.k) if order)
+            found.update(e.places)
         elif isinstance(e, Symmetric):
             found.update(e.places)
         elif e in level.w or e in level.z:
@@ -204,7 +206,7 @@ def singled_out(obs: sp.Expr, level: Level) -> tuple[int, ...]:
 
 def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
     """The number (or array, for array values in ``env``) that an expression stands for."""
-    if expr.is_Number or (expr.is_number and not expr.has(LogMean, Tilt, Leaf, H, G, A, Between, NumericNode)):
+    if expr.is_Number or (expr.is_number and not expr.has(LogMean, Tilt, Leaf, H, G, A, Between, Covariance, NumericNode)):
         return float(expr)
     if isinstance(expr, Named):
         return evaluate(expr.args[1], env, leaves)
@@ -215,6 +217,9 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
     if isinstance(expr, Leaf) and len(expr.w) > 1:
         fields = [evaluate(w, env, leaves) for w in expr.w]
         orders = tuple(map(int, expr.k))
+        if expr.matrix:  # such a leaf brings its own integrals
+            V = [[evaluate(x, env, leaves) for x in row] for row in expr.V.tolist()]
+            return leaves[expr.name].values(orders, tuple(map(int, expr.j)), fields, V, env)  # type: ignore[attr-defined]
         return units_value(leaves[expr.name], orders, int(expr.j), fields, evaluate(expr.V, env, leaves), env)
     if isinstance(expr, Leaf):
         return leaf_value(
@@ -229,6 +234,8 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
         return _sum(expr, env, leaves)
     if isinstance(expr, sp.Indexed):
         return env[expr.base.name][tuple(int(evaluate(i, env, leaves)) - 1 for i in expr.indices)]
+    if isinstance(expr, Covariance):
+        return expr.value(evaluate(expr.args[1], env, leaves))
     args = [evaluate(a, env, leaves) for a in expr.args]
     if isinstance(expr, sp.Add):
         return sum(args)
@@ -285,28 +292,39 @@ def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinit
     """An average over exchangeable fields: every node for those that the observable singles out, multisets for the rest."""
     from ..numerics.multisets import count, members, weights  # loads numba, which other averages do without
 
-    level, K = node.level, len(node.level.w)
-    if not level.exchangeable or level.L != level.L[0, 0] * sp.eye(K):
-        raise ValueError(f"level: got {level}; takes independent fields of one variance")
-    scale, at = evaluate(level.L[0, 0], env, leaves), evaluate(level.at[0], env, leaves)
-    singled = singled_out(node.obs, level) if isinstance(node, Tilt) else ()
+    level, K = node.level, len(node.level.z)
+    if not level.exchangeable or not _symmetric_factor(level.L):
+        raise ValueError(f"level: got {level}; takes exchangeable fields, in a factor that is symmetric under their permutations")
+    at = evaluate(level.at[0], env, leaves)
+    most = MATRIX_POINTS if any(leaf.matrix for leaf in node.atoms(Leaf)) else FIELD_POINTS
+    singled = singled_out(node.obs, level) if isinstance(node, Tilt) and K > 1 else ()
     free = K - len(singled)
-    z, weight = _trapezoid(max(n for n in AXIS_NODES if n ** len(singled) * count(n, free) < FIELD_POINTS))
+    z, weight = _trapezoid(max(n for n in AXIS_NODES if n ** len(singled) * count(n, free) < most))
     index = members(z.size, free)
     axes = np.meshgrid(*([np.arange(z.size)] * len(singled)), np.arange(len(index)), indexing="ij")
     total = weights(weight, free)[axes[-1]] * math.prod(weight[a] for a in axes[:-1])
     rest = iter(range(free))
     place = {a: axes[i] for i, a in enumerate(singled)}
     columns = [z[place[a]] if a in place else z[index[axes[-1], next(rest)]] for a in range(K)]
-    inner = dict(env)
-    for a in range(K):
-        inner |= {level.z[a].name: columns[a].ravel(), level.w[a].name: at + scale * columns[a].ravel()}
+    inner = {**env, **{level.z[a].name: columns[a].ravel() for a in range(K)}}
+    for a, field in enumerate(level.w):
+        row = [(evaluate(x, env, leaves), columns[b].ravel()) for b, x in enumerate(level.L[a, :]) if x != 0]
+        inner[field.name] = at + sum(x * column for x, column in row)
     total = total.ravel()
     phi = evaluate(node.phi, inner, leaves)
     if isinstance(node, LogMean):
         return float(np.log(total @ np.exp(m * phi)) / m if m else total @ phi)
     p = total * np.exp(m * phi) if m else total
     return float(p @ (evaluate(node.obs, inner, leaves) + 0.0 * total) / p.sum())
+
+
+def _symmetric_factor(L: sp.ImmutableMatrix) -> bool:
+    """Whether permuting fields and normals together leaves L as it is; one normal common to all fields counts."""
+    K = L.shape[1]
+    if K == 1:
+        return len(set(L)) == 1
+    rest = {L[a, b] for a in range(K) for b in range(K) if a != b}
+    return L.shape[0] == K and len({L[a, a] for a in range(K)}) == 1 and len(rest) == 1
 
 
 def _trapezoid(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..models import Perceptron, Tree
+from ..wide import Wide
 from .numeric import Named
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ CONVENTIONS = (
         "average tilted by one replica",
     ),
     (r"f'=\partial_\omega f,\ g'=\partial_h g", "derivatives in the field"),
+)
+WIDE = (
+    (r"h=\sqrt{\hat q}\,z,\ \omega=\sqrt{C(q)}\,t", "Gaussian fields; z, t standard normal"),
+    (r"C(q)", "covariance of the output fields of two replicas whose weights overlap by q"),
 )
 UNITS = (
     (
@@ -100,6 +105,9 @@ def title(derivation: Derivation) -> str:
     if isinstance(model, Tree):
         units = "one unit" if model.fields == 1 else f"{model.fields} units"
         return f"{theory}: {model.weights.name} {model.name.replace('-', ' ')} of {units}, {model.task}"
+    if isinstance(model, Wide):
+        kind = f"infinitely many {model.activation.name} units"
+        return f"{theory}: {model.weights.name} {model.name.replace('-', ' ')} of {kind}, {model.task}"
     assert isinstance(model, Perceptron)
     return f"{theory}: {describe(model)}"
 
@@ -108,6 +116,8 @@ def conventions(derivation: Derivation) -> tuple[tuple[str, str], ...]:
     """Notation as pairs of LaTeX and words; a broken symmetry has its own fields and averages."""
     if derivation.model.fields > 1:
         return (*UNITS, *((TILTED_UNITS,) if derivation.model.teacher else ()), *UNIT_DERIVATIVES)
+    if isinstance(derivation.model, Wide):
+        return (*WIDE, *CONVENTIONS[1:]) if not derivation.k else (*WIDE, BROKEN[0], CONVENTIONS[1], *BROKEN[1:], CONVENTIONS[3])
     if not derivation.k:
         return CONVENTIONS
     return (BROKEN[0], CONVENTIONS[1], *BROKEN[1:], CONVENTIONS[3])

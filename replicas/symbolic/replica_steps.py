@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 
 from ..models import Spherical
+from ..wide import Wide
 from . import rs
 from . import symbols as S
 from .closed import unit_probability
@@ -95,6 +96,11 @@ def pattern_average(w: Workshop) -> None:
         "Given the weights, the local fields u_a = W_a.xi/sqrt N of one pattern are jointly Gaussian with covariance "
         "Q_ab = W_a.W_b/N: their characteristic function is"
     )
+    if isinstance(w.model, Wide):
+        statement = (
+            "Given the weights, the fields u_a of one unit in the replicas are jointly Gaussian; their covariance is the overlap "
+            "Q_ab of the weights of that unit, self-averaging over units, and the characteristic function is"
+        )
     why = "Sums of independent components of zero mean and unit variance (exact for Gaussian patterns, the central limit theorem otherwise)."
     if K > 1:
         statement = (
@@ -120,7 +126,7 @@ def overlaps(w: Workshop) -> None:
     expr = (
         -symmetric_sum("Qhat", "Q", w.size, K) / (2 * K)
         + MatrixIntegral("w", "Qhat", w.size, K) / K
-        + S.alpha * MatrixIntegral("u", "Q", w.size, K)
+        + S.alpha * MatrixIntegral("u", fields_named(w), w.size, K)
     )
     spherical = isinstance(w.model.weights, Spherical)
     scale = float(w.env["Q"])
@@ -129,6 +135,9 @@ def overlaps(w: Workshop) -> None:
         """Overlaps v v^T + diag(d) and conjugates c c^T - diag(e), generic but with one common factor."""
         shrink = 1 - 0.07 * branch  # no two branches alike
         v, d = np.array([0.7, 0.55, 0.62, 0.5]) * math.sqrt(scale), np.array([0.45, 0.6, 0.5, 0.55]) * scale
+        if isinstance(w.model, Wide):  # self-overlaps that are the norm of the weights
+            v = v if size < 4 else np.full(4, v[0])
+            d = scale - v**2
         c, e = np.array([0.8, 0.6, 0.7, 0.5]) / math.sqrt(scale), np.array([4.1, 3.7, 4.4, 4.2]) / scale
         return shrink * v[:size], d[:size], shrink * c[:size], e[:size]
 
@@ -139,7 +148,8 @@ def overlaps(w: Workshop) -> None:
     def environment(sizes: Sizes) -> Env:
         found = zip(*(matrices(sizes[0], j) for j in range(K)))
         Q, Qhat = (matrix(list(x) if K > 1 else x[0]) for x in found)
-        return {"Q": Q, "Qhat": Qhat}
+        fields = {"C": matrix(one_factor(*in_fields(w, np.asarray(Q))))} if isinstance(w.model, Wide) else {}
+        return {"Q": Q, "Qhat": Qhat, **fields}
 
     def sites(size: int, branch: int, env: Env) -> float:
         """One branch's trace and weights; a common factor decouples the replicas: one-dimensional route."""
@@ -158,6 +168,8 @@ def overlaps(w: Workshop) -> None:
                 fourier_counted([factor_masses(*parts(size, j)[:2]) for j in range(K)], w.leaves["f"].accepted)
             )
         v, d = parts(size, 0)[:2]
+        if isinstance(w.model, Wide):
+            v, d = in_fields(w, np.asarray(env["Q"]))
         total = sum(leaf_value(w.leaves["f"], 0, 0, v[i] * Z_NODES, d[i], env) for i in range(size))
         return math.log(float(Z_WEIGHTS @ np.exp(total)))
 
@@ -168,6 +180,9 @@ def overlaps(w: Workshop) -> None:
     w.add(
         "Overlaps and conjugates",
         "Fixing the overlaps Q_ab by conjugates decouples sites and patterns; per weight, at the saddle point over both,"
+        if K == 1 and not isinstance(w.model, Wide)
+        else "Fixing the overlaps Q_ab by conjugates decouples sites and patterns. Theta acts on the output field, whose "
+        "covariance C_ab = C(Q_ab) is a function of the overlaps; per weight, at the saddle point over both,"
         if K == 1
         else "Fixing the overlaps of every branch by conjugates of its own decouples sites and patterns. Each branch has N/K "
         "sites, all share the patterns; per weight, at the saddle point over both,",
@@ -181,6 +196,27 @@ def overlaps(w: Workshop) -> None:
         f"explicit matrices with one common factor, {w.counted}: "
         + ("product grids over replicas against one-dimensional integrals" if K == 1 else ORTHANTS),
     )
+
+
+def fields_named(w: Workshop) -> str:
+    """The matrix that the fields of a pattern have as covariance: overlaps, or what infinitely many units make of them."""
+    return "C" if isinstance(w.model, Wide) else "Q"
+
+
+def in_fields(w: Workshop, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(v, d) of C(Q_ab) = v_a v_b + delta_ab d_a: any covariance of up to three fields has one factor."""
+    C = np.asarray(evaluate(w.C.values[0], {w.q[0].name: Q}, {}))
+    n = len(C)
+    v = np.sqrt(np.diag(C)) if n == 1 else np.full(n, math.sqrt(C[0, 1]))  # two, or four alike
+    if n == 3:
+        v = np.sqrt(np.array([C[0, 1] * C[0, 2] / C[1, 2], C[0, 1] * C[1, 2] / C[0, 2], C[0, 2] * C[1, 2] / C[0, 1]]))
+    if n == 1:
+        v = 0.6 * v
+    return v, np.diag(C) - v**2
+
+
+def one_factor(v: np.ndarray, d: np.ndarray) -> np.ndarray:
+    return np.outer(v, v) + np.diag(d)
 
 
 ORTHANTS = (
@@ -211,23 +247,23 @@ def fourier_counted(masses: list[np.ndarray], accepted: Sequence[bool]) -> float
 
 def insert_ansatz(w: Workshop, title: str, statement: str, why: str, by: str) -> None:
     """The structured matrices inserted into trace, determinant and replica integrals."""
-    a, b = w.Q.inverse().quadratic_form()
+    a, b = w.C.inverse().quadratic_form()
     ahat, bhat = w.Qhat.quadratic_form()
-    normal = -w.size * sp.log(2 * sp.pi) / 2 - w.Q.log_determinant() / 2
+    normal = -w.size * sp.log(2 * sp.pi) / 2 - w.C.log_determinant() / 2
     expr = (
         sp.expand(-w.Q.trace_product(w.Qhat) / 2)
         + ReplicaIntegral("w", w.Qhat.sizes, -ahat, bhat)
         + sp.Add(*(w.units * S.alpha * t for t in normal.args))
-        + S.alpha * ReplicaIntegral("u", w.Q.sizes, a, tuple(-x for x in b), w.units)
+        + S.alpha * ReplicaIntegral("u", w.C.sizes, a, tuple(-x for x in b), w.units)
     )
 
     def reference(sizes: Sizes, env: Env) -> float:
-        Q, Qhat = (m.explicit(sizes, env) for m in (w.Q, w.Qhat))
-        full = {**env, "Qhat": Qhat, "Q": Q if w.units == 1 else matrix([Q] * w.units)}
+        Q, Qhat, C = (m.explicit(sizes, env) for m in (w.Q, w.Qhat, w.C))
+        full = {**env, "Qhat": Qhat, fields_named(w): C if w.units == 1 else matrix([C] * w.units)}
         trace = float(np.trace(Q @ Qhat))
         integrals = (
             MatrixIntegral("w", "Qhat", w.size).numeric(full, w.leaves),
-            MatrixIntegral("u", "Q", w.size, w.units).numeric(full, w.leaves),
+            MatrixIntegral("u", fields_named(w), w.size, w.units).numeric(full, w.leaves),
         )
         return -0.5 * trace + integrals[0] + float(env["alpha"]) * integrals[1]
 
@@ -237,7 +273,7 @@ def insert_ansatz(w: Workshop, title: str, statement: str, why: str, by: str) ->
 def decouple_both(w: Workshop, weights: tuple[str, str, str], patterns: tuple[str, str, str]) -> sp.Expr:
     """Replica integrals of weights, then of patterns, as towers; each side brings its statement, reason and check in words."""
     before = w.steps[-1].expression
-    frame = Eigenframe(w.Q)
+    frame = Eigenframe(w.C)
     nodes = {x.side: x for x in before.atoms(ReplicaIntegral)}
     _, tower = decouple(nodes["w"], w.leaves["g"], level_symbols(S.z, w.k), level_symbols(S.h, w.k), frame)
     middle = before.subs(nodes["w"], tower)

@@ -12,16 +12,23 @@ from __future__ import annotations
 
 import sympy as sp
 
-from ..models import Discrete, Model, Spherical, Tree
+from ..models import Discrete, Model, Perceptron, Spherical
 from . import symbols as S
 from .functional import Functional, split, tidy_algebra
 from .leaves import LeafDefinition, exact, log_likelihood_leaf, pattern_leaf, weight_leaf
 from .nodes import Gaussian, Leaf, Level, LogMean, Tilt, linear
+from .wide import covariance
 
 
-def pattern_level(power: sp.Expr, K: int = 1) -> Level:
-    """omega_j = sqrt(q) t_j, independent for each unit (branches share no inputs)."""
-    return Level(power, Gaussian(), sp.sqrt(S.q) * sp.eye(K), S.normals(K), S.fields(K), [0] * K)
+def pattern_level(power: sp.Expr, model: Model) -> Level:
+    """omega_j = sqrt(C(q)) t_j, independent for each unit (branches share no inputs); C(q) = q but for infinitely many units."""
+    K = model.fields
+    return Level(power, Gaussian(), sp.sqrt(covariance(model, S.q)) * sp.eye(K), S.normals(K), S.fields(K), [0] * K)
+
+
+def pattern_rest(model: Model, norm: sp.Expr = S.Q) -> sp.Expr:
+    """What is left of a field's variance around omega: C(Q) - C(q)."""
+    return covariance(model, norm) - covariance(model, S.q)
 
 
 def weight_level(power: sp.Expr) -> Level:
@@ -39,7 +46,7 @@ def replicated(model: Model, s: sp.Expr, leaves: dict[str, LeafDefinition]) -> d
     return {
         "algebra": algebra(s),
         "weights": LogMean(weight_level(s), g.node(S.lam)),
-        "patterns": LogMean(pattern_level(s, model.fields), f.node(S.Q - S.q)),
+        "patterns": LogMean(pattern_level(s, model), f.node(pattern_rest(model))),
     }
 
 
@@ -105,10 +112,10 @@ def functional(model: Model) -> Functional:
             2: Tilt(level, g0, Leaf("g", -1, 2, 0, S.h, lam) ** 3),
             3: Tilt(level, g0, Leaf("g", -1, 3, 0, S.h, lam) ** 2),
         }
-    V = norm - S.q
+    V = pattern_rest(model, norm)
     patterns = limit(terms["patterns"], S.s, at).subs(S.Q, norm) if norm != S.Q else limit(terms["patterns"], S.s, at)
     f0 = leaves["f"].node(V)
-    level = pattern_level(at, model.fields)
+    level = pattern_level(at, model)
     units = range(model.fields)
 
     def mean(obs: sp.Expr) -> sp.Expr:
@@ -117,9 +124,12 @@ def functional(model: Model) -> Functional:
     f2 = [[f0.raised(a).raised(b) for b in units] for a in units]
     # the fluctuations of the branches' overlaps are softest in the uniform direction, where all E f_ab^2 add up
     squares = mean(sp.Add(*(f2[a][b] ** 2 for a in units for b in units)))
-    # replicon eigenvalue of the quadratic fluctuations, positive when the RS saddle is stable
-    observables = {"replicon": 1 - S.alpha * squares * curvature}
-    if not isinstance(model, Tree):
+    # replicon eigenvalue of the quadratic fluctuations, positive when the RS saddle is stable: an overlap moves the
+    # covariance of the fields, and bends it
+    slope, bend = (covariance(model, S.q, order) for order in (1, 2))
+    fluctuations = slope**2 * squares + (bend * mean(f0.raised(0) ** 2) if bend != 0 else 0)
+    observables = {"replicon": 1 - S.alpha * fluctuations * curvature}
+    if isinstance(model, Perceptron):
         # d/dq of alpha <f''^2><g''^2> = 1 along the Parisi flow, d<f''^2> = <f'''^2> - 2x <f''^3>: 2x = rise/fall
         f3 = f2[0][0].raised(0)
         observables["breaking_rise"] = mean(f3**2) / squares + cubes[3] / curvature**2

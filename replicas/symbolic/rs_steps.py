@@ -13,6 +13,7 @@ import numpy as np
 import sympy as sp
 
 from ..models import Discrete, Model, Spherical
+from ..wide import Wide
 from . import rs
 from . import symbols as S
 from .closed import close, written_out
@@ -43,6 +44,7 @@ from .replica_steps import (
     reduced,
     replicas,
 )
+from .wide_steps import bent_covariance, output_field
 from .workshop import CURVATURE, DIFFERENCED, EXACT, Workshop, difference, plain
 
 SIZES = ((1,), (2,), (3,))
@@ -54,6 +56,8 @@ def derive_rs(model: Model) -> Derivation:
     w = Workshop(model, rs.functional(model), (S.q,), (S.q_hat,), (), SIZES)
     replicas(w)
     pattern_average(w)
+    if isinstance(model, Wide):
+        output_field(w)
     overlaps(w)
     decoupled = _decoupled(w)
     if w.teacher:
@@ -72,7 +76,10 @@ def _decoupled(w: Workshop) -> sp.Expr:
     insert_ansatz(
         w,
         "Replica-symmetric ansatz",
-        "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab."
+        "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab; the covariance "
+        "of the output fields is structured alike, C(q) off the diagonal and C(Q) on it."
+        if isinstance(w.model, Wide)
+        else "All pairs of replicas are equivalent: Q_ab = q + (Q-q) delta_ab, conjugates q_hat - lambda delta_ab."
         if w.units == 1
         else "All branches are equivalent, and so are all pairs of replicas: $Q_{j,ab}=q+(Q-q)\\,\\delta_{ab}$ and conjugates "
         "$\\hat q-\\lambda\\,\\delta_{ab}$ in every branch $j$.",
@@ -93,7 +100,9 @@ def _decoupled(w: Workshop) -> sp.Expr:
             "brute-force sum or integral over s = 1, 2, 3 replicas",
         ),
         (
-            "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q."
+            "A Gaussian field omega = sqrt(C(q)) t is common to all replicas; the rest of each output field has variance C(Q) - C(q)."
+            if isinstance(w.model, Wide)
+            else "A Gaussian field omega = sqrt(q) t is common to all replicas; the rest of each field has variance Q - q."
             if w.units == 1
             else "Every branch has its own Gaussian field, common to all replicas, $\\omega_j=\\sqrt q\\,t_j$ with independent $t_j$; "
             "the rest of each unit's field has variance Q - q.",
@@ -206,6 +215,8 @@ def _saddle_point(w: Workshop) -> None:
     algebra, towers = split(f.expr)
     fields = "h = sqrt(q_hat) z, omega = sqrt(q) t; V = Q - q."
     heat = "d_V f = (f'' + f'^2)/2 and d_lambda g = -(g'' + g'^2)/2."
+    if isinstance(w.model, Wide):
+        fields = "h = sqrt(q_hat) z, omega = sqrt(C(q)) t; V = C(Q) - C(q)."
     if w.units > 1:
         fields = r"$h=\sqrt{\hat q}\,z$, $\omega_j=\sqrt q\,t_j$; $V=Q-q$. The K units contribute equally."
         heat = r"$f_V=\frac12\sum_j(f_{jj}+f_j^2)$, equal terms for all units, and $\partial_\lambda g=-\frac12(g''+g'^2)$."
@@ -316,7 +327,7 @@ def _replicon(w: Workshop) -> None:
     by = "second finite difference of an explicit four-replica integral along a replicon direction, at s = 4"
     lam = f.eliminated.get(S.lam, S.lam)
     side = {
-        "f": (rs.pattern_level(S.s, w.units), w.leaves["f"].node(f.norm - S.q)),
+        "f": (rs.pattern_level(S.s, w.model), w.leaves["f"].node(rs.pattern_rest(w.model, f.norm))),
         "g": (rs.weight_level(S.s), w.leaves["g"].node(lam)),
     }
 
@@ -338,6 +349,11 @@ def _replicon(w: Workshop) -> None:
 
     if w.units == 1:
         products = {name: pair(name, (0, 0), brute(name)) for name in "fg"}
+        if isinstance(w.model, Wide):
+            level, phi = side["f"]
+            reference = lru_cache(maxsize=1)(partial(four_replicas, w, "f", phi.V, True))
+            first = Tilt(level, phi, phi.raised(0) ** 2)
+            products["f"] = bent_covariance(w, S.q, products["f"], first, reference, by, {"s": 4.0})
         stability(
             w,
             "Stability",

@@ -26,6 +26,7 @@ from .leaves import log_likelihood_leaf, pattern_leaf, weight_leaf
 from .nodes import Leaf, Level, LogMean, Tilt, linear, saddle_form
 from .numeric import Named
 from .rs import self_overlap
+from .wide import covariance
 
 
 def overlaps(k: int) -> tuple[sp.Symbol, ...]:
@@ -202,8 +203,9 @@ def functional(model: Model, k: int = 1) -> Functional:
     Q = self_overlap(model)
     q, c, m = overlaps(k), conjugates(k), parisi(k)
     powers = (sp.S.Zero, *m)
-    widths = [sp.sqrt(x) for x in steps(q)]
-    patterns = tower(powers, widths, leaves["f"].node(Q - q[k]), fields(S.t, k), fields(S.omega, k))
+    seen = [covariance(model, x) for x in q]  # by the fields of a pattern
+    widths, V = [sp.sqrt(x) for x in steps(seen)], covariance(model, Q) - seen[k]
+    patterns = tower(powers, widths, leaves["f"].node(V), fields(S.t, k), fields(S.omega, k))
     fixed = isinstance(model.weights, Discrete) and model.weights.fixed_norm is not None
     eliminated: dict[sp.Symbol, sp.Expr] = {}
     lam = sp.S.Zero if fixed else S.lam
@@ -227,15 +229,22 @@ def functional(model: Model, k: int = 1) -> Functional:
         sites = Ladder(weights)
         curvatures = [sites.mean(j, x**2) for j, x in enumerate(sites.second)]
     observables = {
-        f"replicon{j}": 1 - S.alpha * ladder.mean(j, x**2) * curvature
-        for j, (x, curvature) in enumerate(zip(ladder.second, curvatures))
+        f"replicon{j}": 1 - S.alpha * fluctuations(model, ladder, q[j], j) * curvature
+        for j, curvature in enumerate(curvatures)
     }
     field = fields(S.omega, k)[k]
-    observables["loglik"] = S.alpha * ladder.mean(k, Leaf("l", 1, 0, 0, field, Q - q[k]))
+    observables["loglik"] = S.alpha * ladder.mean(k, Leaf("l", 1, 0, 0, field, V))
     result = Broken(free + S.alpha * patterns, unknowns, Q, 0, leaves, eliminated, observables, model, explicit)
     if k == 1:
         observables["complexity"] = -(m[0] ** 2) * result.grad()[m[0]]
     return result
+
+
+def fluctuations(model: Model, ladder: Ladder, q: sp.Expr, j: int) -> sp.Expr:
+    """What an overlap q_j fluctuates by on the pattern side: C'^2 E_j f_j''^2 + C'' E_j f_j'^2, C(q) = q of ordinary models."""
+    slope, bend = (covariance(model, q, order) for order in (1, 2))
+    square = slope**2 * ladder.mean(j, ladder.second[j] ** 2)
+    return square + bend * ladder.mean(j, ladder.first[j] ** 2) if bend != 0 else square
 
 
 def _sphere(k: int) -> tuple[sp.Expr, dict[sp.Symbol, sp.Expr]]:

@@ -12,7 +12,8 @@ from functools import lru_cache, partial
 import numpy as np
 import sympy as sp
 
-from ..models import Perceptron, Spherical
+from ..models import Model, Spherical
+from ..wide import Wide
 from . import symbols as S
 from .closed import written_out
 from .derivation import Derivation
@@ -37,10 +38,11 @@ from .replica_steps import (
     replicas,
     slope_check,
 )
-from .rsb import Broken, Ladder, conjugates, functional, parisi
+from .rsb import Broken, Ladder, conjugates, fluctuations, functional, parisi
 from .rsb import overlaps as overlap_symbols
 from .special import Between
 from .towers import tower_value
+from .wide_steps import bent_covariance, output_field
 from .workshop import BLOCKS, CURVATURE, DIFFERENCED, EXACT, Sizes, Workshop, difference, plain
 
 LEVELS = (
@@ -59,7 +61,7 @@ class NestedWorkshop(Workshop):
 
     functional: Broken
 
-    def __init__(self, model: Perceptron, k: int):
+    def __init__(self, model: Model, k: int):
         sizes = [(4,) * a + (2,) + (1,) * (k - a) for a in range(1, k + 1)]
         sizes += [(2,) + (1,) * k, (2,) * (k + 1), (1,) * (k + 1)]
         super().__init__(
@@ -94,11 +96,13 @@ class NestedWorkshop(Workshop):
         return difference(lambda y: self.value(self.functional.expr, **{x.name: y}), self.env[x.name])
 
 
-def derive_rsb(model: Perceptron, ansatz: str, k: int) -> Derivation:
+def derive_rsb(model: Model, ansatz: str, k: int) -> Derivation:
     """The whole chain for k levels of breaking."""
     w = NestedWorkshop(model, k)
     replicas(w)
     pattern_average(w)
+    if isinstance(model, Wide):
+        output_field(w)
     overlaps(w)
     _matrices(w)
     decoupled = _decoupled(w)
@@ -476,6 +480,20 @@ def _replicon(w: NestedWorkshop, j: int) -> None:
             CURVATURE if j == k else BLOCKS,
         )
         averages.append(ladder.mean(j, curvature**2))
+    if isinstance(w.model, Wide):
+        ladder, q = w.named["f"], w.q[j]
+        squares["f"] = bent_covariance(
+            w,
+            q,
+            squares["f"],
+            unit**2 * ladder.mean(j, ladder.first[j] ** 2),
+            lru_cache(maxsize=1)(partial(four_blocks, w, "f", j, True)),
+            by,
+            {},
+            label,
+            CURVATURE if j == k else BLOCKS,
+        )
+        averages[list(w.named).index("f")] = fluctuations(w.model, ladder, q, j)
     if w.sphere:
         eigenvalue = list(w.eigenvalues.values())[j]
         squares["g"] = (unit * eigenvalue) ** 2

@@ -20,6 +20,12 @@ u = sp.Symbol("u", real=True)
 
 
 
+# fully connected units: entries off the diagonal of matrices over the units
+q_c = sp.Symbol("q_c", real=True)
+q_hat_c = sp.Symbol("qhat_c", real=True)
+lam_c = sp.Symbol("lambda_c", real=True)
+
+
 def fields(K: int) -> tuple[sp.Symbol, ...]:
     """omega for one field, omega_1, ..., omega_K for several."""
     return (omega,) if K == 1 else sp.symbols(f"omega1:{K + 1}", real=True)
@@ -30,4 +36,14 @@ def normals(K: int) -> tuple[sp.Symbol, ...]:
     return (t,) if K == 1 else sp.symbols(f"t1:{K + 1}", real=True)
 
 
-LATEX_NAMES = {q_hat: r"\hat q", lam: r"\lambda"}
+def weight_fields(K: int) -> tuple[sp.Symbol, ...]:
+    """h_1, ..., h_K: the fields of the weights that one input has in the units of a fully connected machine."""
+    return (h,) if K == 1 else sp.symbols(f"h1:{K + 1}", real=True)
+
+
+def weight_normals(K: int) -> tuple[sp.Symbol, ...]:
+    """z_1, ..., z_K for several normals of the weights."""
+    return (z,) if K == 1 else sp.symbols(f"z1:{K + 1}", real=True)
+
+
+LATEX_NAMES = {q_hat: r"\hat q", lam: r"\lambda", q_hat_c: r"\hat q_c", lam_c: r"\lambda_c", q_c: "q_c"}

@@ -15,6 +15,7 @@ from .derivation import Checker, Step
 from .functional import Functional, latex
 from .hierarchy import Hierarchical
 from .numeric import Env, evaluate
+from .wide import covariance
 
 # Tolerances of the checks: what the coarser of the two evaluations compared can deliver.
 EXACT = 1e-11  # closed forms against sums or fine quadrature
@@ -62,6 +63,10 @@ class Workshop:
         self.sizes = sizes
         blocks, named = (self.size, *parisi), bool(parisi)
         self.Q = Hierarchical(S.Q, overlaps, blocks, named)
+        # covariance of the fields of a pattern: the overlaps themselves, but for infinitely many units
+        of_fields = tuple(covariance(model, x) for x in overlaps)
+        letter = "L" if of_fields == self.Q.values else "M"
+        self.C = Hierarchical(covariance(model, S.Q), of_fields, blocks, named, letter)
         self.Qhat = Hierarchical(conjugates[-1] - S.lam, conjugates, blocks)
         self.env = self._point()
 
@@ -95,7 +100,7 @@ class Workshop:
         kappa = kappa[0] if isinstance(kappa, tuple) else kappa
         if isinstance(model.likelihood, str):
             # at kappa = 0 a term proportional to kappa could not be judged
-            env["kappa"] = 0.0 if self.teacher else (kappa or 0.31)
+            env["kappa"] = 0.0 if self.teacher or not model.margin else (kappa or 0.31)
             if beta is not None:
                 env["beta"] = beta[0] if isinstance(beta, tuple) else beta
                 env["beta"] = env["beta"] or 1.0

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from ..models import Discrete, Model, Tree
+from ..models import Discrete, Model, Perceptron, Tree
 from ..numerics.saddle import check_model
 from ..support import ANSATZES
 
@@ -74,7 +74,7 @@ def asked_digits(wanted: int | None, certified: bool) -> tuple[str, Any]:
 
 def check_one_field(model: Model, question: str) -> None:
     """Refuse a tree machine where a question is about the one field of a perceptron."""
-    if isinstance(model, Tree) and model.K > 1:
+    if not isinstance(model, Perceptron) and model.K > 1:
         raise ValueError(f"model: got {model.describe()}; {question} takes a perceptron")
 
 

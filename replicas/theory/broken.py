@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Likelihood, Model, Spherical
+from ..models import Discrete, Likelihood, Model, Perceptron, Spherical
 from ..numerics.rsb import STEPS, Finite, Point, Root, Sphere, System, descend, eigenvalues, error_of, newton
 from ..numerics.saddle import Batch, fixed_norm, make_batch
 from .saddle import AT_THE_END, Columns, counted, thermodynamic
@@ -67,7 +67,8 @@ class Found:
 
 def convex(model: Model, kappa: float) -> bool:
     """Whether solutions form a convex set on the sphere, where replica symmetry is exact."""
-    return isinstance(model.weights, Spherical) and model.hard and model.likelihood == "threshold" and kappa >= 0
+    layer = isinstance(model, Perceptron) and model.hard and model.likelihood == "threshold"
+    return layer and isinstance(model.weights, Spherical) and kappa >= 0
 
 
 def symmetric_point(point: Batch) -> Columns:
@@ -138,12 +139,12 @@ def numbers_of(root: Root, system: System) -> tuple[dict[str, float], dict[str, 
 
 
 def replicons(at: Point) -> np.ndarray:
-    """1 - alpha E_j[f_j''^2] E_j[g_j''^2] of every level; the last is that of the innermost states."""
+    """1 - alpha (C'^2 E_j[f_j''^2] + C'' E_j[f_j'^2]) E_j[g_j''^2] of every level; the last is that of the innermost states."""
     if at.weights is not None:
         other = at.weights.curvature_square
     else:
         other = eigenvalues(at.c, at.m, at.V) ** 2
-    return np.asarray(1 - at.alpha * at.patterns.curvature_square * other)
+    return np.asarray(1 - at.alpha * at.seen.fluctuations(at.patterns) * other)
 
 
 # --- one step -------------------------------------------------------------------------------------------------------
@@ -477,5 +478,5 @@ def jamming_limit(model: Model, kappa: float, k: int) -> Mapping[str, float]:
     """Load at which q_k reaches 1 on the sphere, and its q_0, r_1; that of replica symmetry where nothing lower was found."""
     from .jamming import one_limit
 
-    found = one_limit(make_batch(model, 1.0, None if isinstance(model.likelihood, Likelihood) else kappa), k)
+    found = one_limit(make_batch(model, 1.0, kappa if model.margin else None), k)
     return found.numbers

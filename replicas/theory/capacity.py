@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from ..numerics.saddle import (
 )
 from ..results import Estimate, verdict
 from ..support import ANSATZES
+from ..wide import Wide
 from .ansatz import (
     asked_digits,
     check_ansatz,
@@ -53,7 +54,14 @@ VANISHING = (
     "Zero of the entropy; where replica symmetry is unstable (ansatz not rs) that of the saddle with broken symmetry."
 )
 FROZEN = "states freeze into single configurations (q1 = Q), with the capacity of replica symmetry"
+JUMPS = (
+    "infinitely many units that jump store any load: C'(q) diverges at q = 1. K -> infinity was taken before q -> 1; at "
+    "finite K the capacity is finite and grows with K"
+)
 MARGINAL = 1e-12  # replicon counted as zero: rounding of a product of O(1) averages
+
+if TYPE_CHECKING:
+    from ..symbolic.functional import Functional
 
 Flat = dict[str, np.ndarray]
 
@@ -120,7 +128,7 @@ def capacity(
     reason = _unsupported(model)
     if reason:
         return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
-    if isinstance(model, Tree) and wanted is not None:
+    if not isinstance(model, Perceptron) and wanted is not None:
         raise units_refused(
             *asked_digits(wanted, certified),
             "an average over its fields on a grid; spherical weights have a closed form",
@@ -422,6 +430,8 @@ def _limit_functions(model: Model) -> dict[str, Any]:
     from ..symbolic.rs import functional
 
     f = functional(model).limit("q-to-1")
+    if isinstance(model, Wide):
+        f = at_one(f, model)
     args = [limits.a, limits.b, S.Q, S.alpha, S.kappa]
 
     def make(expr: sp.Expr) -> Any:
@@ -440,6 +450,24 @@ def _limit_functions(model: Model) -> dict[str, Any]:
         "convex": all(low.is_infinite or high.is_infinite for low, high, _ in limits.outside_support(model)),
         "covered": slope == 0,
     }
+
+
+def at_one(f: Functional, model: Wide) -> Functional:
+    """The limit with C and its derivatives at q = Q as numbers; C'' is infinite where the activation has a kink."""
+    import sympy as sp
+
+    from ..symbolic.wide import Covariance
+
+    with np.errstate(all="ignore"):
+        total, _, slope, bend, _ = (float(v) for v in model.kernel.values(1.0, 0.0))
+    numbers = (total, slope / model.norm, bend / model.norm**2)
+
+    def put(expr: sp.Expr) -> sp.Expr:
+        if not math.isfinite(bend) and any(c.order == 2 for c in expr.atoms(Covariance)):
+            return sp.oo
+        return expr.replace(lambda e: isinstance(e, Covariance), lambda e: sp.Float(numbers[e.order], 17))
+
+    return dataclasses.replace(f, expr=put(f.expr), observables={k: put(v) for k, v in f.observables.items()})
 
 
 def _special() -> dict[str, Any]:
@@ -461,6 +489,8 @@ def _q_to_one(batch: Batch) -> Flat:
         from . import tree_capacity
 
         return tree_capacity.naive_limit(batch, _q_to_one(make_batch(model.perceptron)))
+    if isinstance(model, Wide) and not math.isfinite(model.kernel.slope):
+        return _allocate(batch, np.ones(batch.size, dtype=bool))
     fn = _limit_functions(_plain(model))
     n = len(fn["unknowns"])
     value, ok, error = (
@@ -485,6 +515,8 @@ def _q_to_one(batch: Batch) -> Flat:
                 ok[i], value[i] = np.isfinite(alpha) and slope < 0, alpha
                 # for kappa < 0 the closed form cancels: its terms, not its value, set the rounding
                 error[i] = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope)) if slope else np.nan
+                if isinstance(model, Wide):
+                    error[i] += 2 * alpha * model.kernel.error
                 break
             J = np.array(
                 [[float(h(*args)) for h in row] for row in fn["hess"]]
@@ -523,6 +555,8 @@ def _q_to_one(batch: Batch) -> Flat:
 
 def _plain(model: Model) -> Model:
     """The model with a scalar margin: the cache key of its limit functions, in which kappa is an argument."""
+    if isinstance(model, Wide):
+        return model
     if isinstance(model.likelihood, str):
         return Perceptron(model.weights, 1.0 if model.likelihood == "window" else 0.0, model.likelihood)
     return model
@@ -541,7 +575,11 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     message[positive] = f"the entropy stays positive up to load {FREEZING_LOADS[-1]:g}: no freezing found"
     diverges = np.asarray(flat.get("diverges", np.zeros(batch.size)), dtype=bool)
     status[diverges] = "diverges"
-    message[diverges] = "no finite capacity: every field, or the zero weight vector, satisfies all patterns"
+    message[diverges] = (
+        JUMPS
+        if isinstance(model, Wide)
+        else "no finite capacity: every field, or the zero weight vector, satisfies all patterns"
+    )
     flat["value"][diverges] = np.inf
     stable = flat["replicon"] >= -MARGINAL
     bound_only = criterion == "first-moment" and not has_zero_overlap(model)  # q = 0 is no saddle point there
@@ -599,7 +637,13 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
     if criterion == "q-to-1":
         if discrete:
             return "Naive replica-symmetric limit q -> 1 of a finite weight set: not the capacity (the entropy vanishes earlier)."
-        return "Gardner capacity: the volume of solutions shrinks to a point (q -> 1)." + breaks
+        order = " K -> infinity was taken before q -> 1." if isinstance(model, Wide) else ""
+        if has_zero_overlap(model):
+            order += (
+                " It is where the solution with q > 0 ends: q = 0 is a replica-symmetric solution at every load, unstable "
+                "from the load of at-line on."
+            )
+        return "Gardner capacity: the volume of solutions shrinks to a point (q -> 1)." + order + breaks
     if criterion == "first-moment":
         if not has_zero_overlap(model):
             return "Annealed (first-moment) threshold: an upper bound on the capacity."

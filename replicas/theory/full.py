@@ -137,7 +137,8 @@ def full_ground(point: Batch, k: int) -> Found | None:
 def marginality(at: Profile) -> float:
     """The smallest replicon along x(q): zero for the exact one, wherever it increases."""
     L = eigenvalues(np.diff(np.append(0.0, at.q)), np.append(0.0, at.x), at.last)
-    return float(np.min(1 - at.alpha * at.tower.curvature_square * L[: at.tower.curvature_square.size] ** 2))
+    moved = at.seen.fluctuations(at.tower)
+    return float(np.min(1 - at.alpha * moved * L[: moved.size] ** 2))
 
 
 def middles(system: Full, z: np.ndarray) -> np.ndarray:

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Discrete, Model, Tree
+from ..models import Discrete, Model, Perceptron, Tree
 from ..numerics.arithmetic import arithmetic, context, number
 from ..numerics.polish import GUARD, NotReached, refine
 from ..numerics.rules import gauss_panels, panel_edges
 from ..numerics.saddle import check_alpha, check_model
 from ..results import Curve, Result, SaddlePoint
+from ..wide import Wide
 from .ansatz import of_one_unit, units_refused
 from .digits import Inputs, each, error_of, inputs, joined, withdrawn
 from .saddle import check_digits, symmetric
@@ -84,7 +85,7 @@ def generalization(
         raise ValueError(f"rule: got {rule!r}; takes {', '.join(RULES)}")
     loads = check_alpha(alpha)
     wanted = check_digits(digits)
-    if isinstance(model, Tree):
+    if not isinstance(model, Perceptron):
         if rule != "gibbs-bayes":
             raise units_refused("rule", rule, "rules for one layer")
         if wanted is not None:
@@ -105,12 +106,15 @@ def generalization(
     norm = 1.0 if point.Q is None else point.Q
     R = point.q / norm
     gap = np.asarray(point.one_minus_q / norm)
+    d_gap = np.asarray(point.errors["q"]) / norm - 2e-16 * np.asarray(R)
+    if isinstance(model, Wide):  # labels depend on the correlation of the output fields
+        gap, d_gap = _field_gap(model, np.asarray(R), gap, d_gap)
     gibbs = 2 * np.arcsin(np.sqrt(np.minimum(gap, 2.0) / 2)) / math.pi
     bayes = np.arcsin(np.sqrt(np.minimum(gap, 1.0))) / math.pi
     dR = np.asarray(point.errors["q"]) / norm
     with np.errstate(divide="ignore", invalid="ignore"):
         # d eps = dR/(pi sqrt(1-R^2)); the gap itself is known relative to its size
-        relative = np.where(gap > 0, np.minimum(1.0, (dR - 2e-16 * np.asarray(R)) / gap), 0.0) + ANGLE_ROUNDING
+        relative = np.where(gap > 0, np.minimum(1.0, d_gap / gap), 0.0) + ANGLE_ROUNDING
         d_gibbs, d_bayes = (
             gibbs * relative,
             bayes
@@ -145,6 +149,15 @@ def generalization(
             "entropy": point.errors["entropy"],
         },
     )
+
+
+def _field_gap(model: Wide, R: np.ndarray, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 - C(R)/C(1) of the output fields of teacher and student, and its error."""
+    _, rest, slope, _, _ = model.kernel.values(np.minimum(R, 1.0), gap)
+    with np.errstate(invalid="ignore"):
+        moved = np.where(d_gap > 0, slope * d_gap, 0.0)
+    total = model.kernel.total
+    return rest / total, np.minimum(moved, total) / total + model.kernel.error * rest / total
 
 
 def _tree_errors(model: Tree, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -118,11 +118,15 @@ def refined(system: Any, coarser: Root) -> Root | None:
 
 
 def limit_replicons(at: Point) -> np.ndarray:
-    """1 - alpha E_j[f_j''^2] L_j^2 outside; innermost, 1 - alpha P(unsatisfied): f'' is -1/(1-q_k) there."""
+    """1 - alpha (C'^2 E_j[f_j''^2] + C'' E_j[f_j'^2]) L_j^2 outside; innermost, 1 - alpha [P(unsatisfied) + C'' E d^2]:
+    f'' is -1/(1-q_k) there, and C is in units of C'(1), infinitely bent at q = 1 where the activation has a kink.
+    """
     k = at.c.size - 1
     L = eigenvalues(at.c, at.m, at.values["x"])
-    outer = 1 - at.alpha * at.patterns.curvature_square * L[:k] ** 2
-    return np.append(outer, 1 - at.alpha * float(at.patterns.extra[3]))
+    outer = 1 - at.alpha * at.seen.fluctuations(at.patterns) * L[:k] ** 2
+    # innermost, f' is minus the distance d over 1 - q_k, and d/dx of -d^2/(2x) gives d^2/2
+    bent = at.seen.bend[k] * 2 * float(at.patterns.extra[1]) if at.seen.bend[k] else 0.0
+    return np.append(outer, 1 - at.alpha * (float(at.patterns.extra[3]) + bent))
 
 
 def ground(point: Batch, k: int) -> Found | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Discrete, Model, Spherical, Tree
+from ..models import Discrete, Model, Perceptron, Spherical, Tree
 from ..numerics.saddle import (
     CONVERGED,
     ROUNDING,
@@ -126,7 +126,7 @@ def symmetric(
     if wanted is not None:
         from . import digits as precise
 
-        if isinstance(model, Tree):
+        if not isinstance(model, Perceptron):
             raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
         found = symmetric(model, alpha, branch, kappa=kappa, beta=beta)
         given = precise.inputs(model, alpha=alpha, kappa=kappa, beta=beta)

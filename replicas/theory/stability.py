@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Discrete, Model, Spherical, Tree
+from ..models import Discrete, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
@@ -99,7 +99,7 @@ def at_line(
     if wanted is not None:
         from . import digits as precise
 
-        if isinstance(model, Tree):
+        if not isinstance(model, Perceptron):
             raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
         double = at_line(model, ansatz, kappa=kappa, beta=beta)
         given = precise.inputs(model, kappa=kappa, beta=beta)
@@ -121,7 +121,7 @@ def at_line(
     norm = np.full(size, np.nan)
     lam = np.full(size, np.nan)
     for i in range(size):
-        if isinstance(model, Tree) and model.teacher and not has_zero_overlap(model):
+        if not isinstance(model, Perceptron) and model.teacher and not has_zero_overlap(model):
             message[i] = STABLE + OPTIMAL
             continue
         point = batch.take(np.array([i]))
@@ -138,11 +138,11 @@ def at_line(
         zero = has_zero_overlap(model)
         q[i], q_hat[i] = (0.0, 0.0) if zero else (s.q[0], s.extra("q_hat")[0])
         norm[i], lam[i] = s.norm[0], s.extra("lam")[0]
-        if not isinstance(model, Tree):
+        if isinstance(model, Perceptron):
             x[i] = s.extra("breaking_rise")[0] / (2 * s.extra("breaking_fall")[0])
         positive_entropy = isinstance(model.weights, Spherical) or s.entropy[0] >= 0
         before = value[i] < limit
-        continuous = isinstance(model, Tree) or 0 <= x[i] < 1  # of several units the breaking point is not computed
+        continuous = not isinstance(model, Perceptron) or 0 <= x[i] < 1  # of several units the breaking point is not computed
         physical[i] = before and positive_entropy and continuous
         if not before:
             message[i] = ABOVE_CAPACITY
@@ -152,7 +152,7 @@ def at_line(
             message[i] = f"breaking point x = {x[i]:.4g} outside (0, 1): a discontinuous transition comes first"
     ok = np.isfinite(value)
     order = {"q": batch.out(q), "q_hat": batch.out(q_hat)}
-    if not isinstance(model, Tree):
+    if isinstance(model, Perceptron):
         order["breaking_point"] = batch.out(x)
     if isinstance(model.weights, Discrete) and model.weights.fixed_norm is None and not model.teacher:
         order |= {"Q": batch.out(norm), "lam": batch.out(lam)}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import progress_bar
-from ..models import Likelihood, Model, Tree
+from ..models import Model, Tree
 from ..numerics.rsb import Finite, Root, System, descend, newton
 from ..numerics.saddle import Batch, make_batch
 from ..results import BrokenPoint
@@ -48,7 +48,7 @@ def solve_broken(
             name: None if values is None else np.broadcast_to(values.reshape(batch.shape), shape)
             for name, values in (("alpha", batch.alpha), ("kappa", batch.kappa), ("beta", batch.beta))
         }
-        fixed = isinstance(model, Tree) or isinstance(model.likelihood, Likelihood)  # takes no margin
+        fixed = not model.margin
         batch = make_batch(model, wide["alpha"], None if fixed else wide["kappa"], wide["beta"])
     parisi = [None] * batch.size if given is None else np.broadcast_to(given, shape).reshape(-1).tolist()
     found = []

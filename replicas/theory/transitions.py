@@ -7,12 +7,13 @@ fold (d alpha/dR = 0), located by pseudo-arclength continuation.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..models import Discrete, Model, Tree
+from ..models import Discrete, Model, Perceptron
 from ..numerics.continuation import Fold, first_fold
 from ..numerics.saddle import (
     ROUNDING,
@@ -40,6 +41,7 @@ SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over wh
 FOLD_START = 0.9  # share of alpha_it from which the branch is continued to its fold
 LEFT = 1e-2  # beyond the instability of R = 0, in units of its load, R is of this order on a branch that leaves it
 FAR = 5.0  # times that load, up to which a fold of such a branch is sought
+MANY_UNITS = (2.0, 30.0)  # loads between which infinitely many units start to specialise
 LOADS = 27  # at which the branches of a parity are compared
 NEWTON_STEPS, NEWTON_ENDS = 12, 1e-9  # for the load at which they are equal; relative step at which it must end
 
@@ -126,7 +128,7 @@ def transitions(
     if only not in (None, "alpha_it", "spinodal"):
         raise ValueError(f"only: got {only!r}; takes None, 'alpha_it' or 'spinodal'")
     wanted = check_digits(digits, certified)
-    if wanted is not None and isinstance(model, Tree):
+    if wanted is not None and not isinstance(model, Perceptron):
         raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
     if wanted is not None:
         return _refined(transitions(model, ansatz), wanted, certified, only)
@@ -263,7 +265,7 @@ def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None
         difference = np.where(student.converged, student.phi - nothing.phi, np.nan)
         return difference, student.dphi_dalpha - nothing.dphi_dalpha
 
-    low, high = 0.4 * model.K, 3.0 * model.K
+    low, high = (0.4 * model.K, 3.0 * model.K) if math.isfinite(model.K) else MANY_UNITS
     for _ in range(2):  # where the branch begins between two loads, look closer
         loads = np.linspace(low, high, LOADS)
         gains, _slopes = gain(learnt(batch.take(np.zeros(LOADS, dtype=int)).with_alpha(loads), rough=True))

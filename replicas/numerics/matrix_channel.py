@@ -1,0 +1,373 @@
+r"""Average over the labels of a committee of sign units, with a matrix of overlaps.
+
+With omega ~ N(0, q) and V = Q - q, Z_y(omega, V) the probability of the label y and f_y = log Z_y:
+
+.. math:: \Psi = \sum_y E\, Z_y \log Z_y, \qquad A_{ab} = \sum_y E\, Z_y\, \partial_a f_y\, \partial_b f_y, \qquad
+    T_{ab,cd} = \sum_y E\, Z_y\, \partial_a\partial_c f_y\, \partial_b\partial_d f_y
+
+Psi is minus the entropy of a label given the posterior;  d Psi = tr(A dq)/2  and  dA_ab = sum_cd T_ab,cd dq_cd (under the
+law of the labels the gradient of f is a martingale in q). sum_y E Z_y^2 is the probability that two samples agree.
+
+The trapezoid rule on a grid x(u), u = asinh(x/s) + x/L: fine at the kinks of log Z, which have the width sqrt(V), and even
+far out. Axes are the eigenvectors of q (a null direction has one node) or, when all eigenvalues of V are small and the
+kinks sharp, the fields themselves. Permutations of the units and y -> -y reduce the grid where q allows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from .orthants import normal, pair, triple
+
+MOST_UNITS = 3
+REACH = 7.6  # standard deviations: mass 3e-14 beyond, and what is averaged is at most a few units there
+GAUSSIAN_STEP = 0.72  # of the trapezoid rule for a Gaussian alone: error 2 exp(-2 pi^2/step^2) = 6e-17
+# Steps that leave 1e-11 of A: of omega over sqrt(V), and of u on graded axes. Kinks where two fields compete are sharper than
+# those of one field, sharpest for the tie of two units.
+WIDTH_STEP = {1: 0.42, 2: 0.17, 3: 0.27}
+GRADED_STEP, GRADED_SCALE = {1: 0.11, 2: 0.055, 3: 0.075}, 2.0  # the latter: s over sqrt(V)
+LEAST = 1e-14  # labels less probable than that are left out: Z log Z, Z g g^T below 1e-12
+PRUNED = 1e-18  # nodes of smaller weight
+NULL = 1e-300  # variance of an axis that carries nothing
+ALIKE = 1e-13  # relative: matrices invariant to that are taken as invariant under permutations
+SHARPER = 0.3  # width of one axis against the others, below which it alone is graded
+DENSITY = 1.0 / math.sqrt(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Averages of this module: ``psi``, ``A`` (K, K), ``T`` (K, K, K, K), ``agreement`` sum_y E Z_y^2, ``norm`` of the grid, ``nodes``."""
+
+    psi: float
+    A: np.ndarray
+    T: np.ndarray
+    agreement: float
+    norm: float
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Common eigenvectors (columns) of q and V, and the eigenvalues of both: the pair is carried so, as V cannot be had from q."""
+
+    vectors: np.ndarray
+    overlap: np.ndarray
+    gap: np.ndarray
+    permutable: bool
+
+    @property
+    def V(self) -> np.ndarray:
+        return np.asarray((self.vectors * self.gap) @ self.vectors.T)
+
+    @property
+    def q(self) -> np.ndarray:
+        return np.asarray((self.vectors * self.overlap) @ self.vectors.T)
+
+
+def symmetric_vectors(K: int) -> np.ndarray:
+    """Orthonormal columns, the first along (1, ..., 1): eigenvectors of every matrix a + b 1 1^T (Helmert)."""
+    out = np.zeros((K, K))
+    out[:, 0] = 1.0 / math.sqrt(K)
+    for k in range(1, K):
+        out[:k, k] = 1.0 / math.sqrt(k * (k + 1))
+        out[k, k] = -k / math.sqrt(k * (k + 1))
+    return out
+
+
+def symmetric_axes(K: int, overlap: tuple[float, float], gap: tuple[float, float]) -> Axes:
+    """Axes of the overlap matrix with an eigenvalue along (1, ..., 1) and one across; ``gap`` : Q minus them."""
+    spread = np.array([0] + [1] * (K - 1))
+    return Axes(symmetric_vectors(K), np.array(overlap)[spread], np.array(gap)[spread], True)
+
+
+def matrix_axes(q: np.ndarray, gap: np.ndarray) -> Axes:
+    """Axes of commuting matrices q and ``gap`` = Q - q.
+
+    Raises
+    ------
+    ValueError : if one of them has a negative eigenvalue (beyond rounding): q outside 0 <= q <= Q.
+    """
+    K = q.shape[0]
+    size = float(np.trace(q) + np.trace(gap)) / K
+    flip = q - q[0, 0] * np.eye(K) - (q[0, 1] if K > 1 else 0.0) * (1 - np.eye(K))
+    permutable = bool(np.max(np.abs(flip)) <= ALIKE * size)
+    if permutable:
+        vectors = symmetric_vectors(K)
+        overlap = np.einsum("ak,ab,bk->k", vectors, q, vectors)
+        gaps = np.einsum("ak,ab,bk->k", vectors, gap, vectors)
+    else:
+        # the smaller of the two fixes the axes to full relative accuracy
+        small, other = (q, gap) if np.trace(q) < np.trace(gap) else (gap, q)
+        _, vectors = np.linalg.eigh(small)
+        overlap = np.einsum("ak,ab,bk->k", vectors, q, vectors)
+        gaps = np.einsum("ak,ab,bk->k", vectors, gap, vectors)
+    for name, values in (("q", overlap), ("Q - q", gaps)):
+        if float(values.min()) < -1e-12 * size:
+            raise ValueError(f"overlap: got {name} with the eigenvalue {values.min():.3g}; takes a matrix between 0 and Q")
+    return Axes(vectors, np.maximum(overlap, 0.0), np.maximum(gaps, 0.0), permutable)
+
+
+def _graded(scale: float, longest: float, step: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes 0, +-x_1, ... up to reach and dx: x(u) inverse to asinh(x/scale) + x/longest."""
+    last = math.asinh(reach / scale) + reach / longest
+    u = step * np.arange(0, math.ceil(last / step) + 1)
+    x = np.minimum(scale * np.sinh(np.minimum(u, 700.0)), longest * u)
+    for _ in range(60):  # Newton on a concave increasing function from the right: monotone
+        change = (np.arcsinh(x / scale) + x / longest - u) / (1.0 / np.sqrt(scale**2 + x**2) + 1.0 / longest)
+        x = x - change
+        if np.max(np.abs(change)) < 1e-14 * reach:
+            break
+    dx = step / (1.0 / np.sqrt(scale**2 + x**2) + 1.0 / longest)
+    return np.concatenate([-x[:0:-1], x]), np.concatenate([dx[:0:-1], dx])
+
+
+def _field_axes(axes: Axes, quality: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """One graded axis for every field, if q is regular enough: for sharp kinks at omega_j = 0."""
+    least = float(axes.overlap.min())
+    if least <= 0.0:
+        return None
+    step = GRADED_STEP[axes.gap.size] / quality
+    width = math.sqrt(float(np.min(axes.gap)))
+    sigma = math.sqrt(float(np.max(np.diag(axes.q))))
+    return _graded(GRADED_SCALE * width, GAUSSIAN_STEP / quality * math.sqrt(least) / step, step, REACH * sigma)
+
+
+def _eigen_axes(axes: Axes, quality: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per eigenvector: nodes in standard deviations of omega, and weights with the normal density."""
+    out, sharp = [], int(np.argmin(axes.gap))
+    sd = np.sqrt(axes.overlap)
+    for k in range(sd.size):
+        if axes.overlap[k] <= NULL:
+            out.append((np.zeros(1), np.ones(1)))
+            continue
+        step = min(GAUSSIAN_STEP, WIDTH_STEP[sd.size] * math.sqrt(axes.gap[k]) / sd[k]) / quality
+        others = [math.sqrt(axes.gap[j]) for j in range(sd.size) if j != k]
+        rest = min(others, default=math.inf)
+        if k == sharp and math.sqrt(axes.gap[k]) < SHARPER * min(rest, sd[k]):
+            h = GRADED_STEP[sd.size] / quality
+            longest = min(GAUSSIAN_STEP, WIDTH_STEP[sd.size] * rest / sd[k]) / quality / h
+            x, dx = _graded(GRADED_SCALE * math.sqrt(axes.gap[k]) / sd[k], longest, h, REACH)
+        else:
+            n = math.ceil(REACH / step)
+            x, dx = step * np.arange(-n, n + 1), np.full(2 * n + 1, step)
+        out.append((x, dx * DENSITY * np.exp(-0.5 * x * x)))
+    return out
+
+
+def grid(axes: Axes, quality: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (n, K) and weights of E over omega ~ N(0, q), for functions even under omega -> -omega and, where q allows, permutations."""
+    K = axes.overlap.size
+    eigen = _eigen_axes(axes, quality)
+    fields = _field_axes(axes, quality)
+    cost = math.prod(x.size for x, _ in eigen) / (2.0 if axes.permutable and K > 1 else 1.0)
+    if fields is not None and fields[0].size ** K / (math.factorial(K) if axes.permutable else 1) < cost:
+        return _field_grid(axes, *fields)
+    for k in range(K):
+        # y -> -y on the first axis; exchange of units 1 and 2 on the second
+        if k == 0 or (k == 1 and axes.permutable):
+            x, w = eigen[k]
+            keep = x >= 0.0
+            eigen[k] = x[keep], np.where(x[keep] > 0.0, 2.0, 1.0) * w[keep]
+    weights, points = eigen[0][1], eigen[0][0][:, None]
+    for x, w in eigen[1:]:
+        weights = (weights[:, None] * w).ravel()
+        points = np.concatenate([np.repeat(points, x.size, axis=0), np.tile(x, points.shape[0])[:, None]], axis=1)
+        keep = weights > PRUNED
+        weights, points = weights[keep], points[keep]
+    return np.ascontiguousarray((points * np.sqrt(axes.overlap)) @ axes.vectors.T), weights
+
+
+def _field_grid(axes: Axes, x: np.ndarray, dx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    K, n = axes.overlap.size, x.size
+    index = np.indices((n,) * K).reshape(K, -1)
+    index = index[:, index.sum(axis=0) >= K * (n // 2)]
+    times = np.where(index.sum(axis=0) > K * (n // 2), 2.0, 1.0)
+    if axes.permutable:
+        keep = np.all(index[:-1] <= index[1:], axis=0)
+        index, times = index[:, keep], times[keep]
+        for k in range(index.shape[1] and K):
+            # a multiset stands for K!/prod(multiplicity!) points: count equal ones before k
+            ties = np.sum(index[: k + 1] == index[k], axis=0)
+            times = times * (k + 1) / ties
+    root = axes.vectors / np.sqrt(axes.overlap)
+    log = -0.5 * np.sum((root.T @ x[index]) ** 2, axis=0) - 0.5 * np.sum(np.log(axes.overlap))
+    weights = times * np.exp(log) * DENSITY**K * np.prod(dx[index], axis=0)
+    keep = weights > PRUNED
+    return np.ascontiguousarray(x[index[:, keep]].T), weights[keep]
+
+
+def evaluate(axes: Axes, quality: float = 1.0, coin: bool = False) -> Channel:
+    """The averages at an overlap matrix.
+
+    Parameters
+    ----------
+    axes : of q and V.
+    quality : finer than one refines every step.
+    coin : ties of an even number of units are broken at random (labels -1, 1) instead of being a label of their own.
+
+    Raises
+    ------
+    ValueError : for more than three units, or a singular V (perfect knowledge of a direction).
+    """
+    K = axes.overlap.size
+    if K > MOST_UNITS:
+        raise ValueError(f"K: got {K} units; takes at most {MOST_UNITS} (averages over K fields)")
+    if float(axes.gap.min()) <= 0.0:
+        raise ValueError("overlap: got a matrix with an eigenvalue Q; takes a matrix below Q (labels of known fields are known)")
+    points, weights = grid(axes, quality)
+    out = np.zeros(3 + K**2 + K**4)
+    # minors of V from its eigenvalues: v_l v_m, which no cancellation spoils
+    det = float(np.prod(axes.gap))
+    adjugate = (axes.vectors * (det / axes.gap)) @ axes.vectors.T
+    _KERNELS[K](points, weights, axes.V, det, adjugate, coin, out)
+    A, T = out[3 : 3 + K**2].reshape(K, K), out[3 + K**2 :].reshape((K,) * 4)
+    if axes.permutable:
+        orders = [list(p) for p in itertools.permutations(range(K))]
+        A = np.mean([A[np.ix_(p, p)] for p in orders], axis=0)
+        T = np.mean([T[np.ix_(p, p, p, p)] for p in orders], axis=0)
+    return Channel(float(out[1]), A, T, float(out[2]), float(out[0]), points.shape[0])
+
+
+@njit(cache=True, error_model="numpy")
+def _add(weight, K, Z, first, second, out):
+    """Contribution of one label: probability, and first and second derivatives of it."""
+    out[0] += weight * Z
+    out[2] += weight * Z * Z
+    if Z < LEAST:
+        return
+    out[1] += weight * Z * (math.log(Z) if Z < 0.5 else math.log1p(Z - 1.0))
+    for a in range(K):
+        first[a] /= Z
+    for a in range(K):
+        for b in range(K):
+            second[a, b] = second[a, b] / Z - first[a] * first[b]
+            out[3 + K * a + b] += weight * Z * first[a] * first[b]
+    at = 3 + K * K
+    for a in range(K):
+        for b in range(K):
+            for c in range(K):
+                for d in range(K):
+                    out[at] += weight * Z * second[a, c] * second[b, d]
+                    at += 1
+
+
+@njit(cache=True, error_model="numpy")
+def _one(points, weights, V, det, adjugate, coin, out):
+    first, second = np.zeros(1), np.zeros((1, 1))
+    s = math.sqrt(V[0, 0])
+    for i in range(weights.size):
+        x = points[i, 0] / s
+        G = DENSITY * math.exp(-0.5 * x * x) / s
+        for sign in (1.0, -1.0):
+            first[0], second[0, 0] = sign * G, -sign * G * x / s
+            _add(weights[i], 1, normal(sign * x), first, second, out)
+
+
+@njit(cache=True, error_model="numpy")
+def two_units(w1, w2, V, det, Z, first, second):
+    """Labels (1, -1, 0) of two units: Z[y], dZ/d omega_a, d^2Z/d omega_a d omega_b. Cov V of determinant ``det``."""
+    s1, s2 = math.sqrt(V[0, 0]), math.sqrt(V[1, 1])
+    r, s = V[0, 1] / (s1 * s2), math.sqrt(det) / (s1 * s2)
+    a, b = w1 / s1, w2 / s2
+    if a + b < 0.0:  # the smaller one by quadrature, the other by complement
+        Z[0] = pair(a, b, r, s)
+        Z[1] = max(0.0, normal(-a) - normal(b) + Z[0])
+    else:
+        Z[1] = pair(-a, -b, r, s)
+        Z[0] = max(0.0, normal(a) - normal(-b) + Z[1])
+    if a > 0.0:
+        Z[2] = max(0.0, normal(-a) + normal(-b) - 2.0 * Z[1]) if a + b >= 0.0 else max(0.0, normal(a) + normal(b) - 2.0 * Z[0])
+    else:
+        Z[2] = max(0.0, normal(a) + normal(b) - 2.0 * Z[0]) if a + b < 0.0 else max(0.0, normal(-a) + normal(-b) - 2.0 * Z[1])
+    Ga, Gb = DENSITY * math.exp(-0.5 * a * a) / s1, DENSITY * math.exp(-0.5 * b * b) / s2
+    ca, cb = (b - r * a) / s, (a - r * b) / s
+    joint = Ga * DENSITY * math.exp(-0.5 * ca * ca) / (s * s2)
+    first[0, 0], first[1, 0] = Ga * normal(ca), -Ga * normal(-ca)
+    first[0, 1], first[1, 1] = Gb * normal(cb), -Gb * normal(-cb)
+    for y in range(2):
+        second[y, 0, 1] = second[y, 1, 0] = joint
+        second[y, 0, 0] = -a / s1 * first[y, 0] - r * s2 / s1 * joint
+        second[y, 1, 1] = -b / s2 * first[y, 1] - r * s1 / s2 * joint
+    for c in range(2):
+        first[2, c] = -first[0, c] - first[1, c]
+        for d in range(2):
+            second[2, c, d] = -second[0, c, d] - second[1, c, d]
+
+
+@njit(cache=True, error_model="numpy")
+def _two(points, weights, V, det, adjugate, coin, out):
+    Z, first, second = np.zeros(3), np.zeros((3, 2)), np.zeros((3, 2, 2))
+    for i in range(weights.size):
+        two_units(points[i, 0], points[i, 1], V, det, Z, first, second)
+        if coin:
+            for y in range(2):
+                Z[y] += 0.5 * Z[2]
+                first[y] += 0.5 * first[2]
+                second[y] += 0.5 * second[2]
+        for y in range(2 if coin else 3):
+            _add(weights[i], 2, Z[y], first[y], second[y], out)
+
+
+@njit(cache=True, error_model="numpy")
+def three_units(w, V, det, adjugate, Z, first, second, R, a):
+    """Labels (1, -1) of a majority of three units: as `two_units`.
+
+    dZ_+/d omega_1 = G(omega_1; V_11) P(exactly one of fields 2, 3 is positive | field 1 at 0).
+    """
+    scale = 1.0
+    up = 1.0 if w[0] + w[1] + w[2] < 0.0 else -1.0  # the label to be had by quadrature: the one of the smaller sum
+    for j in range(3):
+        a[j] = up * w[j] / math.sqrt(V[j, j])
+        scale *= V[j, j]
+    for j in range(3):
+        for k in range(3):
+            R[j, k] = V[j, k] / math.sqrt(V[j, j] * V[k, k])
+    total = 0.0
+    for k in range(3):
+        l, m = (k + 1) % 3, (k + 2) % 3
+        # det of the pair (l, m) of V is an entry of the adjugate
+        total += pair(a[l], a[m], R[l, m], math.sqrt(adjugate[k, k] / (V[l, l] * V[m, m])))
+    low = max(0.0, total - 2.0 * triple(a, R, det / scale)) if total > 0.0 else 0.0
+    if up > 0.0:
+        Z[0], Z[1] = low, 1.0 - low
+    else:
+        Z[0], Z[1] = 1.0 - low, low
+    for j in range(3):
+        l, m = (j + 1) % 3, (j + 2) % 3
+        var = V[j, j]
+        G = DENSITY * math.exp(-0.5 * w[j] * w[j] / var) / math.sqrt(var)
+        # given field j at 0: means, covariance from the minors of V
+        ml, mm = w[l] - V[j, l] / var * w[j], w[m] - V[j, m] / var * w[j]
+        Cl, Cm, Clm = adjugate[m, m] / var, adjugate[l, l] / var, -adjugate[l, m] / var
+        sl, sm = math.sqrt(Cl), math.sqrt(Cm)
+        r, s = Clm / (sl * sm), math.sqrt(det / var) / (sl * sm)
+        x, y = ml / sl, mm / sm
+        one = pair(x, -y, -r, s) + pair(-x, y, -r, s)
+        first[0, j] = G * one
+        # d one/d ml = density of field l at 0 times P(m negative) - P(m positive)
+        dl = DENSITY * math.exp(-0.5 * x * x) / sl * -math.erf((y - r * x) / s / math.sqrt(2.0))
+        dm = DENSITY * math.exp(-0.5 * y * y) / sm * -math.erf((x - r * y) / s / math.sqrt(2.0))
+        second[0, j, l], second[0, j, m] = G * dl, G * dm
+        second[0, j, j] = -w[j] / var * first[0, j] - G * (V[j, l] / var * dl + V[j, m] / var * dm)
+    for j in range(3):
+        first[1, j] = -first[0, j]
+        for k in range(3):
+            second[1, j, k] = -second[0, j, k]
+
+
+@njit(cache=True, error_model="numpy")
+def _three(points, weights, V, det, adjugate, coin, out):
+    Z, first, second = np.zeros(2), np.zeros((2, 3)), np.zeros((2, 3, 3))
+    R, a = np.zeros((3, 3)), np.zeros(3)
+    for i in range(weights.size):
+        three_units(points[i], V, det, adjugate, Z, first, second, R, a)
+        for y in range(2):
+            _add(weights[i], 3, Z[y], first[y], second[y], out)
+
+
+_KERNELS = {1: _one, 2: _two, 3: _three}

@@ -1,0 +1,247 @@
+r"""Approximate message passing for a committee of K <= 3 sign units: Bayes-optimal learning from a teacher.
+
+    y_mu = sign(sum_j sign(h_mu,j)),   h_mu = X_mu W / sqrt(N) in R^K,   W (N, K) weights,   P = alpha N K patterns
+
+One step, from the estimates w (N, K) of the weights, their mean covariance V (K, K) and the g of the step before:
+
+    omega = X w / sqrt(N) - g V                     fields without the pattern itself (Onsager's term)
+    g     = d log Z_y(omega, V) / d omega,          Z_y = P(output(h) = y),  h ~ N(omega, V)
+    A     = -(1/N) sum_mu dg_mu / domega_mu,        b = X^T g / sqrt(N) + w A          (A = sum_mu g g^T / N on average)
+    w, V  = mean of W and its covariance, averaged over sites, under P(W) exp(b.W - W.A W/2)
+
+Gaussian weights (those of a sphere at large N): w = (1 + A)^-1 b, V = (1 + A)^-1. Binary ones: the sum over the 2^K
+states of a site. Entries of X have mean 0 and variance 1, hence V and A are the same for all sites and patterns.
+log Z_0 is not concave: where fluctuations leave A with a negative eigenvalue, A = sum_mu g g^T / N for this step.
+K = 1 is the perceptron; for K even a tie y = 0 is a label like the others.
+
+Units are known up to the K! relabellings of the teacher's: overlaps are reported after the one that is best for the
+last step (`best_relabelling`), the same for all steps. Source: B. Aubin et al., The committee machine: computational
+to statistical gaps in learning a two-layers neural network (2018). Nothing here comes from the theory.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _committee_output as output
+from ._checks import check_choice, check_finite, check_integer, check_patterns
+from .machines import fully_connected, machine_outputs
+from .overlaps import best_relabelling
+from .problems import TEACHER_KINDS, Problem, draw_problem
+from .seeding import task_generator
+
+Array = NDArray[np.float64]
+BREAKING = 1e-3
+"""Root mean square of the random estimates of an uninformed start, which tell the units apart."""
+INFORMED = 0.99
+"""Overlap with the teacher of an informed start."""
+LEAST_CLOSE = 10.0
+"""Number of patterns within a standard deviation of a unit's boundary that a step needs to learn from."""
+KNOWN = 1e-4
+"""Largest variance of a weight that counts as known, whatever the number of patterns."""
+
+
+@dataclass(frozen=True)
+class MessagePassing:
+    """What message passing found, by step t = 0 (the start), 1, ..., iterations.
+
+    overlap : (t, K, K), w_j . T_l / N with the teacher;  self_overlap : (t, K, K), w_j . w_l / N
+    variance : (t, K, K), mean covariance V of the weights of a site
+    error : (t,), fraction of fresh patterns on which argmax_y Z_y is not the teacher's output; nan without any
+    change : (t,), root mean square change of the estimates in the step, inf at t = 0
+    estimate : (K, N), the last w;  relabelling : which unit of the run stands for each unit of the teacher
+    tails : patterns of the last step whose label had probability < 1e-9 (asymptotic g): none, if all is well
+    converged : whether the last change is within tolerance, or the weights are all known
+    """
+
+    overlap: Array
+    self_overlap: Array
+    variance: Array
+    error: Array
+    change: Array
+    estimate: Array
+    relabelling: tuple[int, ...]
+    tails: int
+    iterations: int
+    converged: bool
+
+
+def message_passing(
+    problem: Problem,
+    weights: str = "spherical",
+    start: str | float = "uninformed",
+    iterations: int = 200,
+    tolerance: float = 1e-6,
+    damping: float = 0.0,
+    fresh: ArrayLike | None = None,
+    seed: int = 0,
+) -> MessagePassing:
+    """Learn the teacher of a problem of a fully connected committee of K = 1, 2 or 3 units.
+
+    Parameters
+    ----------
+    problem : as `draw_problem` draws it with `accepted=fully_connected(K)`; K is that of its teacher
+    weights : "spherical" (Gaussian) or "binary": what is known of the weights before
+    start : "uninformed" (random estimates of size 1e-3), "informed" (overlap 0.99 with the teacher), or an overlap r
+        with 0 < r < 1: w = r T + sqrt(r (1 - r)) noise, which has w.T/N = w.w/N = r, unit by unit
+    iterations : largest number of steps, >= 1
+    tolerance : of the root mean square change of the estimates in a step, > 0
+    damping : from 0 to 1 (excluded), share of the old w and V in the new ones
+    fresh : array (F, N), patterns for the generalization error
+    seed : of the start
+
+    Raises
+    ------
+    ValueError : an argument outside these ranges, a problem without teacher, or labels that it did not give
+    """
+    teacher, labels = _teacher(problem)
+    K, N = teacher.shape
+    check_choice("weights", weights, TEACHER_KINDS)
+    check_integer("iterations", iterations, at_least=1)
+    if check_finite("tolerance", tolerance) <= 0:
+        raise ValueError(f"tolerance: got {tolerance}, takes a number > 0")
+    if not 0 <= check_finite("damping", damping) < 1:
+        raise ValueError(f"damping: got {damping}, takes a number from 0 to 1 (excluded)")
+    X = check_patterns(problem.patterns)
+    tables = output.orthant_tables(fully_connected(K))
+    exam = _Exam(fresh, teacher, tables)
+    w, V = _start(start, teacher, task_generator(seed, "message passing", K, N))
+    g, tails, change = np.zeros((len(X), K)), 0, np.inf
+    steps = [(w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), change)]
+    known = min((LEAST_CLOSE / max(len(X), 1)) ** 2, KNOWN)
+    converged = False
+    while not converged and len(steps) <= iterations:
+        omega = X @ w / np.sqrt(N) - g @ V
+        fresh_g, curvature, tails = output.gradients(labels, omega, V, tables)
+        g = damping * g + (1 - damping) * fresh_g
+        A = (curvature if np.linalg.eigvalsh(curvature)[0] >= 0 else g.T @ g) / N
+        mean, covariance = _posterior(weights, X.T @ g / np.sqrt(N) + w @ A, A)
+        old, w = w, damping * w + (1 - damping) * mean
+        V = damping * V + (1 - damping) * covariance
+        # discrete weights become known at once, and then no pattern is left that says so
+        V += np.diag(np.maximum(known - np.diag(V), 0))
+        change = float(np.sqrt(np.mean((w - old) ** 2)))
+        steps.append((w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), change))
+        converged = change <= tolerance or float(np.max(np.diag(V))) <= known
+    overlap, own, variance, error, changes = (np.array(column) for column in zip(*steps))
+    best = best_relabelling(overlap[-1])
+    rows = list(best)
+    both = np.ix_(range(len(steps)), rows, rows)
+    return MessagePassing(
+        overlap=overlap[:, rows],
+        self_overlap=own[both],
+        variance=variance[both],
+        error=error,
+        change=changes,
+        estimate=w.T[rows],
+        relabelling=best,
+        tails=int(tails),
+        iterations=len(steps) - 1,
+        converged=converged,
+    )
+
+
+def learn_committee(
+    N: int,
+    K: int,
+    alpha: float,
+    weights: str = "spherical",
+    seed: int = 0,
+    sample: int = 0,
+    fresh: int = 0,
+    patterns: str = "gaussian",
+    **options: Any,
+) -> MessagePassing:
+    """`message_passing` on a drawn problem: P = alpha N K patterns (rounded) and `fresh` more for the error.
+
+    Parameters
+    ----------
+    N : inputs, >= 1 (odd for binary patterns and weights);  K : units, from 1 to 3;  alpha : load P/(N K), >= 0
+    weights : "spherical" or "binary", of the teacher and of what is known of it
+    seed, sample : as for `draw_patterns`;  fresh : number of patterns for the error, >= 0
+    patterns : "gaussian" or "binary"
+    options : start, iterations, tolerance, damping of `message_passing`
+
+    Raises
+    ------
+    ValueError : an argument outside these ranges
+    """
+    check_integer("N", N, at_least=1)
+    check_integer("K", K, at_least=1, at_most=output.MAX_UNITS)
+    check_integer("fresh", fresh, at_least=0)
+    if check_finite("alpha", alpha) < 0:
+        raise ValueError(f"alpha: got {alpha}, takes a number >= 0")
+    P = round(alpha * N * K)
+    drawn = draw_problem(P + fresh, N, seed, sample, "teacher-student", patterns, weights, fully_connected(K))
+    problem = Problem(drawn.patterns[:P], drawn.labels[:P], drawn.teacher)
+    start_seed = int(task_generator(seed, "start", sample).integers(1 << 31))
+    exam = drawn.patterns[P:] if fresh else None
+    return message_passing(problem, weights, fresh=exam, seed=start_seed, **options)
+
+
+class _Exam:
+    """Fresh patterns and what the teacher says of them."""
+
+    def __init__(self, fresh: ArrayLike | None, teacher: Array, tables: Array) -> None:
+        K, N = teacher.shape
+        self.tables = tables
+        self.points = np.zeros((0, N)) if fresh is None else check_patterns(fresh)
+        if self.points.shape[1] != N:
+            raise ValueError(f"fresh: got an array of shape {self.points.shape}, takes shape (F, {N})")
+        self.truth = machine_outputs(self.points, teacher.ravel(), fully_connected(K))
+
+    def error(self, w: Array, V: Array) -> float:
+        """Fraction of wrong answers of the Bayes-optimal guess."""
+        if not len(self.points):
+            return np.nan
+        omega = self.points @ w / np.sqrt(w.shape[0])
+        guess = np.argmax(output.output_probabilities(omega, V, self.tables), axis=1) - 1
+        return float(np.mean(guess != self.truth))
+
+
+def _teacher(problem: Problem) -> tuple[Array, NDArray[np.int8]]:
+    """The teacher, (K, N), and labels that it gave."""
+    if problem.teacher is None:
+        raise ValueError("problem: got one without teacher, takes the task 'teacher-student'")
+    P, N = np.shape(problem.patterns)
+    total = np.size(problem.teacher)
+    if total % N or not 1 <= total // N <= output.MAX_UNITS:
+        raise ValueError(f"problem: got a teacher of {total} weights on {N} inputs, takes K N with K from 1 to 3")
+    teacher = np.asarray(problem.teacher, dtype=float).reshape(-1, N)
+    given = machine_outputs(problem.patterns, teacher.ravel(), fully_connected(len(teacher)))
+    if not np.array_equal(given, problem.labels):
+        raise ValueError("problem: got labels that are not the teacher's, takes those of a fully connected committee")
+    return teacher, np.asarray(problem.labels, dtype=np.int8)
+
+
+def _start(start: str | float, teacher: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Estimates (N, K) and their covariance (K, K) before the first step."""
+    K, N = teacher.shape
+    noise = rng.standard_normal((N, K))
+    if isinstance(start, str):
+        check_choice("start", start, ("uninformed", "informed"))
+        if start == "uninformed":
+            return BREAKING * noise, np.eye(K)
+    r = INFORMED if isinstance(start, str) else check_finite("start", start)
+    if not 0 < r < 1:
+        raise ValueError(f"start: got {r}, takes 'uninformed', 'informed' or an overlap between 0 and 1")
+    return r * teacher.T + np.sqrt(r * (1 - r)) * noise, (1 - r) * np.eye(K)
+
+
+def _posterior(weights: str, b: Array, A: Array) -> tuple[Array, Array]:
+    """Mean of the weights of every site, (N, K), and their covariance averaged over sites, (K, K)."""
+    N, K = b.shape
+    if weights == "spherical":
+        V = np.linalg.inv(np.eye(K) + A)
+        return b @ V, V
+    states = np.array(list(itertools.product((-1.0, 1.0), repeat=K)))
+    exponent = b @ states.T - np.einsum("sj,jl,sl->s", states, A, states) / 2
+    p = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    mean = p @ states
+    return mean, np.asarray(states.T @ (p.mean(axis=0)[:, None] * states) - mean.T @ mean / N)
