@@ -69,6 +69,9 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+INFINITE = ("K",)  # flags that may be infinite
+
+
 @dataclass(frozen=True)
 class Values:
     """The numbers after one flag; ``swept`` when they are several, or a range."""
@@ -84,6 +87,8 @@ def parse_values(name: str, words: Sequence[str], takes: str = NUMBERS) -> Value
 
 
 def _number(name: str, word: str, takes: str) -> tuple[float]:
+    if name in INFINITE and word == "inf":
+        return (math.inf,)
     try:
         number = as_float(word)  # a decimal that a float cannot hold stays exact for --digits
     except ValueError:

@@ -29,6 +29,10 @@ MAX_VALUES = 32  # checks sum over four replicas explicitly; a wider discrete se
 
 
 def __getattr__(name: str) -> Any:
+    if name == "Committee":  # in a module of its own
+        from .committees import Committee
+
+        return Committee
     if name == "field":  # the symbol of the local field in a user's likelihood; loads SymPy on first use
         import sympy as sp
 
@@ -273,6 +277,10 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain description of the model, as it stands in JSON output."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """One line naming the model."""
         raise NotImplementedError
 
     def latex(self) -> str:

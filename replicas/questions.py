@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ CHUNK = 2000  # points asked together; a longer sweep shows its progress in such
 FEW = 8  # the same of a machine with several units, whose points take from milliseconds to minutes
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
-BRANCHES = ("typical", "q=0", "perfect", "all")
+BRANCHES = ("typical", "q=0", "permutation-symmetric", "specialised", "perfect", "all")
 
 
 @dataclass(frozen=True)
@@ -394,6 +395,11 @@ def in_order(asked: list[Share], rows: Callable[[Any], list[Any]]) -> list[tuple
     return [(K, row) for _, K, own in sorted(found, key=lambda f: f[0]) for row in own]
 
 
+def spoken(K: Any) -> Any:
+    """A number of units as JSON has it: a whole number, or "inf"."""
+    return "inf" if math.isinf(K) else int(K)
+
+
 def merge(asked: list[Share], grid: Grid) -> dict[str, Any]:
     """One JSON object from the answers: flat for one point, ``points`` for several."""
     wholes = [answer.result.to_dict() for share in asked for answer in share.answers]
@@ -410,8 +416,8 @@ def merge(asked: list[Share], grid: Grid) -> dict[str, Any]:
     points = in_order(asked, rows)
     if "K" in grid.swept:
         units = dict.fromkeys(grid.parameters["K"].tolist())  # in the order in which they were typed
-        head["model"] |= {"K": list(map(int, units))}
-        return head | {"points": [{"K": K} | point for K, point in points]}
+        head["model"] |= {"K": list(map(spoken, units))}
+        return head | {"points": [{"K": spoken(K)} | point for K, point in points]}
     several = bool(grid.swept) or any("points" in whole for whole in wholes)
     return head | ({"points": [point for _, point in points]} if several else points[0][1])
 

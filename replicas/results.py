@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .exact import shown as echoed
-from .models import Model, Tree
+from .models import Model, Perceptron
 
 STATUSES = (
     "converged",
@@ -258,7 +258,7 @@ def _noted(header: list[str], body: list[list[str]]) -> tuple[list[str], list[li
 
 def describe(model: Model) -> str:
     """One line naming a model."""
-    if isinstance(model, Tree):
+    if not isinstance(model, Perceptron):
         return model.describe()
     parts = [f"{model.weights.name} perceptron", model.task]
     likelihood = model.likelihood if isinstance(model.likelihood, str) else repr(model.likelihood)

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-MODELS = ("perceptron", "tree-committee", "tree-parity")
+MODELS = ("perceptron", "tree-committee", "tree-parity", "committee")
 TREES = {"tree-committee": "majority", "tree-parity": "parity"}  # machines of several sign units, by their likelihood
 WEIGHTS = ("binary", "spherical", "ternary", "discrete:V1,V2,...")
+MACHINES = (*TREES, "committee")  # of several units
 ANSATZES = ("rs", "1rsb", "krsb", "frsb")
 
 

@@ -518,9 +518,10 @@ def descend(
 def error_of(root: Root, quantity: Callable[[Point], Any], system: System) -> Any:
     """Error of a function of the saddle: that of the lattices, and that of the root moved within the errors of y."""
     here = np.asarray(quantity(root.at))
-    total = np.abs(np.asarray(quantity(root.finer)) - here)
-    for i in range(root.y.size):
-        moved = root.y.copy()
-        moved[i] += DIFFERENCE
-        total = total + np.abs(np.asarray(quantity(system.evaluate(moved))) - here) / DIFFERENCE * root.d_y[i]
+    with np.errstate(invalid="ignore"):  # a replicon may be minus infinity
+        total = np.abs(np.asarray(quantity(root.finer)) - here)
+        for i in range(root.y.size):
+            moved = root.y.copy()
+            moved[i] += DIFFERENCE
+            total = total + np.abs(np.asarray(quantity(system.evaluate(moved))) - here) / DIFFERENCE * root.d_y[i]
     return total

@@ -282,9 +282,7 @@ class _Engine:
         return y.astype(np.int8)
 
 
-def _engine(
-    patterns: ArrayLike, kappa: float, likelihood: str, accepted: Machine
-) -> tuple[_Engine, NDArray[np.int8]]:
+def _engine(patterns: ArrayLike, kappa: float, likelihood: str, accepted: Machine) -> tuple[_Engine, NDArray[np.int8]]:
     """The machine for patterns of a checked size, and the patterns."""
     signs = check_signs("patterns", patterns, (-1, -1))
     N = signs.shape[1]

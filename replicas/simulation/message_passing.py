@@ -32,7 +32,7 @@ from . import _committee_output as output
 from ._checks import check_choice, check_finite, check_integer, check_patterns
 from .machines import fully_connected, machine_outputs
 from .overlaps import best_relabelling
-from .problems import TEACHER_KINDS, Problem, draw_problem
+from .problems import TEACHER_KINDS, Problem, draw_patterns, draw_problem
 from .seeding import task_generator
 
 Array = NDArray[np.float64]
@@ -91,7 +91,7 @@ def message_passing(
         with 0 < r < 1: w = r T + sqrt(r (1 - r)) noise, which has w.T/N = w.w/N = r, unit by unit
     iterations : largest number of steps, >= 1
     tolerance : of the root mean square change of the estimates in a step, > 0
-    damping : from 0 to 1 (excluded), share of the old w and V in the new ones
+    damping : from 0 to 1 (excluded), share of the old w, V and g in the new ones
     fresh : array (F, N), patterns for the generalization error
     seed : of the start
 
@@ -176,11 +176,11 @@ def learn_committee(
     check_integer("fresh", fresh, at_least=0)
     if check_finite("alpha", alpha) < 0:
         raise ValueError(f"alpha: got {alpha}, takes a number >= 0")
-    P = round(alpha * N * K)
-    drawn = draw_problem(P + fresh, N, seed, sample, "teacher-student", patterns, weights, fully_connected(K))
-    problem = Problem(drawn.patterns[:P], drawn.labels[:P], drawn.teacher)
-    start_seed = int(task_generator(seed, "start", sample).integers(1 << 31))
-    exam = drawn.patterns[P:] if fresh else None
+    P, machine = round(alpha * N * K), fully_connected(K)
+    problem = draw_problem(P, N, seed, sample, "teacher-student", patterns, weights, machine)
+    # seeds of their own: what is learned does not depend on whether and on what it is examined
+    start_seed, exam_seed = (int(s) for s in task_generator(seed, "learn committee", sample).integers(1 << 31, size=2))
+    exam = draw_patterns(fresh, N, exam_seed, sample, patterns) if fresh else None
     return message_passing(problem, weights, fresh=exam, seed=start_seed, **options)
 
 
@@ -237,11 +237,11 @@ def _posterior(weights: str, b: Array, A: Array) -> tuple[Array, Array]:
     """Mean of the weights of every site, (N, K), and their covariance averaged over sites, (K, K)."""
     N, K = b.shape
     if weights == "spherical":
-        V = np.linalg.inv(np.eye(K) + A)
+        V: Array = np.asarray(np.linalg.inv(np.eye(K) + A), dtype=float)
         return b @ V, V
     states = np.array(list(itertools.product((-1.0, 1.0), repeat=K)))
     exponent = b @ states.T - np.einsum("sj,jl,sl->s", states, A, states) / 2
     p = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
-    mean = p @ states
+    mean: Array = p @ states
     return mean, np.asarray(states.T @ (p.mean(axis=0)[:, None] * states) - mean.T @ mean / N)

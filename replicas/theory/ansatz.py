@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
+from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Tree
 from ..numerics.saddle import check_model
 from ..support import ANSATZES
@@ -28,7 +29,7 @@ def of_one_unit(question: Callable[Concatenate[Model, P], R]) -> Callable[Concat
 
     @functools.wraps(question)
     def asked(model: Model, *args: P.args, **options: P.kwargs) -> R:
-        if not (isinstance(model, Tree) and model.K == 1):
+        if not (isinstance(model, Tree | Committee) and model.K == 1):
             check_self_overlap(model)
             return question(model, *args, **options)
         for name in ("kappa", "beta"):

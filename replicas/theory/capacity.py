@@ -54,6 +54,7 @@ VANISHING = (
     "Zero of the entropy; where replica symmetry is unstable (ansatz not rs) that of the saddle with broken symmetry."
 )
 FROZEN = "states freeze into single configurations (q1 = Q), with the capacity of replica symmetry"
+MANY_UNITS = " K -> infinity was taken first, before q -> 1."
 JUMPS = (
     "infinitely many units that jump store any load: C'(q) diverges at q = 1. K -> infinity was taken before q -> 1; at "
     "finite K the capacity is finite and grows with K"
@@ -70,6 +71,8 @@ def default_criterion(model: Model) -> str:
     """The criterion that defines the replica-symmetric capacity of this model."""
     if isinstance(model.weights, Spherical):
         return "q-to-1"
+    if isinstance(model, Wide):  # whose q = 0 may be unstable before its entropy vanishes
+        return "zero-entropy"
     return "first-moment" if has_zero_overlap(model) else "zero-entropy"
 
 
@@ -212,7 +215,7 @@ def _broken(
         model=model,
         question="capacity",
         criterion="q-to-1",
-        statement=statement,
+        statement=statement + (MANY_UNITS if isinstance(model, Wide) else ""),
         kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
         **fields,
@@ -590,9 +593,12 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     }
     if criterion == "q-to-1":
         order = {"q": 1.0} if model.weights.name in ("binary", "spherical") else {}
+    first = MANY_UNITS if isinstance(model, Wide) else ""
     statement = np.array(
         [
-            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) if ok[i] else ""
+            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) + first
+            if ok[i]
+            else ""
             for i in range(batch.size)
         ],
         dtype=object,
@@ -637,9 +643,9 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
     if criterion == "q-to-1":
         if discrete:
             return "Naive replica-symmetric limit q -> 1 of a finite weight set: not the capacity (the entropy vanishes earlier)."
-        order = " K -> infinity was taken before q -> 1." if isinstance(model, Wide) else ""
+        order = ""
         if has_zero_overlap(model):
-            order += (
+            order = (
                 " It is where the solution with q > 0 ends: q = 0 is a replica-symmetric solution at every load, unstable "
                 "from the load of at-line on."
             )

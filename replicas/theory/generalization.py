@@ -153,11 +153,14 @@ def generalization(
 
 def _field_gap(model: Wide, R: np.ndarray, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """1 - C(R)/C(1) of the output fields of teacher and student, and its error."""
-    _, rest, slope, _, _ = model.kernel.values(np.minimum(R, 1.0), gap)
+    kernel, known = model.kernel, np.isfinite(R)
+    seen, d_seen = np.full(R.shape, np.nan), np.full(R.shape, np.nan)
+    _, rest, slope, _, _ = kernel.values(np.minimum(R[known], 1.0), gap[known])
     with np.errstate(invalid="ignore"):
-        moved = np.where(d_gap > 0, slope * d_gap, 0.0)
-    total = model.kernel.total
-    return rest / total, np.minimum(moved, total) / total + model.kernel.error * rest / total
+        moved = np.where(d_gap[known] > 0, slope * d_gap[known], 0.0)
+    seen[known] = rest / kernel.total
+    d_seen[known] = np.minimum(moved, kernel.total) / kernel.total + kernel.error * rest / kernel.total
+    return seen, d_seen
 
 
 def _tree_errors(model: Tree, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -16,7 +16,7 @@ from ..arguments import progress_bar
 from ..numerics.rsb import GroundState, Jamming, Point, Root, descend, eigenvalues, error_of, newton
 from ..numerics.saddle import Batch
 from .broken import APART, Found
-from .capacity import MARGINAL, threshold
+from .capacity import JUMPS, MARGINAL, threshold
 
 DEEPEST = 8  # steps with every Parisi parameter free
 WORTH = 1e-9  # relative gain over replica symmetry from which a saddle counts: closer ones are its flat lines r -> 0, q_0 -> 1
@@ -38,7 +38,9 @@ def one_limit(point: Batch, k: int) -> Found:
     symmetric = Found(
         "rs",
         "converged" if rs["ok"][0] else "diverges" if np.isinf(value) else "not-converged",
-        "replica symmetry breaking does not lower it: the infimum is at r -> 0, the replica-symmetric value",
+        JUMPS
+        if np.isinf(value)
+        else "replica symmetry breaking does not lower it: the infimum is at r -> 0, the replica-symmetric value",
         "rs",
         {"value": value, "q0": 1.0, "replicon0": float(rs["replicon"][0])},
         {"value": error, "q0": 0.0, "replicon0": 1e-12},

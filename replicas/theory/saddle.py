@@ -7,6 +7,7 @@ Entropy is phi - alpha <log Theta>, energy (errors per weight at finite beta) is
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 from typing import Any
 
@@ -31,8 +32,10 @@ from ..numerics.saddle import (
 )
 from ..results import BrokenPoint, Curve, SaddlePoint, verdict
 from ..support import ANSATZES
+from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_refused
 
+SHARED_INPUTS = {"q=0": "permutation-symmetric", "typical": "specialised"}  # branches of units that see the same inputs
 CONDITION_REPORTED = 1e3  # condition numbers above this are part of the answer
 ALONG = -1  # level of the grids on which the overlaps of a tree machine are listed
 SCAN = np.linspace(-8.0, 16.0, 97)  # logit(q) from which all coexisting branches are sought
@@ -82,7 +85,8 @@ def solve(
     ansatz : "rs"; "1rsb", "krsb", "frsb" for one step, k steps, full replica symmetry breaking (storage; "frsb" spherical).
         A point that turns out to be replica symmetric is labelled "rs".
     branch : None for the thermodynamic branch; "typical" for the one that starts at alpha = 0; "q=0" for the symmetric
-        solution of an even likelihood; "perfect" for R = 1 of a discrete teacher-student; "all" for every one found
+        solution of an even likelihood ("permutation-symmetric" and "specialised" of a fully connected committee of infinitely
+        many units); "perfect" for R = 1 of a discrete teacher-student; "all" for every one found
         (one axis more, last).
     digits : None for double precision, or how many digits (1 to 10,000); values are then mpmath numbers that carry them.
     certified : prove balls that hold the exact values (python-flint; 15 digits unless ``digits`` says otherwise).
@@ -123,6 +127,19 @@ def symmetric(
     beta: Any = None,
 ) -> SaddlePoint | Curve:
     """`solve` in the replica-symmetric ansatz."""
+    names = SHARED_INPUTS if isinstance(model, Wide) and model.architecture == "full" else {}
+    inside = {theirs: ours for ours, theirs in names.items()}
+    found = _symmetric(model, alpha, inside.get(branch or "", branch), wanted, certified, kappa=kappa, beta=beta)
+    if not names:
+        return found
+    own = np.asarray(found.branch, dtype=object)
+    renamed = np.array([names.get(str(b), b) for b in own.ravel()], dtype=object).reshape(own.shape)
+    return dataclasses.replace(found, branch=renamed if own.shape else renamed[()])
+
+
+def _symmetric(
+    model: Model, alpha: Any, branch: str | None, wanted: int | None, certified: bool, *, kappa: Any, beta: Any
+) -> SaddlePoint | Curve:
     if wanted is not None:
         from . import digits as precise
 
@@ -293,7 +310,11 @@ def _named(batch: Batch, branch: str) -> Columns:
     positive = index[acting]
     if positive.size:
         part = batch.take(positive)
-        solution = zero_overlap(part) if branch == "q=0" else follow(part)
+        if branch == "q=0":
+            solution = zero_overlap(part)
+        else:
+            appears = isinstance(batch.model, Wide) and batch.model.teacher and has_zero_overlap(batch.model)
+            solution = learnt(part) if appears else follow(part)
         columns.fill(positive, solution, branch)
         if solution.last_phi is not None:
             columns.ended[positive] = ~solution.converged & (solution.last_phi < 0)
@@ -331,6 +352,8 @@ def thermodynamic(batch: Batch) -> Columns:
                 _explain(columns)
         if isinstance(model, Tree) and isinstance(model.weights, Spherical):
             _overlapping(columns)
+        if isinstance(model, Wide):
+            _lowest(columns)
         columns.dominant[:] = True
         _sparse(columns)
         return columns
@@ -408,6 +431,23 @@ def _overlapping(columns: Columns) -> None:
                 )
         elif other.phi[0] < columns.number["free_entropy"][i] - TIE:
             columns.fill(np.array([i]), other, "typical")
+
+
+def _lowest(columns: Columns) -> None:
+    """Where q = 0 is stable a saddle with q > 0 takes over as soon as its free entropy is lower (n -> 0)."""
+    batch = columns.batch
+    index = np.flatnonzero((batch.alpha > 0) & (columns.branch == "q=0"))
+    if not index.size:
+        return
+    for other in _scan(batch.take(index)):
+        with np.errstate(invalid="ignore"):
+            lower = other.number["free_entropy"] < columns.number["free_entropy"][index] - TIE
+        for k in np.flatnonzero(lower):
+            i = index[k]
+            for mine, theirs in ((columns.number, other.number), (columns.error, other.error)):
+                for name in mine:
+                    mine[name][i] = theirs[name][k]
+            columns.status[i], columns.message[i], columns.branch[i] = other.status[k], other.message[k], "typical"
 
 
 def _sparse(columns: Columns) -> None:
