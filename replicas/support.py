@@ -35,7 +35,9 @@ PROBLEMS = (HARD, SOFT, TEACHER)
 
 FINITE = tuple(weights for weights in WEIGHTS if weights != "spherical")
 EVERYTHING: dict[Problem, tuple[str, ...]] = dict.fromkeys(PROBLEMS, WEIGHTS)
-QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
+Questions = dict[str, tuple[dict[Problem, tuple[str, ...]], str]]
+Broken = dict[str, dict[str, dict[Problem, tuple[str, ...]]]]
+QUESTIONS: Questions = {
     "capacity": ({HARD: WEIGHTS, SOFT: FINITE}, "at --beta: where the entropy vanishes, for finite weight sets"),
     "solve": (EVERYTHING, ""),
     "at-line": (EVERYTHING, ""),
@@ -53,7 +55,7 @@ QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
 STORAGE: dict[Problem, tuple[str, ...]] = {HARD: WEIGHTS, SOFT: WEIGHTS}
 SPHERE = ("spherical",)
 STEPS = ("1rsb", "krsb")
-BROKEN: dict[str, dict[str, dict[Problem, tuple[str, ...]]]] = {
+BROKEN: Broken = {
     "capacity": {"1rsb": {HARD: WEIGHTS}, "krsb": {HARD: WEIGHTS}, "frsb": {HARD: SPHERE}},
     "solve": {**dict.fromkeys(STEPS, STORAGE), "frsb": {HARD: SPHERE, SOFT: SPHERE}},
     "ground-state": {"1rsb": {HARD: WEIGHTS}, "krsb": {HARD: WEIGHTS}, "frsb": {HARD: SPHERE}},
@@ -66,7 +68,7 @@ BROKEN: dict[str, dict[str, dict[Problem, tuple[str, ...]]]] = {
 
 FIXED = ("binary", "spherical")  # weights of one size
 LEARNT: dict[Problem, tuple[str, ...]] = {HARD: FIXED, TEACHER: WEIGHTS}
-TREE_QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
+TREE_QUESTIONS: Questions = {
     "capacity": ({HARD: FIXED}, "spherical weights: rs any K, 1rsb up to K = 9; krsb: the committee of K = 3"),
     "solve": (LEARNT, "1rsb: up to K = 7, spherical weights"),
     "at-line": (LEARNT, ""),
@@ -75,25 +77,62 @@ TREE_QUESTIONS: dict[str, tuple[dict[Problem, tuple[str, ...]], str]] = {
     "generalization": ({TEACHER: WEIGHTS}, "rule gibbs-bayes"),
     "derive": ({HARD: WEIGHTS, TEACHER: WEIGHTS}, "up to K = 7"),
 }
-TREE_BROKEN: dict[str, dict[str, dict[Problem, tuple[str, ...]]]] = {
-    question: {"1rsb": {HARD: SPHERE}} for question in ("capacity", "solve")
+TREE_BROKEN: Broken = {question: {"1rsb": {HARD: SPHERE}} for question in ("capacity", "solve")}
+COMMITTEE_BROKEN: Broken = {**TREE_BROKEN, "capacity": {**TREE_BROKEN["capacity"], "krsb": {HARD: SPHERE}}}  # K = 3
+WIDE_QUESTIONS: Questions = {
+    "capacity": ({HARD: FIXED}, "diverges for spherical weights and units that jump"),
+    "solve": (LEARNT, ""),
+    "at-line": (LEARNT, ""),
+    "stability": (LEARNT, ""),
+    "transitions": ({TEACHER: WEIGHTS}, "tree: none for spherical weights; committee: specialisation"),
+    "generalization": ({TEACHER: WEIGHTS}, "rule gibbs-bayes"),
+    "derive": (LEARNT, ""),
 }
-TWO_STEPS = ("tree-committee", "capacity", "krsb")  # of three units
-"""The same two tables for tree machines of several units; of the other questions none is answered."""
+STORED: dict[Problem, tuple[str, ...]] = {HARD: FIXED}
+WIDE_BROKEN: Broken = {
+    "capacity": {"1rsb": STORED, "krsb": STORED, "frsb": {HARD: SPHERE}},
+    "solve": {"1rsb": STORED, "krsb": STORED, "frsb": {HARD: SPHERE}},
+    "derive": {"1rsb": STORED, "krsb": STORED},
+}
+SHARED_QUESTIONS: Questions = {
+    "solve": ({TEACHER: WEIGHTS}, "up to K = 3; branches permutation-symmetric, specialised, perfect"),
+    "stability": ({TEACHER: WEIGHTS}, ""),
+    "transitions": ({TEACHER: WEIGHTS}, "specialisation and perfect learning"),
+    "generalization": ({TEACHER: WEIGHTS}, "rule gibbs-bayes"),
+    "derive": ({TEACHER: WEIGHTS}, "K = 2, 3"),
+}
 
 
-def asked(question: str, problem: Problem, ansatz: str, model: str = "perceptron") -> tuple[str, ...]:
-    """Weights for which a question can be asked of a problem in an ansatz."""
-    symmetric, broken = (TREE_QUESTIONS, TREE_BROKEN) if model in TREES else (QUESTIONS, BROKEN)
-    if (model, question, ansatz) == TWO_STEPS:
-        return {HARD: SPHERE}.get(problem, ())
-    problems = symmetric.get(question, ({},))[0] if ansatz == "rs" else broken.get(question, {}).get(ansatz, {})
-    return problems.get(problem, ())
+@dataclass(frozen=True)
+class Kind:
+    """A part of the table: a model, of a finite or an infinite number of units where it has several."""
+
+    model: str
+    K: str
+    likelihood: str
+    questions: Questions
+    broken: Broken
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The columns of a model: units count no errors."""
+        return PROBLEMS if self.model == "perceptron" else (HARD, TEACHER)
+
+    def asked(self, question: str, problem: Problem, ansatz: str) -> tuple[str, ...]:
+        """Weights for which a question can be asked of a problem in an ansatz."""
+        if ansatz == "rs":
+            return self.questions.get(question, ({}, ""))[0].get(problem, ())
+        return self.broken.get(question, {}).get(ansatz, {}).get(problem, ())
 
 
-def problems_of(model: str) -> tuple[Problem, ...]:
-    """The columns of a model: sign units of a tree count no errors."""
-    return (HARD, TEACHER) if model in TREES else PROBLEMS
+KINDS = {
+    "perceptron": Kind("perceptron", "", "", QUESTIONS, BROKEN),
+    "tree-committee": Kind("tree-committee", "finite", "majority", TREE_QUESTIONS, COMMITTEE_BROKEN),
+    "tree-parity": Kind("tree-parity", "finite", "parity", TREE_QUESTIONS, TREE_BROKEN),
+    "tree-committee, K inf": Kind("tree-committee", "inf", "threshold", WIDE_QUESTIONS, WIDE_BROKEN),
+    "committee, K inf": Kind("committee", "inf", "threshold", WIDE_QUESTIONS, WIDE_BROKEN),
+    "committee": Kind("committee", "finite", "majority", SHARED_QUESTIONS, {}),
+}
 
 
 NOTES = (
@@ -114,11 +153,24 @@ TREE_NOTES = (
 )
 
 
+WIDE_NOTES = (
+    "Infinitely many units: K inf of tree-committee (activation sign, relu, erf, tanh, quadratic; from Python any SymPy",
+    "expression in rp.field) and of committee (fully connected, sign). K -> infinity is taken first. Storage: spherical",
+    "weights and values of one size. The committee that stores patterns beyond its permutation-symmetric phase: its symmetry",
+    "is broken, and one step of that is found near the transition only, if at all.",
+)
+SHARED_NOTES = (
+    "Fully connected committees of K = 2, 3 sign units learn from a teacher of the same kind; for K even a tied vote is a third",
+    "label. K = 1 is the perceptron. Their storage capacity is open: for large K only its growth is settled.",
+)
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One combination of model (a tree: of several units), weights, likelihood, constraints, task, question and ansatz."""
+    """One combination of model, number of units (several, or "inf"), weights, likelihood, constraints, task, question, ansatz."""
 
     model: str
+    K: str
     weights: str
     likelihood: str
     constraints: str
@@ -130,26 +182,32 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """Every combination."""
-    for model, question in itertools.product(MODELS, QUESTIONS):
-        for problem, weights in itertools.product(problems_of(model), WEIGHTS):
-            likelihoods = (TREES[model],) if model in TREES else problem.likelihoods
+    for kind, question in itertools.product(KINDS.values(), QUESTIONS):
+        for problem, weights in itertools.product(kind.problems, WEIGHTS):
+            likelihoods = (kind.likelihood,) if kind.likelihood else problem.likelihoods
             for likelihood, ansatz in itertools.product(likelihoods, ANSATZES):
-                supported = weights in asked(question, problem, ansatz, model)
-                yield Cell(model, weights, likelihood, problem.constraints, problem.task, question, ansatz, supported)
+                supported = weights in kind.asked(question, problem, ansatz)
+                constraints, task = problem.constraints, problem.task
+                yield Cell(kind.model, kind.K, weights, likelihood, constraints, task, question, ansatz, supported)
 
 
 def to_dict() -> dict[str, Any]:
     """The table as plain data."""
-    return {"models": list(MODELS), "cells": [asdict(cell) for cell in cells()], "notes": [*NOTES, *TREE_NOTES]}
+    notes = [*NOTES, *TREE_NOTES, *WIDE_NOTES, *SHARED_NOTES]
+    return {"models": list(MODELS), "cells": [asdict(cell) for cell in cells()], "notes": notes}
 
 
-def _part(model: str, remarks: dict[str, str]) -> list[str]:
-    """The rows of a model: the ansatz in which a question is answered, or a dash."""
-    problems = problems_of(model)
-    header = ["question", *(problem.label for problem in problems), "remark"]
+def _part(name: str) -> list[str]:
+    """The rows of a kind: the ansatz in which a question is answered, or a dash."""
+    kind = KINDS[name]
+    header = ["question", *(problem.label for problem in kind.problems), "remark"]
     rows = [
-        [question, *(", ".join(a for a in ANSATZES if asked(question, p, a, model)) or "-" for p in problems), remark]
-        for question, remark in remarks.items()
+        [
+            question,
+            *(", ".join(a for a in ANSATZES if kind.asked(question, p, a)) or "-" for p in kind.problems),
+            kind.questions.get(question, ({}, ""))[1],
+        ]
+        for question in QUESTIONS
     ]
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (header, *rows)]
@@ -157,6 +215,10 @@ def _part(model: str, remarks: dict[str, str]) -> list[str]:
 
 def table() -> str:
     """The table for a reader."""
-    layer = _part("perceptron", {question: remark for question, (_, remark) in QUESTIONS.items()})
-    trees = _part("tree-committee", {q: TREE_QUESTIONS.get(q, ({}, ""))[1] for q in QUESTIONS})
-    return "\n".join(["perceptron", "", *layer, "", *NOTES, "", ", ".join(TREES), "", *trees, "", *TREE_NOTES])
+    parts = [
+        ("perceptron", "perceptron", NOTES),
+        (", ".join(TREES), "tree-committee", TREE_NOTES),
+        ("tree-committee and committee, --K inf", "tree-committee, K inf", WIDE_NOTES),
+        ("committee", "committee", SHARED_NOTES),
+    ]
+    return "\n\n".join("\n".join([title, "", *_part(kind), "", *notes]) for title, kind, notes in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -431,19 +432,17 @@ def test_models_prints_the_table(run):
     assert all(re.search(rf"^{question} +(rs|-)[ ,]", out, re.MULTILINE) for question in support.QUESTIONS)
     code, out, _ = run("models --json")
     listed = {(cell["model"], cell["question"]) for cell in json.loads(out)["cells"]}
-    assert json.loads(out)["models"] == ["perceptron", "tree-committee", "tree-parity"]
+    assert json.loads(out)["models"] == ["perceptron", "tree-committee", "tree-parity", "committee"]
     assert listed == {(m, q) for m in support.MODELS for q in (*QUESTIONS, "derive")}
 
 
 def machine(cell: support.Cell, weights: str, kappa: float) -> rp.models.Model:
     if cell.model != "perceptron":
-        tree = (
-            rp.TreeCommittee(3, weights, task=cell.task)
-            if cell.model == "tree-committee"
-            else rp.TreeParity(2, weights, task=cell.task)
-        )
-        assert tree.likelihood == cell.likelihood and cell.constraints == "hard"
-        return tree
+        kind = {"tree-committee": rp.TreeCommittee, "tree-parity": rp.TreeParity, "committee": rp.Committee}[cell.model]
+        units = math.inf if cell.K == "inf" else 3 if cell.model == "tree-committee" else 2
+        machine = kind(units, weights, task=cell.task)
+        assert machine.likelihood == cell.likelihood and cell.constraints == "hard"
+        return machine
     return rp.Perceptron(weights, kappa, cell.likelihood, 1.0 if cell.constraints == "beta" else None, cell.task)
 
 
@@ -480,18 +479,22 @@ def test_the_table_of_binary_weights_is_true():
 QUICK = ("capacity", "stability")  # of a tree machine
 
 
-def test_the_table_of_tree_machines_is_true_where_that_is_quick():
+def test_the_table_of_machines_is_true_where_that_is_quick():
     """Every refusal, and the answers of binary and spherical weights that take less than seconds."""
-    trees = [c for c in support.cells() if c.model in support.TREES]
-    quick = [c for c in trees if not c.supported or (c.question in QUICK and c.weights in ("binary", "spherical"))]
+    machines = [c for c in support.cells() if c.model in support.MACHINES]
+    quick = [
+        c
+        for c in machines
+        if not c.supported or (c.K == "finite" and c.question in QUICK and c.weights in ("binary", "spherical"))
+    ]
     wrong = [c for c in quick if not holds(c)]
     assert not wrong
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", support.MODELS)
-def test_the_whole_table_is_true(model):
-    wrong = [cell for cell in support.cells() if cell.model == model and not holds(cell)]
+@pytest.mark.parametrize("kind", support.KINDS.values(), ids=support.KINDS)
+def test_the_whole_table_is_true(kind):
+    wrong = [cell for cell in support.cells() if (cell.model, cell.K) == (kind.model, kind.K) and not holds(cell)]
     assert not wrong
 
 

@@ -83,7 +83,8 @@ def structure(model: Model) -> tuple[Any, ...]:
     if isinstance(model, Tree):
         return kind, (model.likelihood, model.K), model.task
     if isinstance(model, Wide):
-        return kind, ("wide", model.architecture, repr(model.activation), repr(model.norm)), model.task
+        text = model.kernel.source  # stands in the module
+        return kind, ("wide", hashlib.sha256(text.encode()).hexdigest(), repr(model.norm)), model.task
     smooth = (
         str(model.likelihood.expr) if isinstance(model.likelihood, Likelihood) and model.likelihood.smooth else "pieces"
     )

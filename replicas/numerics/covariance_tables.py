@@ -17,18 +17,23 @@ import numpy as np
 import sympy as sp
 
 from ..symbolic.activation_analysis import one_sided, segments
-from ..symbolic.covariance import Function, gaussian_rule, pair_mean, panel_rule, reach
+from ..symbolic.covariance import NEGLIGIBLE, Function, gaussian_rule, pair_mean, panel_rule, reach
 from ..symbolic.likelihood import decimal_constants
 from ..symbolic.symbols import u
 
 HIGHEST = 3  # derivatives of Delta a kernel gives
-ZERO = 1e-13  # |c_n| below this fraction of the norm is rounding of its integral, and taken as zero
+ZERO = 2e-14  # |c_n| below this fraction of the norm is rounding of its integral, and taken as zero
 FIT = 2e-15  # relative size of the last Chebyshev coefficients of a panel that has converged
 DEGREE = 17  # of a panel's polynomial
-NARROWEST = 1e-7  # panel of theta: structure of g on a smaller scale is not resolved
+MOST_PANELS = 60  # structure of g finer than these resolve, halving towards theta = 0, is refused
 WIDEST_ANGLE = math.pi / 3  # tables serve q >= 1/2, Mehler's series q < 1/2
 EPSILON = 2.2e-16  # rounding of one operation
-LEVEL = 1  # panels of the quadratures are halved this often; the error is the change from one more
+LEVEL = 1  # one-dimensional quadratures: panels are halved this often; the error is the change from one more
+SETTLED = 3e-14  # relative change under one more halving with which a two-dimensional quadrature is good enough
+PROBES = (0.02, 0.2, 0.9)  # angles at which that is looked at
+DIFFERENTIABLE = 6  # one-sided derivatives looked at: one that is infinite makes no analytic function of theta
+FINE = 3  # halvings where one integral is checked by a sum
+PHASE = 4.0  # radians of He_n a panel may hold for 16 nodes to be exact to rounding
 
 
 class Pieces:
@@ -64,30 +69,31 @@ class Pieces:
             ends = [one_sided(sp.diff(p, u, k), at, side) for p, side in ((left, "-"), (right, "+"))]
             if not all(end.is_finite for end in ends):
                 raise ArithmeticError(
-                    f"covariance of {self.parts[0][0]}, ...: derivative {k} of the activation is infinite at u = {at}; "
-                    "the kernel takes finite one-sided derivatives up to the second"
+                    f"covariance: derivative {k} of the activation is infinite at u = {at}; "
+                    "takes finite one-sided derivatives at the breaks"
                 )
             difference = float(sp.N(ends[1] - ends[0], 20))
             size = max(abs(float(end)) for end in ends)
             out.append(difference if abs(difference) > 1e-15 * size else 0.0)
         return out
 
-    def mean_square(self, k: int, level: int = LEVEL) -> float:
+    def mean_square(self, k: int) -> float:
         """E (g^(k))^2."""
-        x, w = gaussian_rule(self.breaks, self.far, level)
+        x, w = gaussian_rule(self.breaks, self.far, FINE)
         return float(w @ self.functions[k](x) ** 2)
 
 
 def mehler(pieces: Pieces, count: int, level: int = LEVEL) -> np.ndarray:
     """c_n^2 for n < count, by quadrature in panels; He_n exp(-u^2/4)/sqrt(n!) is bounded, whatever n."""
-    x, w = gaussian_rule(pieces.breaks, pieces.far, level + (1 if count > 100 else 0))
+    level += math.ceil(math.log2(max(1.0, math.sqrt(count) / (2 * PHASE))))
+    x, w = gaussian_rule(pieces.breaks, reach(pieces.functions[0], 2 * NEGLIGIBLE), level)
     low = np.exp(-0.25 * x * x)
     g = w / low * pieces.functions[0](x)
     previous, c = np.zeros_like(x), np.empty(count)
     for n in range(count):
         c[n] = g @ low
         previous, low = low, (x * low - math.sqrt(n) * previous) / math.sqrt(n + 1)
-    c[np.abs(c) <= ZERO * math.sqrt(pieces.mean_square(0, level))] = 0.0
+    c[np.abs(c) <= ZERO * math.sqrt(pieces.mean_square(0))] = 0.0
     return c * c
 
 
@@ -127,13 +133,23 @@ class Price:
 
     def __init__(self, pieces: Pieces):
         self.pieces = pieces
-        self.jumps = [pieces.jumps(k) for k in range(HIGHEST)]
+        self.jumps = [pieces.jumps(k) for k in range(DIFFERENTIABLE + 1)][:HIGHEST]
         ranks = [k for k in range(HIGHEST) if any(self.jumps[k])]
         self.order = ranks[0] + 1 if ranks else HIGHEST + 1  # the first derivative of Delta that is infinite at q = 1
         self.powers = [0] + [max(0, 2 * (k - self.order) + 1) if k >= self.order else 0 for k in range(1, HIGHEST + 1)]
 
-    def at(self, k: int, theta: float, level: int = LEVEL) -> tuple[float, float]:
+        for self.level in range(3):
+            self.error = max(self._change(k, theta) for theta in PROBES for k in (1, 2, 3))
+            if self.error <= SETTLED:
+                break
+
+    def _change(self, k: int, theta: float) -> float:
+        finer = self.at(k, theta, self.level + 1)[0]
+        return abs(self.at(k, theta)[0] - finer) / finer
+
+    def at(self, k: int, theta: float, level: int | None = None) -> tuple[float, float]:
         """sin(theta)^power Delta^(k)(cos theta), and the sum of the magnitudes of its terms."""
+        level = self.level if level is None else level
         sine, rho, gap = math.sin(theta), math.cos(theta), 2.0 * math.sin(0.5 * theta) ** 2
         deltas = [
             (k - 1 - rank, at, jump)
@@ -165,25 +181,31 @@ def polynomials(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def panels(
-    function: Callable[[float], tuple[list[float], list[float]]], low: float, high: float
+    function: Callable[[float], tuple[list[float], list[float]]],
 ) -> tuple[list[float], list[np.ndarray], float]:
     """Edges, polynomials of each panel, and the largest relative rounding; bisected until the last coefficients vanish.
 
     function : theta -> values and the magnitudes that were added to them (their rounding is of those).
     """
-    both = np.array([function(t) for t in nodes_of(low, high)])
-    values, sizes = both[:, 0], both[:, 1]
-    fitted, last = polynomials(values)
-    if (last <= FIT * sizes.max(axis=0)).all() and (values > 0).all():
-        return [low], [fitted], float((sizes / values).max()) * EPSILON
-    if high - low < NARROWEST:
-        raise ArithmeticError(
-            f"covariance: its derivatives are not resolved at q = {math.cos(low):.12g}; takes an activation with "
-            "structure on scales above 1e-6 whose derivatives do not cancel"
-        )
-    middle = 0.5 * (low + high)
-    left, right = panels(function, low, middle), panels(function, middle, high)
-    return left[0] + right[0], left[1] + right[1], max(left[2], right[2])
+    edges, fits, rounding, tried = [0.0], [], 0.0, 0
+    waiting = [WIDEST_ANGLE]
+    while waiting:
+        low, high = edges[-1], waiting[-1]
+        tried += 1
+        if tried > MOST_PANELS:
+            raise ArithmeticError(
+                f"covariance: C(q) is not resolved at q = {math.cos(high):.12g}; takes an activation with coarser structure"
+            )
+        both = np.array([function(t) for t in nodes_of(low, high)])
+        values, sizes = both[:, 0], both[:, 1]
+        fitted, last = polynomials(values)
+        if (last <= FIT * sizes.max(axis=0)).all() and (values > 0).all():
+            edges.append(waiting.pop())
+            fits.append(fitted)
+            rounding = max(rounding, float((sizes / values).max()) * EPSILON)
+        else:
+            waiting.append(0.5 * (low + high))
+    return edges, fits, rounding
 
 
 def horner(powers: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -105,8 +105,8 @@ def validated(expr: sp.Expr) -> tuple[tuple[float, ...], bool, bool]:
     except (ValueError, NotImplementedError, StopIteration):
         raise _refused(expr, "one whose break points SymPy can solve for") from None
     function, ctx = mp_function(expr)
+    _check_growth(expr, function, ctx)  # first: what grows too fast cannot be evaluated at |u| = 40
     _check_real(expr, function, ctx)
-    _check_growth(expr, function, ctx)
     breaks = tuple(float(high) for _, _, high in parts[:-1])
     _check_bounded(expr, function, breaks)
     values = _scan(expr)
@@ -171,15 +171,19 @@ def _check_bounded(expr: sp.Expr, function: Callable[[Any], Any], breaks: tuple[
                 raise _refused(expr, f"a root or logarithm of a positive function, or Abs: it vanishes at u = {at:.6g}")
             suspects[at] = True
     for at in suspects:
+        ends = []
         for side in (-1, 1):
             try:
-                steps = [function(mpmath.mpf(at) + side * mpmath.mpf(10) ** -k) for k in (2, 4, 6)]
-                first, second = abs(steps[1] - steps[0]), abs(steps[2] - steps[1])
-                settled = second <= 0.9 * first or second <= 1e-12 * abs(steps[2])
+                steps = [function(mpmath.mpf(at) + side * mpmath.mpf(10) ** -k) for k in (2, 4, 6, 8)]
+                moves = [abs(b - a) for a, b in itertools.pairwise(steps)]
+                settled = all(b <= 0.9 * a or b <= 1e-12 * abs(steps[-1]) for a, b in itertools.pairwise(moves))
             except (ZeroDivisionError, ValueError):
                 settled = False
             if not settled:
                 raise _refused(expr, f"a function with finite one-sided limits: it has none at u = {at:.6g}")
+            ends.append(steps[-1])
+        if at not in breaks and abs(ends[1] - ends[0]) > 1e-5 * (abs(ends[0]) + abs(ends[1])):
+            raise _refused(expr, f"jumps written with sign, Heaviside or Piecewise: it has another at u = {at:.6g}")
 
 
 def _bases(expr: sp.Expr) -> list[tuple[sp.Expr, bool]]:
@@ -214,8 +218,10 @@ def _scan(expr: sp.Expr) -> np.ndarray:
 
 def _uncorrelated(expr: sp.Expr, breaks: tuple[float, ...]) -> bool:
     """Whether c_1 = E u g(u) vanishes to rounding."""
-    from .covariance import gaussian_rule
+    from .covariance import gaussian_rule, reach
 
-    x, w = gaussian_rule(breaks, FIELD_RANGE)
-    g = numpy_function(expr, u)(x)
+    function = numpy_function(expr, u)
+    with np.errstate(all="ignore"):  # a branch of a Piecewise is evaluated also where it is not taken
+        x, w = gaussian_rule(breaks, reach(function))
+        g = function(x)
     return bool(abs(w @ (x * g)) <= ZERO_SPREAD * np.sqrt(w @ (g * g)))

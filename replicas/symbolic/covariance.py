@@ -35,7 +35,7 @@ def closed_form(activation: Any, scale: Any = 1) -> Closed | None:
     """
     expr = parse_activation(activation).expr
     sigma = decimal_constants(sp.sympify(scale))
-    if not (sigma.is_number and sigma.is_positive):
+    if not sigma.is_positive or not sigma.is_number:
         raise ValueError(f"scale: got {scale!r}; takes a positive number")
     parts = segments(expr)
     inner = [(sp.expand(p.subs(u, sigma * u)), low, high) for p, low, high in parts]
@@ -106,8 +106,7 @@ def _exponentials(g: sp.Expr) -> Closed | None:
         if exponent is None or not exponent.is_polynomial(u) or sp.degree(exponent, u) > 2:
             return None
         terms.append((factor, *(exponent.coeff(u, k) for k in range(3))))
-    covariance = sp.Matrix([[1, q], [q, 1]])
-    total = sp.S.Zero
+    covariance, total = sp.Matrix([[1, q], [q, 1]]), sp.S.Zero
     for (f1, a1, b1, c1), (f2, a2, b2, c2) in itertools.product(terms, repeat=2):
         norm = sp.expand((1 - 2 * c1) * (1 - 2 * c2) - 4 * c1 * c2 * q**2)
         tilted = (sp.eye(2) - 2 * covariance * sp.diag(c1, c2)).adjugate() * covariance / norm
@@ -120,7 +119,7 @@ def _exponentials(g: sp.Expr) -> Closed | None:
 def _hyperbolic(expr: sp.Expr) -> sp.Expr:
     """exp(a + b q) and exp(a - b q) paired to cosh and sinh."""
     expr = sp.expand(expr, power_exp=False)
-    rest = []
+    rest: list[sp.Expr] = []
     found: dict[tuple[sp.Expr, sp.Expr], list[sp.Expr]] = {}
     for term in sp.Add.make_args(sp.powsimp(expr)):
         factor, body = term.as_independent(q)
@@ -134,11 +133,10 @@ def _hyperbolic(expr: sp.Expr) -> sp.Expr:
         pair[0 if b == abs(b) else 1] += factor
     out = sp.Add(*rest)
     for (a, b), (plus, minus) in found.items():
-        even, odd = sp.expand(plus + minus), sp.expand(plus - minus)
         if plus == 0 or minus == 0:
             out += plus * sp.exp(a + b * q) + minus * sp.exp(a - b * q)
         else:
-            out += sp.exp(a) * (even * sp.cosh(b * q) + odd * sp.sinh(b * q))
+            out += sp.exp(a) * (sp.expand(plus + minus) * sp.cosh(b * q) + sp.expand(plus - minus) * sp.sinh(b * q))
     return out
 
 
@@ -161,7 +159,6 @@ def _broken_at_zero(left: sp.Expr, right: sp.Expr) -> Closed:
 @lru_cache(maxsize=256)
 def _quadrant(k: int, l: int, rho: sp.Expr) -> sp.Expr:
     """E u1^k u2^l over u1, u2 > 0 at correlation rho: E r^(k+l) int cos^k(phi) cos^l(phi - theta) dphi/(2 pi)."""
-    root = _ROOT
     radius = 2 ** sp.Rational(k + l, 2) * sp.gamma(1 + sp.Rational(k + l, 2))
 
     def cosines(n: int) -> sp.Expr:  # int cos^n over (theta - pi/2, pi/2), where the sine is -rho and the cosine root
@@ -169,19 +166,17 @@ def _quadrant(k: int, l: int, rho: sp.Expr) -> sp.Expr:
             return sp.pi / 2 + _ASIN * (1 if rho == q else -1)
         if n == 1:
             return 1 + rho
-        return root ** (n - 1) * rho / n + sp.Rational(n - 1, n) * cosines(n - 2)
+        return _ROOT ** (n - 1) * rho / n + sp.Rational(n - 1, n) * cosines(n - 2)
 
     def with_sines(n: int, m: int) -> sp.Expr:  # int cos^n sin^m
         if m % 2 == 0:
             return sp.Add(*(sp.binomial(m // 2, i) * (-1) ** i * cosines(n + 2 * i) for i in range(m // 2 + 1)))
         powers = range((m - 1) // 2 + 1)
         return sp.Add(
-            *(sp.binomial((m - 1) // 2, i) * (-1) ** i * root ** (n + 2 * i + 1) / (n + 2 * i + 1) for i in powers)
+            *(sp.binomial((m - 1) // 2, i) * (-1) ** i * _ROOT ** (n + 2 * i + 1) / (n + 2 * i + 1) for i in powers)
         )
 
-    total = sp.Add(
-        *(sp.binomial(l, m) * rho ** (l - m) * root**m * with_sines(k + l - m, m) for m in range(l + 1))
-    )
+    total = sp.Add(*(sp.binomial(l, m) * rho ** (l - m) * _ROOT**m * with_sines(k + l - m, m) for m in range(l + 1)))
     return sp.expand(radius * total / (2 * sp.pi))
 
 
@@ -196,19 +191,13 @@ def _readable(expr: sp.Expr) -> sp.Expr:
         even = c * (1 - q**2) ** (n // 2)
         if m:
             arc += even
-        elif n % 2:
-            root += even
         else:
-            plain += even
+            root, plain = (root + even, plain) if n % 2 else (root, plain + even)
     plain, root, arc = (sp.factor(sp.expand(x)) for x in (plain, root, arc))
     ratio = sp.cancel(plain / arc) if arc != 0 else q
     if ratio.has(q):
         return plain + root * sp.sqrt(1 - q**2) + arc * sp.asin(q)
-    if root == 0 and ratio == 0:
-        return arc * sp.asin(q)
     common = sp.gcd_terms(root * _ROOT + arc * _ASIN).as_independent(q, _ROOT, _ASIN)[0]
-    if root == 0:
-        common = arc.as_independent(q)[0]
     root, arc = sp.cancel(root / common), sp.cancel(arc / common)
     return common * (root * sp.sqrt(1 - q**2) + arc * (ratio + sp.asin(q)))
 
@@ -216,16 +205,15 @@ def _readable(expr: sp.Expr) -> sp.Expr:
 # --- direct quadrature ---------------------------------------------------------------------------------------------
 
 
-def reach(g: Function) -> float:
-    """|u| beyond which g^2 exp(-u^2/2) and |g| exp(-u^2/2) (what counts at q = 1 and at q = 0) are below 1e-20 of their
-    maxima."""
+def reach(g: Function, depth: float = NEGLIGIBLE) -> float:
+    """|u| beyond which g^2 exp(-u^2/2) and |g| exp(-u^2/2) (what counts at q = 1 and at q = 0) are e^-depth of their maxima."""
     x = np.linspace(0.0, FIELD_RANGE, 1601) + 1e-4
     with np.errstate(divide="ignore"):
         logarithm = np.log(np.maximum(np.abs(g(x)), np.abs(g(-x))))
     far = 0.0
     for power in (1, 2):
         size = power * logarithm - 0.5 * x * x
-        far = max(far, float(x[np.flatnonzero(size > size.max() - NEGLIGIBLE)[-1]]) + 0.1)
+        far = max(far, float(x[np.flatnonzero(size > size.max() - depth)[-1]]) + 0.1)
     return min(FIELD_RANGE, far)
 
 
@@ -292,18 +280,18 @@ def by_quadrature(activation: Activation | Any, correlation: float, scale: float
     def g(x: np.ndarray) -> np.ndarray:
         return plain(scale * x)
 
-    breaks = tuple(b / scale for b in activation.breaks)
-    far = reach(g)
+    breaks, last, change, norm = tuple(b / scale for b in activation.breaks), np.nan, np.inf, 1.0
     sine = float(np.sqrt((1.0 - correlation) * (1.0 + correlation)))
-    last, change, norm = np.nan, np.inf, 1.0
-    for level in range(LEVELS):
-        x, w = gaussian_rule(breaks, far, level)
-        norm = float(w @ g(x) ** 2)
-        value = pair_mean(g, breaks, correlation, sine, far, level) if sine > 0.0 else norm
-        change = abs(value - last)
-        if change <= TOLERANCE * norm:
-            return value
-        last = value
+    with np.errstate(all="ignore"):  # a branch of a Piecewise is evaluated also where it is not taken
+        far = reach(g)
+        for level in range(LEVELS):
+            x, w = gaussian_rule(breaks, far, level)
+            norm = float(w @ g(x) ** 2)
+            value = pair_mean(g, breaks, correlation, sine, far, level) if sine > 0.0 else norm
+            change = abs(value - last)
+            if change <= TOLERANCE * norm:
+                return value
+            last = value
     if change > 1e-10 * norm:
         raise ArithmeticError(f"Delta({correlation:g}): quadrature over two fields has not settled: {change:.1e}")
     return last
