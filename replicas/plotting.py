@@ -20,6 +20,7 @@ from .drawing import curve
 from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
 from .figures_rsb import NEGATIVE_MARGIN, PROFILE, phase_axes
 from .figures_trees import CAPACITY, LEARNING
+from .figures_wide import ACTIVATIONS
 
 __all__ = ["FIGURES", "Figure", "curve", "phase_axes", "save"]
 
@@ -400,6 +401,7 @@ FIGURES: dict[str, Figure] = {
     "overlap-profile": PROFILE,
     "committee-capacity": CAPACITY,
     "committee-learning": LEARNING,
+    "activation-capacity": ACTIVATIONS,
     "finite-n": Figure(
         "Finite N against theory",
         """Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order

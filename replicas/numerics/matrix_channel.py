@@ -20,9 +20,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from .orthants import normal, pair, triple
+from .label_kernels import DENSITY, one, three, two
 
 MOST_UNITS = 3
 REACH = 7.6  # standard deviations: mass 3e-14 beyond, and what is averaged is at most a few units there
@@ -31,12 +30,11 @@ GAUSSIAN_STEP = 0.72  # of the trapezoid rule for a Gaussian alone: error 2 exp(
 # those of one field, sharpest for the tie of two units.
 WIDTH_STEP = {1: 0.42, 2: 0.17, 3: 0.27}
 GRADED_STEP, GRADED_SCALE = {1: 0.11, 2: 0.055, 3: 0.075}, 2.0  # the latter: s over sqrt(V)
-LEAST = 1e-14  # labels less probable than that are left out: Z log Z, Z g g^T below 1e-12
 PRUNED = 1e-18  # nodes of smaller weight
 NULL = 1e-300  # variance of an axis that carries nothing
 ALIKE = 1e-13  # relative: matrices invariant to that are taken as invariant under permutations
 SHARPER = 0.3  # width of one axis against the others, below which it alone is graded
-DENSITY = 1.0 / math.sqrt(2 * math.pi)
+_KERNELS = {1: one, 2: two, 3: three}
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,13 @@ def symmetric_axes(K: int, overlap: tuple[float, float], gap: tuple[float, float
     return Axes(symmetric_vectors(K), np.array(overlap)[spread], np.array(gap)[spread], True)
 
 
+def invariant(q: np.ndarray, size: float) -> bool:
+    """Whether q = a + b 1 1^T, to rounding of numbers of that size."""
+    K = q.shape[0]
+    apart = q - q[0, 0] * np.eye(K) - (q[0, 1] if K > 1 else 0.0) * (1 - np.eye(K))
+    return bool(np.max(np.abs(apart)) <= ALIKE * size)
+
+
 def matrix_axes(q: np.ndarray, gap: np.ndarray) -> Axes:
     """Axes of commuting matrices q and ``gap`` = Q - q.
 
@@ -94,8 +99,7 @@ def matrix_axes(q: np.ndarray, gap: np.ndarray) -> Axes:
     """
     K = q.shape[0]
     size = float(np.trace(q) + np.trace(gap)) / K
-    flip = q - q[0, 0] * np.eye(K) - (q[0, 1] if K > 1 else 0.0) * (1 - np.eye(K))
-    permutable = bool(np.max(np.abs(flip)) <= ALIKE * size)
+    permutable = invariant(q, size)
     if permutable:
         vectors = symmetric_vectors(K)
         overlap = np.einsum("ak,ab,bk->k", vectors, q, vectors)
@@ -190,7 +194,7 @@ def _field_grid(axes: Axes, x: np.ndarray, dx: np.ndarray) -> tuple[np.ndarray, 
     if axes.permutable:
         keep = np.all(index[:-1] <= index[1:], axis=0)
         index, times = index[:, keep], times[keep]
-        for k in range(index.shape[1] and K):
+        for k in range(K):
             # a multiset stands for K!/prod(multiplicity!) points: count equal ones before k
             ties = np.sum(index[: k + 1] == index[k], axis=0)
             times = times * (k + 1) / ties
@@ -231,143 +235,3 @@ def evaluate(axes: Axes, quality: float = 1.0, coin: bool = False) -> Channel:
         A = np.mean([A[np.ix_(p, p)] for p in orders], axis=0)
         T = np.mean([T[np.ix_(p, p, p, p)] for p in orders], axis=0)
     return Channel(float(out[1]), A, T, float(out[2]), float(out[0]), points.shape[0])
-
-
-@njit(cache=True, error_model="numpy")
-def _add(weight, K, Z, first, second, out):
-    """Contribution of one label: probability, and first and second derivatives of it."""
-    out[0] += weight * Z
-    out[2] += weight * Z * Z
-    if Z < LEAST:
-        return
-    out[1] += weight * Z * (math.log(Z) if Z < 0.5 else math.log1p(Z - 1.0))
-    for a in range(K):
-        first[a] /= Z
-    for a in range(K):
-        for b in range(K):
-            second[a, b] = second[a, b] / Z - first[a] * first[b]
-            out[3 + K * a + b] += weight * Z * first[a] * first[b]
-    at = 3 + K * K
-    for a in range(K):
-        for b in range(K):
-            for c in range(K):
-                for d in range(K):
-                    out[at] += weight * Z * second[a, c] * second[b, d]
-                    at += 1
-
-
-@njit(cache=True, error_model="numpy")
-def _one(points, weights, V, det, adjugate, coin, out):
-    first, second = np.zeros(1), np.zeros((1, 1))
-    s = math.sqrt(V[0, 0])
-    for i in range(weights.size):
-        x = points[i, 0] / s
-        G = DENSITY * math.exp(-0.5 * x * x) / s
-        for sign in (1.0, -1.0):
-            first[0], second[0, 0] = sign * G, -sign * G * x / s
-            _add(weights[i], 1, normal(sign * x), first, second, out)
-
-
-@njit(cache=True, error_model="numpy")
-def two_units(w1, w2, V, det, Z, first, second):
-    """Labels (1, -1, 0) of two units: Z[y], dZ/d omega_a, d^2Z/d omega_a d omega_b. Cov V of determinant ``det``."""
-    s1, s2 = math.sqrt(V[0, 0]), math.sqrt(V[1, 1])
-    r, s = V[0, 1] / (s1 * s2), math.sqrt(det) / (s1 * s2)
-    a, b = w1 / s1, w2 / s2
-    if a + b < 0.0:  # the smaller one by quadrature, the other by complement
-        Z[0] = pair(a, b, r, s)
-        Z[1] = max(0.0, normal(-a) - normal(b) + Z[0])
-    else:
-        Z[1] = pair(-a, -b, r, s)
-        Z[0] = max(0.0, normal(a) - normal(-b) + Z[1])
-    if a > 0.0:
-        Z[2] = max(0.0, normal(-a) + normal(-b) - 2.0 * Z[1]) if a + b >= 0.0 else max(0.0, normal(a) + normal(b) - 2.0 * Z[0])
-    else:
-        Z[2] = max(0.0, normal(a) + normal(b) - 2.0 * Z[0]) if a + b < 0.0 else max(0.0, normal(-a) + normal(-b) - 2.0 * Z[1])
-    Ga, Gb = DENSITY * math.exp(-0.5 * a * a) / s1, DENSITY * math.exp(-0.5 * b * b) / s2
-    ca, cb = (b - r * a) / s, (a - r * b) / s
-    joint = Ga * DENSITY * math.exp(-0.5 * ca * ca) / (s * s2)
-    first[0, 0], first[1, 0] = Ga * normal(ca), -Ga * normal(-ca)
-    first[0, 1], first[1, 1] = Gb * normal(cb), -Gb * normal(-cb)
-    for y in range(2):
-        second[y, 0, 1] = second[y, 1, 0] = joint
-        second[y, 0, 0] = -a / s1 * first[y, 0] - r * s2 / s1 * joint
-        second[y, 1, 1] = -b / s2 * first[y, 1] - r * s1 / s2 * joint
-    for c in range(2):
-        first[2, c] = -first[0, c] - first[1, c]
-        for d in range(2):
-            second[2, c, d] = -second[0, c, d] - second[1, c, d]
-
-
-@njit(cache=True, error_model="numpy")
-def _two(points, weights, V, det, adjugate, coin, out):
-    Z, first, second = np.zeros(3), np.zeros((3, 2)), np.zeros((3, 2, 2))
-    for i in range(weights.size):
-        two_units(points[i, 0], points[i, 1], V, det, Z, first, second)
-        if coin:
-            for y in range(2):
-                Z[y] += 0.5 * Z[2]
-                first[y] += 0.5 * first[2]
-                second[y] += 0.5 * second[2]
-        for y in range(2 if coin else 3):
-            _add(weights[i], 2, Z[y], first[y], second[y], out)
-
-
-@njit(cache=True, error_model="numpy")
-def three_units(w, V, det, adjugate, Z, first, second, R, a):
-    """Labels (1, -1) of a majority of three units: as `two_units`.
-
-    dZ_+/d omega_1 = G(omega_1; V_11) P(exactly one of fields 2, 3 is positive | field 1 at 0).
-    """
-    scale = 1.0
-    up = 1.0 if w[0] + w[1] + w[2] < 0.0 else -1.0  # the label to be had by quadrature: the one of the smaller sum
-    for j in range(3):
-        a[j] = up * w[j] / math.sqrt(V[j, j])
-        scale *= V[j, j]
-    for j in range(3):
-        for k in range(3):
-            R[j, k] = V[j, k] / math.sqrt(V[j, j] * V[k, k])
-    total = 0.0
-    for k in range(3):
-        l, m = (k + 1) % 3, (k + 2) % 3
-        # det of the pair (l, m) of V is an entry of the adjugate
-        total += pair(a[l], a[m], R[l, m], math.sqrt(adjugate[k, k] / (V[l, l] * V[m, m])))
-    low = max(0.0, total - 2.0 * triple(a, R, det / scale)) if total > 0.0 else 0.0
-    if up > 0.0:
-        Z[0], Z[1] = low, 1.0 - low
-    else:
-        Z[0], Z[1] = 1.0 - low, low
-    for j in range(3):
-        l, m = (j + 1) % 3, (j + 2) % 3
-        var = V[j, j]
-        G = DENSITY * math.exp(-0.5 * w[j] * w[j] / var) / math.sqrt(var)
-        # given field j at 0: means, covariance from the minors of V
-        ml, mm = w[l] - V[j, l] / var * w[j], w[m] - V[j, m] / var * w[j]
-        Cl, Cm, Clm = adjugate[m, m] / var, adjugate[l, l] / var, -adjugate[l, m] / var
-        sl, sm = math.sqrt(Cl), math.sqrt(Cm)
-        r, s = Clm / (sl * sm), math.sqrt(det / var) / (sl * sm)
-        x, y = ml / sl, mm / sm
-        one = pair(x, -y, -r, s) + pair(-x, y, -r, s)
-        first[0, j] = G * one
-        # d one/d ml = density of field l at 0 times P(m negative) - P(m positive)
-        dl = DENSITY * math.exp(-0.5 * x * x) / sl * -math.erf((y - r * x) / s / math.sqrt(2.0))
-        dm = DENSITY * math.exp(-0.5 * y * y) / sm * -math.erf((x - r * y) / s / math.sqrt(2.0))
-        second[0, j, l], second[0, j, m] = G * dl, G * dm
-        second[0, j, j] = -w[j] / var * first[0, j] - G * (V[j, l] / var * dl + V[j, m] / var * dm)
-    for j in range(3):
-        first[1, j] = -first[0, j]
-        for k in range(3):
-            second[1, j, k] = -second[0, j, k]
-
-
-@njit(cache=True, error_model="numpy")
-def _three(points, weights, V, det, adjugate, coin, out):
-    Z, first, second = np.zeros(2), np.zeros((2, 3)), np.zeros((2, 3, 3))
-    R, a = np.zeros((3, 3)), np.zeros(3)
-    for i in range(weights.size):
-        three_units(points[i], V, det, adjugate, Z, first, second, R, a)
-        for y in range(2):
-            _add(weights[i], 3, Z[y], first[y], second[y], out)
-
-
-_KERNELS = {1: _one, 2: _two, 3: _three}

@@ -23,7 +23,7 @@ from numba import njit
 
 REACH = 7.6  # standard deviations, and as many more as a teacher's field is away from where the posterior is undecided
 GAUSSIAN_STEP = 0.72  # error of the trapezoid rule 6e-17
-POLE_STEP = 0.17  # of the distance of the nearest zero of the sum over w: leaves 1e-11 (the law exp(-2 pi/0.17) is for a lone pole)
+POLE_STEP = {1: 0.14, 2: 0.125, 3: 0.15}  # of the distance of the nearest zero of the sum over w: leaves 1e-12
 NULL = 1e-300
 PRUNED = 1e-18  # nodes of smaller weight
 DENSITY = 1.0 / math.sqrt(2 * math.pi)
@@ -72,14 +72,14 @@ def discrete(
     # teachers up to w -> -w and permutations
     seen: dict[tuple[float, ...], int] = {}
     share = np.zeros(len(rows))
-    for i, row in enumerate(rows):
+    for n, row in enumerate(rows):
         copies = [tuple(row), tuple(-row)]
         key = max(tuple(sorted(c)) for c in copies) if permutable else max(copies)
-        share[seen.setdefault(key, i)] += chance[i]
+        share[seen.setdefault(key, n)] += chance[n]
     points, weights = _grid(vectors, q_hat, rows, quality)
     out = np.zeros(1 + 2 * K * K + K**4)
     matrix = (vectors * q_hat) @ vectors.T
-    for i in np.flatnonzero(share):
+    for i in map(int, np.flatnonzero(share)):
         delta = rows - rows[i]
         cost = logs - 0.5 * np.einsum("wa,ab,wb->w", delta, matrix, delta)
         _teacher(points, weights * share[i], delta, rows[i], cost, out)
@@ -102,7 +102,7 @@ def _grid(vectors: np.ndarray, q_hat: np.ndarray, rows: np.ndarray, quality: flo
             continue
         root = math.sqrt(q_hat[k])
         span = float(np.ptp(rows @ vectors[:, k])) * root  # of the exponents along z_k: they interfere from Im z = pi/span on
-        step = min(GAUSSIAN_STEP, POLE_STEP * math.pi / span * math.sqrt(K)) / quality
+        step = min(GAUSSIAN_STEP, POLE_STEP.get(K, 0.15) * math.pi / span * math.sqrt(K)) / quality
         n = math.ceil((REACH + root * float(np.max(np.abs(rows)))) / step)
         z = step * np.arange(-n, n + 1)
         w = step * DENSITY * np.exp(-0.5 * z * z)

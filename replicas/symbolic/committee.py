@@ -36,8 +36,9 @@ from .leaves import LeafDefinition, _flat_measure, _unit_measure, exact
 from .nodes import Gaussian, Leaf, Level, Tilt, pairs, saddle_form
 
 UNITS = (2, 3)  # derived: a check sums over the fields of all units of several replicas
-STEP = 0.3  # of trapezoid sums over a common field, whose error is exp(-2 pi^2/step^2) = 1e-95 for an entire function of width one
+STEP = 0.45  # of trapezoid sums over a common field, whose error is exp(-2 pi^2/step^2) = 1e-42 for an entire function of width one
 REACH = 9.0  # of the common field: mass 2e-19 beyond
+GROWTH = 0.95  # of three negatively correlated fields, relative to a singular matrix: beyond it sums cancel and overflow
 CHUNK = 4096  # points at once: each has a row of values of the common field
 FLOOR = 1e-200  # below every probability on the grids
 ROUNDED = 1e-18  # below the rounding of a sum with an imaginary factor, which can leave a tiny negative probability
@@ -143,6 +144,11 @@ def labels(K: int) -> tuple[int, ...]:
     return (1, -1) if K % 2 else (1, -1, 0)
 
 
+def listed(K: int) -> str:
+    """The labels as LaTeX."""
+    return ",".join("0" if y == 0 else f"{y:+d}" for y in labels(K))
+
+
 def distinct(K: int) -> tuple[tuple[str, int, sp.Expr], ...]:
     """(leaf, multiplicity, probability of the label without patterns): -1 has the averages of +1."""
     names = (("f^+", 1, 2),) if K % 2 else (("f^+", 1, 2), ("f^0", 0, 1))
@@ -161,7 +167,7 @@ def leaves_of(model: Committee) -> dict[str, LeafDefinition]:
     found: dict[str, LeafDefinition] = {"g": _weight_leaf(model)}
     for y in labels(K):
         name = NAMES[y]
-        text = rf"\log\int\!\prod_jDz_j\,\mathbb{{1}}\big[B(\vec\omega+V^{{1/2}}\vec z)={y:+d}\big]".replace("+0", "0")
+        text = rf"\log\int\!\prod_jDz_j\,\mathbb{{1}}\big[B(\vec\omega+V^{{1/2}}\vec z)={'0' if y == 0 else f'{y:+d}'}\big]"
         found[name] = MatrixLeaf(
             name, 1, S.fields(K)[0], S.V, None, text, _unit_measure, accepted(K, y), units=K
         )
@@ -187,7 +193,8 @@ def _weight_leaf(model: Committee) -> MatrixLeaf:
 
 def _weight_sum(weights: Discrete, K: int) -> sp.Expr:
     """sum over w of exp(h.w - w.Lambda w/2); w and -w, with equal squares, make a cosh."""
-    fields, groups = S.weight_fields(K), {}
+    fields = S.weight_fields(K)
+    groups: dict[sp.Expr, sp.Expr] = {}
     for w in itertools.product([exact(v) for v in weights.values], repeat=K):
         first = next((x for x in w if x), sp.S.Zero)
         if first < 0:
@@ -199,7 +206,7 @@ def _weight_sum(weights: Discrete, K: int) -> sp.Expr:
 
 
 def common_factor(V: list[list[Any]]) -> tuple[list[Any], list[Any]]:
-    """v, d with V = diag(d) + v v^T: given v x the fields are independent. v is imaginary for negative correlations."""
+    """v, d with V = diag(d) + v v^T: given v x the fields are independent. Three negative correlations need an imaginary v."""
     K = len(V)
     off = [V[a][b] for a, b in pairs(K) if a != b]
 
@@ -207,7 +214,10 @@ def common_factor(V: list[list[Any]]) -> tuple[list[Any], list[Any]]:
         x = np.asarray(x, dtype=complex)
         return np.sqrt(x.real) if np.all(x.real >= 0) else np.sqrt(x)
 
-    if K == 2 or all(np.all(x == off[0]) for x in off):
+    if K == 2:
+        size = np.sqrt(np.abs(off[0]))
+        v = [size, np.where(np.asarray(off[0]) < 0, -size, size)[()]]
+    elif all(np.all(x == off[0]) for x in off):
         v = [root(off[0])] * K
     else:
         v = [root(V[a][b] * V[a][c] / np.asarray(V[b][c])) for a, b, c in ((0, 1, 2), (1, 0, 2), (2, 0, 1))]
@@ -218,8 +228,12 @@ def _common_nodes(v: list[Any], d: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     """Trapezoid rule for E_x of a product of tails, which grow as exp(|v x|^2/(2 d)) where v is imaginary."""
     imaginary = any(np.iscomplexobj(x) for x in v)
     growth = max(float(np.max(sum(np.abs(x) ** 2 / y for x, y in zip(v, d)))), 0.0) if imaginary else 0.0
-    if growth >= 1:
+    if growth >= 1 or any(np.any(np.asarray(y) <= 0) for y in d):
         raise ValueError("V: got a matrix that is not positive definite; takes overlaps q with Q 1 - q positive definite")
+    if growth > GROWTH:
+        raise ValueError(
+            f"V: got fields correlated to {growth:.3f} of the largest possible; the referee's sums take up to {GROWTH} for K = 3"
+        )
     reach = REACH / math.sqrt(1 - growth)
     x = np.arange(-math.ceil(reach / STEP), math.ceil(reach / STEP) + 1) * STEP
     weight = STEP * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
@@ -235,7 +249,9 @@ def _tails(w: Any, v: Any, d: Any, x: np.ndarray, n: int) -> tuple[np.ndarray, n
 
     y = (np.asarray(w)[..., None] + np.asarray(v)[..., None] * x) / np.sqrt(np.asarray(d)[..., None])
     if n == 0:
-        return 0.5 * erfc(y / math.sqrt(2)), 0.5 * erfc(-y / math.sqrt(2))
+        up = 0.5 * erfc(-y / math.sqrt(2))
+        # complex tails are slow, and their sums have rounding errors of order one part in 1e16 anyway
+        return (1 - up if np.iscomplexobj(y) else 0.5 * erfc(y / math.sqrt(2))), up
     hermite = np.polynomial.hermite_e.hermeval(y, [0.0] * (n - 1) + [1.0])
     up = (-1) ** (n - 1) * hermite * np.exp(-(y**2) / 2) / math.sqrt(2 * math.pi)
     up = up / np.asarray(d)[..., None] ** (n / 2)
@@ -397,12 +413,28 @@ def functional(model: Committee) -> MatrixFunctional:
     return found
 
 
+def state_evolution(model: Committee) -> dict[sp.Symbol, sp.Expr]:
+    """The saddle-point equations solved for each overlap: q_hat_jk = alpha K sum_y E Z_y d_j f_y d_k f_y, q_jk = E <w_j><w_k>.
+
+    The conjugates are functions of q, q_c, alpha; the overlaps of q_hat, q_hat_c.
+    """
+    f, K = functional(model), model.K
+    grad = f.grad()
+    found = {hat: 2 * split(grad[x])[1] / many for x, hat, many in ((S.q, S.q_hat, 1), (S.q_c, S.q_hat_c, K - 1))}
+    if isinstance(model.weights, Spherical):
+        plus, minus = (x / (1 + x) for x in eigenvalues(K, S.q_hat, S.q_hat_c))
+        found |= {S.q: sp.factor((plus + (K - 1) * minus) / K), S.q_c: sp.factor((plus - minus) / K)}
+    else:
+        found |= {x: 2 * split(grad[hat])[1] / many for x, hat, many in ((S.q, S.q_hat, 1), (S.q_c, S.q_hat_c, K - 1))}
+    return {x: sp.expand(expr, deep=False) if expr.has(Tilt) else expr for x, expr in found.items()}
+
+
 def relative_square(side: str, name: str, K: int, V: sp.ImmutableMatrix) -> sp.Expr:
     """<(f_11 - f_12)^2> where all units have one field: the square of the response of f_1 - f_2 to a difference of fields."""
     sign, fields = (1, S.fields(K)) if side == "f" else (-1, S.weight_fields(K))
     f = Leaf(name, sign, [0] * K, 0, fields, V)
     difference = f.raised(0).raised(0) - f.raised(0).raised(1)
-    return Tilt(undecided_level(1, K, side), f, sp.expand(difference**2))
+    return Tilt(undecided_level(1, K, side), f, difference**2)
 
 
 def response(K: int, norm: sp.Expr) -> sp.Expr:

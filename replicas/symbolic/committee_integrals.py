@@ -14,11 +14,12 @@ import numpy as np
 import sympy as sp
 
 from .committee import MatrixLeaf
-from .numeric import Env, NumericNode, evaluate
+from .numeric import Env, NumericNode, evaluate, gauss_panels
 from .overlaps import LogIntegralLeaves, explicit_integral, orthants
 
 GRID = 4  # fields of which every sign pattern is integrated over one product grid
 NODES = 14  # Gauss-Legendre nodes of each field given those before it; 1e-7 of an orthant of six fields
+WIDE = 12.0  # of the fields at the points of a check: nine standard deviations
 TAIL = 6.5  # standard deviations kept beyond the edge of a half-line: 1e-10
 
 
@@ -138,7 +139,8 @@ class CoupledUnits(NumericNode):
 
     def numeric(self, env: Env, leaves: LogIntegralLeaves) -> float:
         n, K = round(float(evaluate(self.args[1], env, leaves))), int(self.args[2])
-        A, B = (spread(*(float(evaluate(x, env, leaves)) for x in pair), K) for pair in self.args[3:])
+        (a, c), (b, d) = ([float(evaluate(x, env, leaves)) for x in pair] for pair in self.args[3:])
+        A, B = spread(a, c, K), spread(b, d, K)
         M = np.kron(np.eye(n), A) - np.kron(np.ones((n, n)), B)
         if self.args[0].name == "w":
             return weight_integral(leaves["g"], env, -M)
@@ -197,7 +199,8 @@ class UnitsCharacteristic(NumericNode):
 
 def direct(leaf: MatrixLeaf, w: np.ndarray, V: np.ndarray) -> float:
     """f = log P(label) at one point from its definition, the K-fold integral over the fields."""
-    u, log_weight = leaf.measure({}, {2: 400, 3: 160}[leaf.units])
+    u, weight = gauss_panels(np.linspace(-WIDE, WIDE, 3), {2: 160, 3: 90}[leaf.units])
+    log_weight = np.log(weight)
     inverse, K = np.linalg.inv(V), leaf.units
     axes = np.meshgrid(*[u] * K, indexing="ij", sparse=True)
     exponent = sum(np.meshgrid(*[log_weight] * K, indexing="ij", sparse=True))

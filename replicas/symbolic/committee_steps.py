@@ -23,9 +23,7 @@ from .committee_integrals import (
     UnitsCharacteristic,
     UnitsIntegral,
     field_integral,
-    flat,
     label_mass,
-    spread,
     unflat,
     weight_integral,
 )
@@ -48,6 +46,7 @@ class Bench(Workshop):
 
     def __init__(self, model: Committee, functional: C.MatrixFunctional):
         super().__init__(model, functional, (S.q,), (S.q_hat,), (), SIZES[model.K])
+        self.committee = model
         self.units = self.K = model.K
         self.sphere = isinstance(model.weights, Spherical)
 
@@ -197,13 +196,14 @@ def _ansatz(w: Bench) -> None:
     V = [S.Q - x for x in q]
     many = (1, K - 1)
     trace = -s * (S.Q * (S.q_hat - S.lam) + (s - 1) * (S.q * S.q_hat + (K - 1) * S.q_c * S.q_hat_c)) / 2
-    normal = -s * K * sp.log(2 * sp.pi) / 2
-    normal -= sum(m * ((s - 1) * sp.log(v) + sp.log(v + s * x)) for m, v, x in zip(many, V, q)) / 2
+    normal = [-sp.Rational(K, 2) * (s * sp.log(2 * sp.pi))]
+    for m, v, x in zip(many, V, q):
+        normal += [-sp.Rational(m, 2) * ((s - 1) * sp.log(v)), -sp.Rational(m, 2) * sp.log(v + s * x)]
     B = [x / (v * (v + s * x)) for v, x in zip(V, q)]
     expr = (
         sp.expand(trace)
         + CoupledUnits("w", s, K, C.eigenvalues(K, S.lam, S.lam_c), hat) / K
-        + sp.Add(*(S.alpha * t for t in sp.expand(normal).args))
+        + sp.Add(*(S.alpha * t for t in normal))
         + S.alpha * CoupledUnits("u", s, K, [1 / v for v in V], B)
     )
 
@@ -269,7 +269,7 @@ def _decouple(w: Bench) -> sp.Expr:
         w.moment,
         after,
         r"Hubbard-Stratonovich with a matrix, completion of the square in $\vec u_a$; all determinants cancel. "
-        rf"$f^y(\vec\omega,V) = \log P\big[B(\vec\omega+V^{{1/2}}\vec z)=y\big]$ for the labels $y={','.join(f'{y:+d}' for y in C.labels(K)).replace('+0', '0')}$.",
+        rf"$f^y(\vec\omega,V) = \log P\big[B(\vec\omega+V^{{1/2}}\vec z)=y\big]$ for the labels $y={C.listed(K)}$.",
         w.against(middle, ORTHANT),
         f"brute-force integral over the fields of {w.counted} replicas of {K} units",
     )
@@ -281,7 +281,7 @@ def _decouple(w: Bench) -> sp.Expr:
             terms.append(t)
             continue
         for m, x, y in zip((1, K - 1), C.eigenvalues(K, S.q_hat, S.q_hat_c), C.eigenvalues(K, S.lam, S.lam_c)):
-            terms += [-sp.Rational(m, 2 * K) * sp.log(1 - s * x / y), -sp.Rational(m, 2 * K) * s * sp.log(y)]
+            terms += [-sp.Rational(m, 2 * K) * t for t in (sp.log(1 - s * x / y), s * sp.log(y))]
         terms += list(sp.expand(-s / 2).args)
     return w.add(
         "Gaussian weights",
@@ -347,7 +347,8 @@ def _limit(w: Bench, decoupled: sp.Expr) -> sp.Expr:
             (log,) = term.atoms(sp.log)
             free += sp.Add(*(S.alpha * Tilt(x.level, 0, (x.obs.diff(s)).subs(s, 1)) for x in sp.Add.make_args(log.args[0])))
         else:
-            free += sp.expand(term.diff(s).subs(s, 1))
+            slope = term.diff(s).subs(s, 1)
+            free += sp.factor(slope) if term.has(sp.log) and not slope.has(sp.log) else sp.expand(slope)
 
     def check(expr: sp.Expr) -> tuple[float, float]:
         zero = w.value(decoupled, n=1e-300)
@@ -385,10 +386,7 @@ def _labels(w: Bench, free: sp.Expr) -> sp.Expr:
         r"\phi",
         rest + sp.Add(*terms),
         r"$\omega\to-\omega$ exchanges the labels +1 and -1. $\mathbb{E}\,e^{f^y}$ is the probability of the label y, that of "
-        rf"{K} independent signs whatever q, as $q+V=Q\,\mathbb{{1}}$: ${chance}$ for $y={','.join(f'{y:+d}' for y in C.labels(K)).replace('+0', '0')}$.",
+        rf"{K} independent signs whatever q, as $q+V=Q\,\mathbb{{1}}$: ${chance}$ for $y={C.listed(K)}$.",
         check,
         "the plain averages of all labels",
     )
-
-
-__all__ = ["Bench", "derive_committee", "flat", "spread"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import sympy as sp
 
+from ..committees import Committee
 from ..models import Model, Tree
 
 ANSATZES = ("rs", "1rsb", "krsb")
@@ -160,11 +161,21 @@ def derive(model: Model, ansatz: str = "rs", k: int | None = None) -> Derivation
     Raises
     ------
     ValueError for an unknown ansatz, a k that does not go with it, breaking with a Bayes-optimal teacher, or a tree of more
-    units than the checks integrate over.
+    units than the checks integrate over. Of fully connected committees: K = 2, 3, teacher-student, rs.
     """
     if not isinstance(model, Model):
         raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
     steps = check_steps(ansatz, k)
+    if isinstance(model, Committee):
+        if model.K == 1:
+            return replace(derive(model.perceptron, ansatz, k), model=model)
+        if steps:
+            raise ValueError(
+                f"ansatz: got {ansatz!r} with a fully connected committee; takes rs (its students are Bayes-optimal)"
+            )
+        from .committee import check
+
+        return _derive(check(model), ansatz, steps)
     if isinstance(model, Tree):
         if model.K == 1:
             return replace(derive(model.perceptron, ansatz, k), model=model)
@@ -197,6 +208,10 @@ def check_steps(ansatz: str, k: Any = None) -> int:
 
 @lru_cache(maxsize=64)
 def _derive(model: Model, ansatz: str, k: int) -> Derivation:
+    if isinstance(model, Committee):
+        from .committee_steps import derive_committee
+
+        return derive_committee(model)
     if k == 0:
         from .rs_steps import derive_rs
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import sympy as sp
 from sympy.core.basic import Basic
+from sympy.printing.precedence import PRECEDENCE
 
 
 class Gaussian(Basic):
@@ -264,17 +265,21 @@ class Leaf(sp.Expr):
         return rhs.subs({**dict(zip(w, self.w)), V: self.V})
 
     def _matrix_heat(self) -> sp.Expr:
-        every = pairs(len(self.w))
-        first = next(p for p, order in zip(every, self.j) if order)
-        a, b = first
-        w = sp.Tuple(*(sp.Dummy(f"w{a}", real=True) for a in range(len(self.w))))
-        j = [order - (p == first) for p, order in zip(every, self.j)]
-        base = Leaf(self.name, self.sign, [0] * len(w), j, w, self.V)
+        every, K = pairs(len(self.w)), len(self.w)
+        a, b = next(p for p, order in zip(every, self.j) if order)
+        w = sp.Tuple(*(sp.Dummy(f"w{a}", real=True) for a in range(K)))
+        entries = {p: sp.Dummy(f"V{p[0]}{p[1]}", real=True) for p in every}
+        V = sp.ImmutableMatrix(K, K, lambda c, d: entries[min(c, d), max(c, d)])
+        base = Leaf(self.name, self.sign, [0] * K, 0, w, V)
         rhs = self.sign * (base.raised(a).raised(b) + base.raised(a) * base.raised(b)) / (2 if a == b else 1)
+        # what is left of the derivatives in V acts on this, by the same rule again
+        for p, order in zip(every, self.j):
+            for _ in range(int(order) - (p == (a, b))):
+                rhs = heat(rhs.diff(entries[p]))
         for x, order in zip(w, self.k):
             for _ in range(int(order)):
                 rhs = rhs.diff(x)
-        return heat(rhs.subs(dict(zip(w, self.w))))
+        return rhs.xreplace({**dict(zip(w, self.w)), **{x: self.V[p] for p, x in entries.items()}})
 
     def _sympystr(self, printer: Any) -> str:
         if self.matrix:
@@ -292,14 +297,19 @@ class Leaf(sp.Expr):
         """The entries of a matrix V that it is differentiated by, 12 for V_12."""
         return [f"{a + 1}{b + 1}" for (a, b), n in zip(pairs(len(self.w)), self.j) for _ in range(int(n))]
 
+    @property
+    def precedence(self) -> int:
+        """A power of what has a label above or a derivative in front needs brackets."""
+        prefixed = self.matrix and (self.varied or "^" in self.name)
+        return PRECEDENCE["Mul"] + 1 if prefixed else PRECEDENCE["Atom"]
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = self.name
         if self.matrix:
             stem, _, label = name.partition("^")
             text = stem + (f"^{{{label}}}" if label else "") + (f"_{{{self._places()}}}" if self._places() else "")
             symbol = r"\Lambda" if self.sign < 0 else "V"
-            text = "".join(rf"\partial_{{{symbol}_{{{x}}}}} " for x in self._entries()) + text
-            return rf"\left({text}\right)^{{{exp}}}" if exp and (label or self.varied) else text + (f"^{{{exp}}}" if exp else "")
+            return "".join(rf"\partial_{{{symbol}_{{{x}}}}} " for x in self._entries()) + text
         if len(self.k) == 1 and self.j == 0:
             n = int(self.k[0])
             marks = {0: name, 1: f"{name}'", 2: f"{name}''", 3: f"{name}'''"}.get(n, f"{name}^{{({n})}}")
@@ -316,6 +326,10 @@ def _named(level: Level) -> str:
     return str(level.w[0]) if len(level.w) == 1 else level.w[0].name.rstrip("0123456789")
 
 
+def _greek(name: str) -> str:
+    return name if len(name) == 1 else rf"\{name}"
+
+
 def _conjugate_symbol(name: str) -> sp.Symbol:
     return sp.Symbol("lambda" if name.startswith("g") else "V")
 
@@ -325,7 +339,7 @@ def _power(text: str, exp: str | None) -> str:
 
 
 def _expectation(printer: Any, level: Level, phi: sp.Expr, obs: sp.Expr | None = None, logarithm: bool = False) -> str:
-    fields = printer._print(level.w[0] if len(level.w) == 1 else sp.Symbol(rf"\vec {{\{_named(level)}}}"))
+    fields = printer._print(level.w[0] if len(level.w) == 1 else sp.Symbol(rf"\vec {{{_greek(_named(level))}}}"))
     mean = rf"\mathbb{{E}}_{{{fields}}}"
     m = printer._print(level.power)
     if level.power.is_Add:

@@ -23,7 +23,7 @@ REACH = 9.0  # of standard normals: mass 2e-19 beyond
 PANELS, ORDER = 30, 12
 FIELD_POINTS = 400_000  # grid points of an average over several fields
 MATRIX_POINTS = 60_000  # the same where each point costs an integral over a common field
-AXIS_NODES = range(4, 60)
+AXIS_NODES, MATRIX_NODES = range(4, 60), range(4, 41)
 DIFFERENCE = 2e-2  # relative step of a V derivative; the sixth-order stencil leaves (step/2)^6
 
 Env = Mapping[str, Any]
@@ -296,10 +296,11 @@ def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinit
     if not level.exchangeable or not _symmetric_factor(level.L):
         raise ValueError(f"level: got {level}; takes exchangeable fields, in a factor that is symmetric under their permutations")
     at = evaluate(level.at[0], env, leaves)
-    most = MATRIX_POINTS if any(leaf.matrix for leaf in node.atoms(Leaf)) else FIELD_POINTS
+    costly = any(leaf.matrix for leaf in node.atoms(Leaf))
+    most, sizes = (MATRIX_POINTS, MATRIX_NODES) if costly else (FIELD_POINTS, AXIS_NODES)
     singled = singled_out(node.obs, level) if isinstance(node, Tilt) and K > 1 else ()
     free = K - len(singled)
-    z, weight = _trapezoid(max(n for n in AXIS_NODES if n ** len(singled) * count(n, free) < most))
+    z, weight = _trapezoid(max(n for n in sizes if n ** len(singled) * count(n, free) < most))
     index = members(z.size, free)
     axes = np.meshgrid(*([np.arange(z.size)] * len(singled)), np.arange(len(index)), indexing="ij")
     total = weights(weight, free)[axes[-1]] * math.prod(weight[a] for a in axes[:-1])

@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from ..committees import Committee
 from ..models import Perceptron, Tree
 from ..wide import Wide
 from .numeric import Named
@@ -55,6 +56,32 @@ UNIT_DERIVATIVES = (
         "probability of the output +1 given the omega_j; its difference by the sign of unit j, and the difference of that by k",
     ),
 )
+CONNECTED = (
+    (
+        r"q,\ \hat q,\ \Lambda,\ V=Q\,\mathbb{1}-q",
+        "K x K matrices over the units; in equations also the entries on their diagonals",
+    ),
+    (r"q_c,\ \hat q_c,\ \lambda_c,\ V_c=-q_c", "the entries off their diagonals"),
+    (
+        r"q_+=q+(K-1)q_c,\ q_-=q-q_c",
+        "eigenvalues of q on the sum of the units and on their differences; likewise for the others",
+    ),
+    (
+        r"\vec h\sim\mathcal N(0,\hat q),\ \vec\omega\sim\mathcal N(0,q)",
+        "Gaussian fields of the K units: symmetric roots of their covariances times independent standard normals z, t",
+    ),
+    (
+        r"f^{+},\ f^{-},\ f^{0};\ Z_y=e^{f^y}",
+        "f for the labels +1, -1 and 0 (a tied vote, K even), and the probability of a label",
+    ),
+    TILTED_UNITS,
+    (
+        r"f_j=\partial_{\omega_j}f,\ f_{jk}=\partial_{\omega_j}\partial_{\omega_k}f,\ g_j=\partial_{h_j}g",
+        "derivatives in the fields",
+    ),
+    (r"\partial_{V_{jk}},\ \partial_{\Lambda_{jk}}", "derivatives in a symmetric entry, jk and kj together"),
+    (r"G(x)=e^{-x^2/2}/\sqrt{2\pi},\ H(x)=\int_x^\infty\!G", "Gaussian density and tail"),
+)
 BROKEN = (
     (
         r"\omega_0=\sqrt{q_0}\,t_0,\ \omega_j=\omega_{j-1}+\sqrt{q_j-q_{j-1}}\,t_j",
@@ -102,6 +129,9 @@ def title(derivation: Derivation) -> str:
         k, f"Replica symmetry breaking in {k} steps"
     )
     model = derivation.model
+    if isinstance(model, Committee):
+        units = "one unit" if model.K == 1 else f"{model.K} units"
+        return f"{theory}: {model.weights.name} fully connected committee of {units}, {model.task}"
     if isinstance(model, Tree):
         units = "one unit" if model.fields == 1 else f"{model.fields} units"
         return f"{theory}: {model.weights.name} {model.name.replace('-', ' ')} of {units}, {model.task}"
@@ -114,6 +144,8 @@ def title(derivation: Derivation) -> str:
 
 def conventions(derivation: Derivation) -> tuple[tuple[str, str], ...]:
     """Notation as pairs of LaTeX and words; a broken symmetry has its own fields and averages."""
+    if isinstance(derivation.model, Committee) and derivation.model.K > 1:
+        return CONNECTED
     if derivation.model.fields > 1:
         return (*UNITS, *((TILTED_UNITS,) if derivation.model.teacher else ()), *UNIT_DERIVATIVES)
     if isinstance(derivation.model, Wide):
@@ -128,14 +160,14 @@ def lines_of(text: str, limit: int = 140) -> list[str]:
     if len(text) <= limit:
         return [text]
     parts, depth, last = [], 0, 0
-    for match in re.finditer(r"[{(\[]|[})\]]| [+-] ", text):
+    for match in re.finditer(r"\\[lr]angle|[{(\[]|[})\]]| [+-] ", text):
         token = match.group()
         if token in (" + ", " - "):
             if depth == 0 and match.start() - last > limit * 0.6:
                 parts.append(text[last : match.start()])
                 last = match.start()
         else:
-            depth += 1 if token in "{([" else -1
+            depth += 1 if token in ("{", "(", "[", r"\langle") else -1
     return [*parts, text[last:]]
 
 

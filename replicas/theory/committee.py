@@ -26,19 +26,30 @@ import numpy as np
 
 from ..committees import Committee
 from ..models import Discrete
-from ..numerics.matrix_channel import MOST_UNITS, Axes, Channel, evaluate, matrix_axes, symmetric_axes, symmetric_vectors
-from ..numerics.matrix_prior import Prior, discrete, gaussian
+from ..numerics.matrix_channel import evaluate, invariant, matrix_axes, symmetric_vectors
+from .committee_state import (
+    COLLAPSED,
+    RESIDUAL,
+    State,
+    check,
+    free_entropy,
+    jacobian,
+    newton,
+    pair_of,
+    posterior,
+    self_overlap,
+    state,
+    sure,
+)
 
 SYMMETRIC, SPECIALISED, PERFECT = "permutation-symmetric", "specialised", "perfect"
 BRANCHES = (SYMMETRIC, SPECIALISED, PERFECT)
 COARSER = 0.8  # quality of the second evaluation: its difference bounds the error of the first
-RESIDUAL = 1e-9  # of the logarithms, undamped: above the error of the averages
-NEWTON, LONGEST = 40, 0.7  # iterations, and step of the logarithms
+WEAK = (0.1, 0.6, 1.5)  # q_hat Q across, of students to start from
+SCOUTING = 0.5  # quality of the quadratures while a start is sought
 SETTLING = 60  # steps of state evolution that choose the branch before Newton
 TINY, LARGE = 1e-2, 0.02  # starts: eigenvalue of q for no knowledge, of Q - q for an informed student
-COLLAPSED = 1e-7  # of q across against Q: the specialised branch has ended on the symmetric one
 KNOWN = 1e-8  # of Q - q against Q: state evolution has found the teacher
-SURE = 70.0  # q_hat Q from which weights of a finite set are known to about exp(-35)
 
 
 @dataclass(frozen=True)
@@ -69,150 +80,44 @@ class CommitteePoint:
     errors: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class State:
-    """Both averages at conjugates of eigenvalues ``x`` = (along, across), and the map they define without the load.
-
-    A : eigenvalues of A;  slope[i, j] = d A_i/d q_hat_j;  entropy, psi : K phi = entropy + alpha K psi at the saddle.
-    """
-
-    q_hat: np.ndarray
-    prior: Prior
-    channel: Channel
-    axes: Axes
-    A: np.ndarray
-    slope: np.ndarray
-
-
-def check(model: Committee) -> None:
-    """ValueError unless the model is a teacher-student committee of at most three units with symmetric weights."""
-    if not isinstance(model, Committee):
-        raise ValueError(f"model: got {model!r}; takes a fully connected Committee")
-    if model.task != "teacher-student":
-        raise ValueError(f"task: got {model.task!r}; takes 'teacher-student' (storage by a fully connected committee is open)")
-    if model.K > MOST_UNITS:
-        raise ValueError(f"K: got {model.K}; takes 1 to {MOST_UNITS} (averages over K fields), or inf")
-
-
-def self_overlap(model: Committee) -> float:
-    """Q = E w^2 of the teacher's weights."""
-    if not isinstance(model.weights, Discrete):
-        return 1.0
-    p = np.exp(np.array(model.weights.log_measure))
-    return float(np.sum(p * np.square(model.weights.values)) / p.sum())
-
-
-def posterior(model: Committee, vectors: np.ndarray, q_hat: np.ndarray, quality: float, permutable: bool) -> Prior:
-    """The average over the weights."""
-    if isinstance(model.weights, Discrete):
-        return discrete(vectors, q_hat, model.weights.values, model.weights.log_measure, quality, permutable)
-    return gaussian(vectors, q_hat)
-
-
-def pair_of(matrix: np.ndarray) -> np.ndarray:
-    """Eigenvalues of a + b 1 1^T along (1, ..., 1) and across (of a general matrix: mean quadratic forms)."""
-    K = matrix.shape[0]
-    along = float(matrix.sum()) / K
-    return np.array([along, (float(np.trace(matrix)) - along) / (K - 1) if K > 1 else along])
-
-
-def _projectors(K: int) -> np.ndarray:
-    along = np.full((K, K), 1.0 / K)
-    return np.array([along, np.eye(K) - along])
-
-
-def state(model: Committee, q_hat: np.ndarray, quality: float = 1.0, coin: bool = False) -> State:
-    """Averages at a matrix q_hat with eigenvalues ``q_hat`` = (along, across)."""
-    K = model.K
-    vectors = symmetric_vectors(K)
-    prior = posterior(model, vectors, q_hat[[0] + [1] * (K - 1)], quality, True)
-    overlap, gap = pair_of(prior.q), pair_of(prior.gap)
-    if q_hat[1] == 0.0:
-        overlap[1] = 0.0
-    axes = symmetric_axes(K, tuple(np.maximum(overlap, 0.0)), tuple(gap))
-    channel = evaluate(axes, quality, coin)
-    P = _projectors(K)
-    J = np.einsum("abcd,cdef->abef", channel.T, prior.T)
-    slope = np.array([pair_of(np.einsum("abcd,cd->ab", J, p)) for p in P]).T
-    return State(q_hat, prior, channel, axes, pair_of(channel.A), slope)
-
-
-def jacobian(state: State, alpha: float) -> np.ndarray:
-    """Eigenvalues of the Jacobian of state evolution over symmetric K x K matrices, by decreasing modulus."""
-    K = state.axes.overlap.size
-    J = alpha * K * np.einsum("abcd,cdef->abef", state.prior.T, state.channel.T)
-    units = []
-    for a in range(K):
-        for b in range(a + 1):
-            m = np.zeros((K, K))
-            m[a, b] = m[b, a] = 1.0 if a == b else math.sqrt(0.5)
-            units.append(m)
-    matrix = np.array([[np.sum(u * np.einsum("abcd,cd->ab", J, v)) for v in units] for u in units])
-    values = np.linalg.eigvals(matrix)
-    return np.asarray(values[np.argsort(-np.abs(values))])
-
-
-def newton(model: Committee, alpha: float, start: np.ndarray, quality: float, free: int, coin: bool = False) -> tuple[State, float]:
-    """Root of log(alpha K A_i) - log q_hat_i, i < free, and its largest residual: Newton in log q_hat with the exact Jacobian."""
-    x = np.log(start[:free])
-    best: tuple[State, float] | None = None
-    for _ in range(NEWTON):
-        q_hat = np.zeros(2)
-        q_hat[:free] = np.exp(x)
-        if model.K == 1:
-            q_hat[1] = q_hat[0]
-        if _sure(model, q_hat):
-            break
-        s = state(model, q_hat, quality, coin)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r = np.log(alpha * model.K * s.A[:free]) - x
-        if not np.all(np.isfinite(r)):
-            break
-        size = float(np.max(np.abs(r)))
-        if best is None or size < best[1]:
-            best = s, size
-        elif size < RESIDUAL:
-            break  # rounding: no better
-        slope = s.slope[:free, :free] if model.K > 1 else s.slope[:1].sum(axis=1, keepdims=True)
-        D = slope * q_hat[:free] / s.A[:free, None] - np.eye(free)
-        try:
-            step = -np.linalg.solve(D, r)
-        except np.linalg.LinAlgError:
-            break
-        x = x + step * min(1.0, LONGEST / max(float(np.max(np.abs(step))), 1e-300))
-        if x[-1] < math.log(COLLAPSED) - 12.0 or x[0] > 40.0:
-            break
-    if best is None:
-        raise FloatingPointError("newton: no finite residual")
-    return best
-
-
-def _settle(model: Committee, alpha: float, branch: str) -> np.ndarray:
-    """Conjugates after some steps of state evolution from the branch's own start, at low quality."""
-    Q = self_overlap(model)
-    start = TINY if branch == SYMMETRIC else 1.0 / LARGE
-    q_hat = np.array([start, 0.0 if branch == SYMMETRIC and model.K > 1 else start]) / Q
+def _settle(model: Committee, alpha: float, q_hat: np.ndarray) -> tuple[np.ndarray, str]:
+    """Conjugates after some steps of state evolution, at low quality, and why it ended: "", or the status of a branch that is not there."""
+    specialised = model.K > 1 and q_hat[1] > 0.0
     for _ in range(SETTLING):
-        if _sure(model, q_hat):
-            break
-        s = state(model, q_hat, COARSER)
-        new = alpha * model.K * s.A
-        if branch == SYMMETRIC and model.K > 1:
+        if sure(model, q_hat):
+            return q_hat, "no-solution"
+        new = alpha * model.K * state(model, q_hat, SCOUTING).A
+        if model.K > 1 and not specialised:
             new[1] = 0.0
-        if np.allclose(new, q_hat, rtol=1e-6):
-            return new
+        if specialised and not new[1] > COLLAPSED * new[0]:
+            return q_hat, "branch-ended"
+        if np.allclose(new, q_hat, rtol=1e-3):
+            return new, ""
         q_hat = new
-    return q_hat
+    return q_hat, ""
 
 
-def _sure(model: Committee, q_hat: np.ndarray) -> bool:
-    """Whether these conjugates fix weights of a finite set: the branch has run into the perfect one."""
-    return isinstance(model.weights, Discrete) and float(q_hat[0]) * self_overlap(model) > SURE
+def _starts(model: Committee, alpha: float, branch: str) -> tuple[np.ndarray, str]:
+    """Where Newton starts on a branch: state evolution from no knowledge, or from specialised students.
 
-
-def free_entropy(s: State, alpha: float) -> float:
-    """phi per weight at the conjugates of the state."""
-    return s.prior.entropy / s.axes.overlap.size + alpha * s.channel.psi
+    An informed student of weights from a finite set finds the teacher: there weakly specialised ones come first.
+    """
+    Q = self_overlap(model)
+    nothing = np.array([TINY, TINY if model.K == 1 else 0.0]) / Q
+    if branch == SYMMETRIC or model.K == 1:
+        return _settle(model, alpha, nothing)
+    if not isinstance(model.weights, Discrete):
+        return _settle(model, alpha, np.full(2, 1.0 / LARGE))
+    begin, ended = _settle(model, alpha, nothing)
+    if ended:
+        return begin, ended
+    reasons = []
+    for weak in WEAK:
+        found, ended = _settle(model, alpha, np.array([begin[0], weak / Q]))
+        if not ended:
+            return found, ""
+        reasons.append(ended)
+    return begin, "no-solution" if "no-solution" in reasons else "branch-ended"
 
 
 def point(model: Committee, alpha: float, branch: str, s: State, residual: float, status: str = "converged") -> CommitteePoint:
@@ -276,11 +181,12 @@ def saddle(model: Committee, alpha: float, branch: str = SPECIALISED, start: np.
         entropy = float(np.log(_chance(model.weights)).dot(_chance(model.weights))) if model.weights.probabilities else 0.0
         return CommitteePoint(branch, alpha, "converged", Q, 0.0, math.inf, 0.0, entropy, 0.0, 0.0, True, 0.0, (0.0, 0.0))
     free = 2 if branch == SPECIALISED and model.K > 1 else 1
-    begin = _settle(model, alpha, branch) if start is None else np.asarray(start, dtype=float)
-    if _sure(model, begin):
-        return CommitteePoint(branch, alpha, "no-solution")
+    begin, ended = _starts(model, alpha, branch) if start is None else (np.array(start, dtype=float), "")
+    if ended:
+        return CommitteePoint(branch, alpha, ended)
     try:
-        s, residual = newton(model, alpha, begin, 1.0, free)
+        rough, _ = newton(model, alpha, begin, SCOUTING, free)
+        s, residual = newton(model, alpha, rough.q_hat, 1.0, free)
     except FloatingPointError:
         return CommitteePoint(branch, alpha, "not-converged")
     across = pair_of(s.prior.q)[1]
@@ -315,6 +221,10 @@ def state_evolution(
     Returns
     -------
     list of steps + 1 matrices; it ends early where the teacher is found (q = Q to 1e-8).
+
+    Raises
+    ------
+    ValueError : naming the argument; also when q leaves 0 <= q <= Q.
     """
     check(model)
     K, Q = model.K, self_overlap(model)
@@ -333,8 +243,13 @@ def state_evolution(
         if float(axes.gap.min()) < KNOWN * Q:
             break
         hat = alpha * K * evaluate(axes, quality).A
-        hat_axes = matrix_axes(hat, np.zeros_like(hat))
-        prior = posterior(model, hat_axes.vectors, hat_axes.overlap, quality, hat_axes.permutable)
+        same = invariant(hat, float(np.trace(hat)))
+        vectors = symmetric_vectors(K) if same else np.linalg.eigh(hat)[1]
+        values = np.maximum(np.einsum("ak,ab,bk->k", vectors, hat, vectors), 0.0)
+        if sure(model, values):
+            out.append(Q * np.eye(K))  # the teacher is found
+            break
+        prior = posterior(model, vectors, values, quality, same)
         q, gap = prior.q, prior.gap
         out.append(q)
     return out
