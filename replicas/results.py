@@ -353,6 +353,8 @@ class SaddlePoint(Result):
 class Curve(SaddlePoint):
     """Saddle points along arrays of parameters: the attributes of `SaddlePoint`, as arrays of one shape."""
 
+    one: ClassVar[type] = SaddlePoint
+
     def __getitem__(self, index: Any) -> SaddlePoint:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name, value in values.items():
@@ -360,7 +362,7 @@ class Curve(SaddlePoint):
                 {k: _at(v, index) for k, v in value.items()} if isinstance(value, Mapping) else _at(value, index)
             )
         scalar = not isinstance(values["status"], np.ndarray)
-        return (SaddlePoint if scalar else Curve)(**values)
+        return (self.one if scalar else type(self))(**values)
 
     def plot(self, x: str | None = None, y: str = "entropy", ax: Any = None) -> Any:
         """Draw ``y`` against the swept parameter (or ``x``); points without an answer leave a gap. Returns the axes."""

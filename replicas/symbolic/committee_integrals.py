@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from .committee import MatrixLeaf
+from .committee_leaves import MatrixLeaf
 from .numeric import Env, NumericNode, evaluate, gauss_panels
 from .overlaps import LogIntegralLeaves, explicit_integral, orthants
 

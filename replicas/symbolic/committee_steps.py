@@ -27,6 +27,7 @@ from .committee_integrals import (
     unflat,
     weight_integral,
 )
+from .committee_leaves import NAMES, accepted, distinct, eigenvalues, labels, listed
 from .derivation import Derivation
 from .functional import latex
 from .nodes import Leaf, LogMean, Tilt
@@ -172,7 +173,7 @@ def _overlaps(w: Bench) -> None:
             each = np.exp(logs + Z_NODES[:, None, None] * c[:, None] * nodes - e[:, None] * nodes**2 / 2).sum(axis=-1)
             weights = math.log(float(Z_WEIGHTS @ each.prod(axis=-1)))
         masses = factor_masses(v, d)
-        fields = sum(label_mass(w.K, C.accepted(w.K, y), sizes[0], lambda x: masses[x]) for y in C.labels(w.K))
+        fields = sum(label_mass(w.K, accepted(w.K, y), sizes[0], lambda x: masses[x]) for y in labels(w.K))
         return -0.5 * trace / w.K + weights / w.K + float(env["alpha"]) * math.log(fields)
 
     w.add(
@@ -192,7 +193,7 @@ def _overlaps(w: Bench) -> None:
 
 def _ansatz(w: Bench) -> None:
     K, s = w.K, w.size
-    q, hat = C.eigenvalues(K, S.q, S.q_c), C.eigenvalues(K, S.q_hat, S.q_hat_c)
+    q, hat = eigenvalues(K, S.q, S.q_c), eigenvalues(K, S.q_hat, S.q_hat_c)
     V = [S.Q - x for x in q]
     many = (1, K - 1)
     trace = -s * (S.Q * (S.q_hat - S.lam) + (s - 1) * (S.q * S.q_hat + (K - 1) * S.q_c * S.q_hat_c)) / 2
@@ -202,7 +203,7 @@ def _ansatz(w: Bench) -> None:
     B = [x / (v * (v + s * x)) for v, x in zip(V, q)]
     expr = (
         sp.expand(trace)
-        + CoupledUnits("w", s, K, C.eigenvalues(K, S.lam, S.lam_c), hat) / K
+        + CoupledUnits("w", s, K, eigenvalues(K, S.lam, S.lam_c), hat) / K
         + sp.Add(*(S.alpha * t for t in normal))
         + S.alpha * CoupledUnits("u", s, K, [1 / v for v in V], B)
     )
@@ -259,7 +260,7 @@ def _decouple(w: Bench) -> sp.Expr:
         f"{'determinant' if w.sphere else 'explicit sum over the weights'} of {w.counted} replicas of {K} units",
     )
     V = w.leaf("f^+").V
-    total = sp.Add(*(Tilt(C.pattern_level(0, K), 0, sp.exp(s * Leaf(C.NAMES[y], 1, [0] * K, 0, S.fields(K), V))) for y in C.labels(K)))
+    total = sp.Add(*(Tilt(C.pattern_level(0, K), 0, sp.exp(s * Leaf(NAMES[y], 1, [0] * K, 0, S.fields(K), V))) for y in labels(K)))
     logs = [t for t in sp.Add.make_args(middle) if t.has(S.alpha)]
     after = middle - sp.Add(*logs) + S.alpha * sp.log(total)
     w.add(
@@ -269,7 +270,7 @@ def _decouple(w: Bench) -> sp.Expr:
         w.moment,
         after,
         r"Hubbard-Stratonovich with a matrix, completion of the square in $\vec u_a$; all determinants cancel. "
-        rf"$f^y(\vec\omega,V) = \log P\big[B(\vec\omega+V^{{1/2}}\vec z)=y\big]$ for the labels $y={C.listed(K)}$.",
+        rf"$f^y(\vec\omega,V) = \log P\big[B(\vec\omega+V^{{1/2}}\vec z)=y\big]$ for the labels $y={listed(K)}$.",
         w.against(middle, ORTHANT),
         f"brute-force integral over the fields of {w.counted} replicas of {K} units",
     )
@@ -280,7 +281,7 @@ def _decouple(w: Bench) -> sp.Expr:
         if not t.has(LogMean):
             terms.append(t)
             continue
-        for m, x, y in zip((1, K - 1), C.eigenvalues(K, S.q_hat, S.q_hat_c), C.eigenvalues(K, S.lam, S.lam_c)):
+        for m, x, y in zip((1, K - 1), eigenvalues(K, S.q_hat, S.q_hat_c), eigenvalues(K, S.lam, S.lam_c)):
             terms += [-sp.Rational(m, 2 * K) * t for t in (sp.log(1 - s * x / y), s * sp.log(y))]
         terms += list(sp.expand(-s / 2).args)
     return w.add(
@@ -372,7 +373,7 @@ def _labels(w: Bench, free: sp.Expr) -> sp.Expr:
     K, V = w.K, w.leaf("f^+").V
     rest = sp.Add(*(t for t in sp.Add.make_args(free) if not t.has(S.alpha)))
     terms = []
-    for name, many, p in C.distinct(K):
+    for name, many, p in distinct(K):
         f = Leaf(name, 1, [0] * K, 0, S.fields(K), V)
         terms.append(S.alpha * many * p * Tilt(C.pattern_level(1, K), f, f))
 
@@ -386,7 +387,7 @@ def _labels(w: Bench, free: sp.Expr) -> sp.Expr:
         r"\phi",
         rest + sp.Add(*terms),
         r"$\omega\to-\omega$ exchanges the labels +1 and -1. $\mathbb{E}\,e^{f^y}$ is the probability of the label y, that of "
-        rf"{K} independent signs whatever q, as $q+V=Q\,\mathbb{{1}}$: ${chance}$ for $y={C.listed(K)}$.",
+        rf"{K} independent signs whatever q, as $q+V=Q\,\mathbb{{1}}$: ${chance}$ for $y={listed(K)}$.",
         check,
         "the plain averages of all labels",
     )

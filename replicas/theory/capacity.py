@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical, Tree, check_kappa, support_model
 from ..numerics.saddle import (
     Batch,
@@ -116,6 +117,10 @@ def capacity(
     """
     check_ansatz(ansatz, ANSATZES)
     steps = check_steps(ansatz, k)
+    if isinstance(model, Committee):
+        from . import committee_answers
+
+        return committee_answers.capacity(model, ansatz)
     wanted = check_digits(digits, certified)
     if criterion not in (None, *CRITERIA):
         raise ValueError(f"criterion: got {criterion!r}; takes {', '.join(CRITERIA)}")

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Tree
 from ..numerics.arithmetic import arithmetic, context, number
 from ..numerics.polish import GUARD, NotReached, refine
@@ -83,8 +84,12 @@ def generalization(
         raise ValueError("model: got task storage; takes task teacher-student")
     if rule not in RULES:
         raise ValueError(f"rule: got {rule!r}; takes {', '.join(RULES)}")
-    loads = check_alpha(alpha)
     wanted = check_digits(digits)
+    if isinstance(model, Committee):
+        from . import committee_answers
+
+        return committee_answers.generalization(model, alpha, rule, wanted, branch)
+    loads = check_alpha(alpha)
     if not isinstance(model, Perceptron):
         if rule != "gibbs-bayes":
             raise units_refused("rule", rule, "rules for one layer")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical, Tree
 from ..numerics.saddle import (
     CONVERGED,
@@ -105,6 +106,10 @@ def solve(
     """
     check_ansatz(ansatz, ANSATZES)
     wanted = check_digits(digits, certified)
+    if isinstance(model, Committee):
+        from . import committee_answers
+
+        return committee_answers.solve(model, alpha, ansatz, branch, wanted, kappa, beta)
     if ansatz != "rs":
         from .steps import solve_broken
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
@@ -53,6 +54,10 @@ class Stability(Result):
 def stability(model: Model, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Stability:
     """Replicon of the thermodynamic saddle at load(s) alpha; raises and answers like `solve`."""
     check_ansatz(ansatz)
+    if isinstance(model, Committee):
+        from . import committee_answers
+
+        return committee_answers.stability(model, alpha, ansatz, kappa, beta)
     batch = make_batch(model, alpha, kappa, beta)
     point = result(batch, thermodynamic(batch))
     error = point.errors["replicon"]
@@ -95,6 +100,8 @@ def at_line(
     vanishes) and is continuous (breaking point in (0, 1)). Status ``no-solution`` where the saddle stays stable.
     """
     check_ansatz(ansatz)
+    if isinstance(model, Committee):
+        raise ValueError(f"model: got {model.describe()}; the load of an instability is in transitions, at-line takes another model")
     wanted = check_digits(digits, certified)
     if wanted is not None:
         from . import digits as precise

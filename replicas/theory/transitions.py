@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..committees import Committee
 from ..models import Discrete, Model, Perceptron
 from ..numerics.continuation import Fold, first_fold
 from ..numerics.saddle import (
@@ -52,13 +53,14 @@ class Transitions(Result):
 
     quantity: ClassVar[str] = "transitions"
     headline: ClassVar[str] = "alpha_it"
+    named: ClassVar[tuple[str, ...]] = ("alpha_it", "spinodal")
 
     alpha_it: Estimate | None = None
     spinodal: Estimate | None = None
 
     def _point(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        for name in ("alpha_it", "spinodal"):
+        for name in self.named:
             e = getattr(self, name)
             out[name] = (
                 None
@@ -77,7 +79,7 @@ class Transitions(Result):
                     ),
                 }
             )
-        errors = {k: out[k]["error"] for k in ("alpha_it", "spinodal") if out[k]}
+        errors = {k: out[k]["error"] for k in self.named if out[k]}
         return {
             **out,
             "error": errors.get("alpha_it"),
@@ -91,9 +93,10 @@ class Transitions(Result):
         from ..results import readable
 
         cells = [
-            readable(decimal(e.value), bound(e.error)) if e is not None else "-" for e in (self.alpha_it, self.spinodal)
+            readable(decimal(e.value), bound(e.error)) if e is not None else "-"
+            for e in (getattr(self, name) for name in self.named)
         ]
-        header, row = ["alpha_it", "spinodal"], cells
+        header, row = list(self.named), cells
         if self.digits:
             header, row = [*header, "digits", "certified"], [*row, str(self.digits), "yes" if self.certified else "no"]
             if self.certified and self.alpha_it is not None:
@@ -128,6 +131,10 @@ def transitions(
     if only not in (None, "alpha_it", "spinodal"):
         raise ValueError(f"only: got {only!r}; takes None, 'alpha_it' or 'spinodal'")
     wanted = check_digits(digits, certified)
+    if isinstance(model, Committee):
+        from . import committee_answers
+
+        return committee_answers.transitions(model, ansatz, wanted)
     if wanted is not None and not isinstance(model, Perceptron):
         raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
     if wanted is not None:

@@ -18,6 +18,7 @@ from replicas.symbolic import committee, rs
 from replicas.symbolic import symbols as S
 from replicas.symbolic.closed import Probability
 from replicas.symbolic.committee_integrals import CoupledUnits, direct, flat, orthant, unflat
+from replicas.symbolic.committee_leaves import leaves_of
 from replicas.symbolic.nodes import Leaf, Tilt, heat, pairs, permuted, saddle_form
 from replicas.symbolic.numeric import evaluate
 from replicas.symbolic.replica_steps import factor_masses
@@ -131,14 +132,14 @@ def test_normalisation_of_a_label_does_not_depend_on_the_overlaps():
         for x in (S.q, S.q_c):
             weight = committee.pattern_level(1, K).total_derivative(f, x)
             assert saddle_form(Tilt(committee.pattern_level(1, K), f, weight)) == 0
-        leaves = {"f": committee.leaves_of(machine(K))["f^+"]}
+        leaves = {"f": leaves_of(machine(K))["f^+"]}
         assert evaluate(mean, {"q": 0.4, "q_c": 0.1}, leaves) == pytest.approx(2.0 ** (-2 if K == 2 else -1), abs=QUADRATURE)
 
 
 @pytest.mark.parametrize("K", [2, 3])
 @pytest.mark.parametrize("off", [0.2, 0.0, -0.2])
 def test_labels_by_a_common_field_of_either_sign(K, off):
-    leaves = committee.leaves_of(machine(K))
+    leaves = leaves_of(machine(K))
     V = off * np.ones((K, K)) + (0.7 - off) * np.eye(K)
     w, none = np.array([0.4, -0.9, 0.7])[:K], [0] * len(pairs(K))
     total = 0.0
