@@ -95,6 +95,32 @@ REACHES = (6.5, 7.0, 7.5, 8.0)  # of the fields of a tree, in standard deviation
 MOST_NODES = 81
 
 
+def matrix_step(q: np.ndarray, patterns: float, nodes: int) -> np.ndarray:
+    """One step of state evolution of two sign units with Gaussian weights, three labels: a Gauss-Hermite product in the
+    fields, orthants from scipy's bivariate normal, gradients in closed form. q is the K x K matrix, patterns = P/N."""
+    from scipy.stats import multivariate_normal
+
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    w = w / w.sum()
+    L = np.linalg.cholesky(q)
+    omega = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2) @ L.T
+    weight = np.outer(w, w).ravel()
+    V = np.eye(2) - q
+    sd = np.sqrt(np.diag(V))
+    rho = V[0, 1] / sd.prod()
+    flat = multivariate_normal(np.zeros(2), np.array([[1, rho], [rho, 1]]), allow_singular=True)
+    u = omega / sd
+    G = np.exp(-(u**2) / 2) / math.sqrt(2 * math.pi) / sd
+    other = ndtr((u[:, ::-1] - rho * u) / math.sqrt(1 - rho**2))
+    both, neither = flat.cdf(u), flat.cdf(-u)
+    up, down = G * other, -G * (1 - other)  # gradients of the two probabilities
+    hat = np.zeros((2, 2))
+    for Z, slope in ((both, up), (neither, down), (1 - both - neither, -up - down)):
+        keep = Z > 1e-13
+        hat += np.einsum("p,pi,pj->ij", weight[keep] / Z[keep], slope[keep], slope[keep])
+    return np.asarray(patterns * hat @ np.linalg.inv(np.eye(2) + patterns * hat))
+
+
 def tree_energy(nodes: int, reach: float, q: float = 0.5) -> float:
     """E log Z of the majority of three sign units on the full tensor grid: trapezoid, tails once per axis, array logarithm."""
     z = np.linspace(-reach, reach, nodes)

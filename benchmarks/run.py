@@ -24,6 +24,7 @@ CURVE_POINTS = 1000
 BASELINE_MARGINS = (-0.5, 0.0, 0.7)  # the slow curve is timed here and scaled to CURVE_POINTS
 SEVEN_UNITS = 1e-8  # accuracy of an average over seven fields
 FINE_LEVEL = {3: 4, 7: 1}  # of the lattice of that many fields: the reference
+PLAIN = 1e-6  # accuracy asked of the plain state evolution, whose integrand has poles close by
 AGREEMENT = 1e-10  # baseline and package must give the same numbers for a ratio to mean anything
 
 
@@ -301,6 +302,53 @@ def tree_rows() -> list[Row]:
     return rows
 
 
+def wide_rows() -> list[Row]:
+    """Infinitely many units: a one-step capacity. Two units that share their inputs: a step of state evolution."""
+    import numpy as np
+
+    import replicas as rp
+
+    from . import baselines
+
+    times = {}
+    for name in ("relu", "erf", "tanh", "quadratic"):
+        model = rp.TreeCommittee(float("inf"), "spherical", name)
+        rp.capacity(model, "1rsb")
+        times[name] = median_time(lambda model=model: rp.capacity(model, "1rsb"), 20)
+    worst = max(times, key=lambda name: times[name])
+    committee = rp.Committee(2, "spherical", task="teacher-student")
+    q = np.array([[0.6, 0.2], [0.2, 0.6]])
+
+    def step(start: Any) -> Any:
+        return rp.state_evolution(committee, 1.2, start, 1)[-1]
+
+    step(q)
+    fast = median_time(lambda: step(q), 20)
+    nodes = next(n for n in (20, 30, 40, 60, 80) if np.abs(baselines.matrix_step(q, 2.4, n) - step(q)).max() < PLAIN)
+    slow = median_time(lambda: baselines.matrix_step(q, 2.4, nodes), 1)
+    saddle = median_time(lambda: rp.solve(committee, 1.2), 3)
+    return [
+        Row(
+            "1RSB capacity of infinitely many units, slowest of four activations, warm",
+            times[worst] * 1e3,
+            "ms",
+            "< 50",
+            times[worst] < 0.05,
+            ", ".join(f"{k} {v * 1e3:.0f} ms" for k, v in times.items()),
+        ),
+        Row("state evolution of two units, one step from a general matrix", fast * 1e3, "ms", "< 100", fast < 0.1),
+        Row(
+            f"the same, ratio to {nodes} x {nodes} Gauss-Hermite nodes with scipy's orthants ({PLAIN:.0e})",
+            slow / fast,
+            "x",
+            "",
+            True,
+            f"{slow:.2f} s / {fast * 1e3:.1f} ms; the package's own accuracy is 1e-10",
+        ),
+        Row("saddle point of two units with errors", saddle * 1e3, "ms", "", True),
+    ]
+
+
 def half_overlap() -> Any:
     """Unknowns of a spherical committee at q = 1/2: logit(q) = 0."""
     import numpy as np
@@ -381,7 +429,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
     rows: list[Row] = []
-    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, cli_rows):
+    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, cli_rows):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "symbolic.derivation": ["Derivation", "derive"],
         "symbolic.sign_units": ["generalization_error"],
         "theory.capacity": ["capacity", "max_margin"],
+        "theory.committee": ["state_evolution"],
         "theory.constants": ["Constant", "Constants", "constants"],
         "theory.fields": ["field_distribution"],
         "theory.generalization": ["generalization"],

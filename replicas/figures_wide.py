@@ -72,7 +72,7 @@ def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
         left.set_title("a  spherical weights, $K=\\infty$", loc="left")
         right.set_title("b  from linear to sign units", loc="left")
         right.axhline(2, color=dr.BLACK, linewidth=0.6)
-        right.annotate("perceptron", (0.1, 2), xytext=(0, -10), textcoords="offset points", fontsize=8)
+        right.annotate("perceptron", (30, 2), xytext=(0, 3), textcoords="offset points", fontsize=8, ha="right")
         right.set_xscale("log")
         right.set_yscale("log")
         right.set_xlabel(r"steepness $b$ of $\mathrm{erf}(bu)$")
@@ -93,4 +93,126 @@ ACTIVATIONS = Figure(
     bound, because K → ∞ is taken before q → 1.""",
     _capacity_data,
     _capacity_draw,
+)
+
+
+# --- specialisation ------------------------------------------------------------------------------------------------
+
+LEARNERS = {2: ("$K=2$", dr.BLUE), float("inf"): (r"$K=\infty$", dr.VERMILLION)}
+TOP = 20.0  # load up to which spherical weights are drawn
+LAST = 1.25  # the same for two binary units, beyond their spinodal
+POINTS = 32  # of a branch
+BESIDE = 1e-6  # relative distance from a transition at which another branch dominates
+THIN = 0.8  # of the Bayes curves
+
+
+def _learning_data(progress: Progress = silent) -> Columns:
+    import replicas as rp
+
+    rows: list[dict[str, Any]] = []
+    for i, (weights, K) in enumerate((w, K) for w in ("spherical", "binary") for K in LEARNERS):
+        progress("specialisation", i, 4)
+        model = rp.Committee(K, weights, task="teacher-student")
+        marks = rp.transitions(model)
+        found = {n: getattr(marks, n, None) for n in ("alpha_it", "spinodal", "specialisation")}
+        for name, mark in found.items():
+            if mark is not None:
+                rows.append(_learning_row(K, weights, name, None, mark.value) | {"error": mark.error})
+        for branch, loads in _branches(K, weights, {n: m.value for n, m in found.items() if m is not None}):
+            curve = rp.generalization(model, loads, branch=branch)
+            rows += [
+                _learning_row(K, weights, column.removeprefix("eps_"), p["branch"], p["alpha"])
+                | {
+                    "value": float(p[column]),
+                    "error": number(p["errors"][column]),
+                    "R": float(p["R"]),
+                    "dominant": bool(p["dominant"]),
+                    "status": p["status"],
+                }
+                for p in curve.points()
+                for column in ("eps_gibbs", "eps_bayes")
+                if p["R"] is not None and p["status"] in ("converged", "unphysical")
+            ]
+    return table(rows)
+
+
+def _learning_row(K: float, weights: str, quantity: str, branch: Any, alpha: float) -> dict[str, Any]:
+    rest = dict.fromkeys(("value", "error", "R", "dominant"))
+    return {"K": K, "weights": weights, "quantity": quantity, "branch": branch, "alpha": alpha, **rest, "status": "converged"}
+
+
+def _branches(K: float, weights: str, mark: dict[str, float]) -> list[tuple[str, np.ndarray]]:
+    """Loads at which each branch is drawn, dense where it begins or ends like a square root."""
+    top = TOP if weights == "spherical" else LAST if K == 2 else 2.0
+    low = 0.02
+    rise = np.linspace(0, 1, POINTS) ** 2
+    if weights == "spherical":
+        begin = mark["specialisation"] if K == 2 else mark["spinodal"]
+        grown = begin + (top - begin) * np.linspace(1e-3 if K == 2 else 3e-4, 1, POINTS) ** 2
+        known = [mark[n] * (1 + s) for n in ("alpha_it", "specialisation") if n in mark for s in (0.0, BESIDE)]
+        plain = np.unique(np.concatenate([np.geomspace(low, top, POINTS), known]))
+        return [("permutation-symmetric", plain), ("specialised", np.unique(np.concatenate([grown, [k for k in known if k > begin]])))]
+    known = [x * (1 + s) for x in mark.values() for s in (0.0, BESIDE)]
+    plain = np.unique(np.concatenate([low + (top - low) * np.linspace(0, 1, POINTS), known]))
+    out = [("permutation-symmetric", plain[plain <= mark.get("specialisation", top)])]
+    if K == 2:
+        a, b = mark["specialisation"], mark["spinodal"]
+        out.append(("specialised", b - (b - a) * (1e-3 + (1 - 2e-3) * rise[::-1])))
+    return [*out, ("perfect", np.array([low, mark["alpha_it"] * (1 - BESIDE), mark["alpha_it"], 2.0]))]
+
+
+def _learning_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, axes = dr.panels(2, narrow, 3.3)
+        for ax, weights in zip(axes, ("spherical", "binary")):
+            for K, (name, color) in LEARNERS.items():
+                for quantity, width in (("gibbs", 1.6), ("bayes", THIN)):
+                    for branch in ("permutation-symmetric", "specialised", "perfect"):
+                        c = select(columns, K=K, weights=weights, quantity=quantity, branch=branch)
+                        if not c["alpha"].size:
+                            continue
+                        before = len(ax.get_lines())
+                        order = np.argsort(c["alpha"])
+                        dominant = c["dominant"][order].astype(bool)
+                        dr.line(ax, c["alpha"][order], c["value"][order], dominant, color)
+                        for drawn in ax.get_lines()[before:]:
+                            drawn.set_linewidth(width)
+                if weights == "spherical":
+                    ax.plot([], [], color=color, label=name)
+        for label, style in (
+            ("Gibbs", {"linewidth": 1.6}),
+            ("Bayes", {"linewidth": THIN}),
+            ("not the largest $\\phi$", {"linestyle": dr.DASHED}),
+        ):
+            axes[0].plot([], [], color=dr.BLACK, label=label, **style)
+        for ax, weights in zip(axes, ("spherical", "binary")):
+            for K, (_, color) in LEARNERS.items():
+                quantity = "specialisation" if (K, weights) == (2, "spherical") else "alpha_it"
+                at = float(select(columns, K=K, weights=weights, quantity=quantity)["alpha"][0])
+                text = r"$\alpha_{\mathrm{spec}}$" if weights == "spherical" else r"$\alpha_{\mathrm{IT}}$"
+                dr.mark(ax, at, text, color, 0.98 if K == 2 else 0.9)
+            ax.set_xlabel(r"load $\alpha=P/(NK)$")
+            ax.set_ylabel(dr.LABELS["eps_g"])
+            ax.set_ylim(-0.012, 0.62)
+        left, right = axes
+        left.set_xscale("log")
+        left.set_xlim(0.02, TOP)
+        plain_ticks(left.xaxis, (0.03, 0.1, 0.3, 1, 3, 10))
+        right.set_xlim(0, 2.0)
+        left.set_title("a  spherical weights", loc="left")
+        right.set_title("b  binary weights", loc="left")
+        left.legend(loc="lower left")
+        dr.name(right, 2.0, 0.0, "perfect learning", dr.BLACK, xytext=(0, 4), ha="right")
+    return figure
+
+
+SPECIALISATION = Figure(
+    "Committees specialise",
+    """Generalization error of fully connected committees that learn from a teacher of their own kind; thick, a typical
+    student (Gibbs), thin, the vote of all (Bayes); two units can tie, a third label. At first every unit resembles all
+    units of the teacher alike: the student is on a plateau, which for K = ∞ (reached at P of order N) is at arccos(2/π)/π.
+    Spherical weights specialise continuously for K = 2, discontinuously for K = ∞; binary ones jump to perfect learning.
+    Dashed, states of smaller free entropy.""",
+    _learning_data,
+    _learning_draw,
 )

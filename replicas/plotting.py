@@ -20,7 +20,7 @@ from .drawing import curve
 from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
 from .figures_rsb import NEGATIVE_MARGIN, PROFILE, phase_axes
 from .figures_trees import CAPACITY, LEARNING
-from .figures_wide import ACTIVATIONS
+from .figures_wide import ACTIVATIONS, SPECIALISATION
 
 __all__ = ["FIGURES", "Figure", "curve", "phase_axes", "save"]
 
@@ -402,6 +402,7 @@ FIGURES: dict[str, Figure] = {
     "committee-capacity": CAPACITY,
     "committee-learning": LEARNING,
     "activation-capacity": ACTIVATIONS,
+    "committee-specialisation": SPECIALISATION,
     "finite-n": Figure(
         "Finite N against theory",
         """Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order

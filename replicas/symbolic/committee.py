@@ -28,6 +28,7 @@ from .committee_leaves import distinct, eigenvalues, leaves_of
 from .functional import Functional, split
 from .nodes import Gaussian, Leaf, Level, Tilt, saddle_form
 
+VALUES = 5  # of a weight: checks sum over those of six, the units of several replicas
 UNITS = (2, 3)  # derived: a check sums over the fields of all units of several replicas
 
 
@@ -85,9 +86,10 @@ def check(model: Any) -> Committee:
         raise ValueError(f"task: got {model.task!r} with a fully connected committee; its derivation takes teacher-student")
     if model.K not in UNITS:
         raise ValueError(f"K: got {model.K} in a derivation of a fully connected committee; takes {', '.join(map(str, UNITS))}")
-    if isinstance(model.weights, Discrete) and model.weights.fixed_norm is None:
+    if isinstance(model.weights, Discrete) and len(model.weights.values) > VALUES:
         raise ValueError(
-            f"weights: got {model.weights.name} in a derivation of a fully connected committee; takes binary or spherical"
+            f"weights: got {model.weights.name} in a derivation of a fully connected committee; takes spherical, or a set of at "
+            f"most {VALUES} values (its checks sum over the weights of six units)"
         )
     return model
 

@@ -143,7 +143,8 @@ def _weight_leaf(model: Committee) -> MatrixLeaf:
         return MatrixLeaf("g", -1, fields[0], S.lam, closed, text, _flat_measure, units=K)
     weights = model.weights
     nodes, logs = np.array(weights.values), np.array(weights.log_measure)
-    text = rf"\log\sum_{{w_1{',' if K == 2 else chr(92) + 'dots '}w_{K}}}{tilt}"
+    units = "w_1,w_2" if K == 2 else rf"w_1,\dots,w_{K}"
+    text = rf"\log\sum_{{{units}}}{tilt}"
     closed = sp.log(_weight_sum(weights, K))
     return MatrixLeaf("g", -1, fields[0], S.lam, closed, text, lambda env, most=0: (nodes, logs), units=K)
 

@@ -296,7 +296,7 @@ def _several(node: sp.Expr, m: float, env: Env, leaves: Mapping[str, LeafDefinit
     if not level.exchangeable or not _symmetric_factor(level.L):
         raise ValueError(f"level: got {level}; takes exchangeable fields, in a factor that is symmetric under their permutations")
     at = evaluate(level.at[0], env, leaves)
-    costly = any(leaf.matrix for leaf in node.atoms(Leaf))
+    costly = any(leaf.matrix and leaf.sign > 0 for leaf in node.atoms(Leaf))
     most, sizes = (MATRIX_POINTS, MATRIX_NODES) if costly else (FIELD_POINTS, AXIS_NODES)
     singled = singled_out(node.obs, level) if isinstance(node, Tilt) and K > 1 else ()
     free = K - len(singled)

@@ -170,7 +170,15 @@ def _symmetric(
         point = _plain_point(batch)
         if point is not None:
             return point
-    return result(batch, thermodynamic(batch) if branch is None else _named(batch, branch))
+    best = thermodynamic(batch)
+    if branch is None:
+        return result(batch, best)
+    named = _named(batch, branch)
+    gain = best.number["free_entropy"] - named.number["free_entropy"]
+    with np.errstate(invalid="ignore"):  # one branch: the same, or at a transition equal to within its error
+        tie = (named.branch == best.branch) | (np.abs(gain) <= named.error["free_entropy"] + TIE)
+    named.dominant[:] = tie & best.dominant
+    return result(batch, named)
 
 
 NEGATIVE = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"

@@ -26,12 +26,13 @@ from replicas.symbolic.workshop import difference
 
 WRONG = sp.Rational(101, 100)  # factor put on one term
 QUADRATURE = 1e-9  # two quadratures of a smooth integral
+SOLVED = 1e-9  # the solver's quadratures against the referee's
 UNCOUPLED = 1e-10  # averages over three fields on two grids
 DIFFERENCED = 1e-7  # sixth-order differences of averages over grids of the fields
 FAST = {(2, "binary")}
 CASES = [
     pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
-    for case in ((2, "binary"), (2, "spherical"), (3, "binary"), (3, "spherical"))
+    for case in ((2, "binary"), (2, "spherical"), (2, "ternary"), (3, "binary"), (3, "spherical"))
 ]
 POINT = {"q": 0.43, "q_c": 0.12, "q_hat": 0.71, "q_hat_c": 0.26, "alpha": 0.83}
 
@@ -215,6 +216,23 @@ def test_saddle_point_equations_vanish_with_the_gradient():
     assert found == pytest.approx([q[0, 0], q[0, 1]], abs=1e-14)
 
 
+@pytest.mark.parametrize("K, weights", [(2, "binary"), (2, "ternary"), (3, "spherical")])
+def test_numerical_averages_are_what_is_derived(K, weights):
+    """The matrix channel and prior that the solver evaluates, written by hand, against the derived expressions."""
+    from replicas.theory import committee_state
+
+    model, alpha = machine(K, weights), 0.8
+    state = committee_state.state(model, np.array([1.3, 0.5]))  # eigenvalues of q_hat
+    q, hat = (((x[0] + (K - 1) * x[1]) / K, (x[0] - x[1]) / K) for x in (state.axes.overlap[:2], (1.3, 0.5)))
+    f, solved = committee.functional(model), committee.state_evolution(model)
+    value = f(q=q[0], q_c=q[1], q_hat=hat[0], q_hat_c=hat[1], alpha=alpha)
+    assert committee_state.free_entropy(state, alpha) == pytest.approx(value, abs=SOLVED)
+    point = {"q": q[0], "q_c": q[1], "qhat": hat[0], "qhat_c": hat[1], "alpha": 1 / K}
+    A = [evaluate(solved[x], point, f.leaves) for x in (S.q_hat, S.q_hat_c)]
+    assert [A[0] + (K - 1) * A[1], A[0] - A[1]] == pytest.approx(list(state.A), abs=SOLVED)
+    assert [evaluate(solved[x], point, f.leaves) for x in (S.q, S.q_c)] == pytest.approx(q, abs=SOLVED)
+
+
 # --- specialisation --------------------------------------------------------------------------------------------------
 
 
@@ -300,8 +318,8 @@ def test_what_is_not_derived_is_said_in_one_line():
         rp.derive(machine(4))
     with pytest.raises(ValueError, match=r"^task: got 'storage' .*takes teacher-student"):
         rp.derive(Committee(2, "binary"))
-    with pytest.raises(ValueError, match=r"^weights: got ternary .*takes binary or spherical"):
-        rp.derive(machine(2, "ternary"))
+    with pytest.raises(ValueError, match=r"^weights: got discrete:.*at most 5 values"):
+        rp.derive(machine(2, "discrete:-3,-2,-1,1,2,3"))
     with pytest.raises(ValueError, match=r"^ansatz: got '1rsb' with a fully connected committee; takes rs"):
         rp.derive(machine(2), "1rsb")
     with pytest.raises(ValueError, match=r"^model: got"):
