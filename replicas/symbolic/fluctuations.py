@@ -381,5 +381,7 @@ def _perturbation(moved: np.ndarray, taken: float) -> tuple[np.ndarray, np.ndarr
     weight = np.ones(1)
     for _ in active:
         weight = np.multiply.outer(weight, _HERMITE[1]).ravel()
-    moved = sum(np.outer(spread[i] * vectors[:, i], grid.ravel()) for i, grid in zip(active, grids))
-    return moved + np.zeros((4, weight.size)), weight
+    shifts = np.zeros((4, weight.size))
+    for i, grid in zip(active, grids, strict=True):
+        shifts += np.outer(spread[i] * vectors[:, i], grid.ravel())
+    return shifts, weight

@@ -234,8 +234,12 @@ def state_evolution(
         q = np.full((K, K), TINY * Q / K) if start == "symmetric" else (1.0 - LARGE) * Q * np.eye(K)
     else:
         q = np.array(start, dtype=float)
+        takes = f"takes a symmetric {K} x {K} matrix with eigenvalues between 0 and {Q:g}"
         if q.shape != (K, K) or not np.allclose(q, q.T):
-            raise ValueError(f"start: got an array of shape {q.shape}; takes a symmetric {K} x {K} matrix between 0 and Q")
+            raise ValueError(f"start: got an array of shape {q.shape}; {takes}")
+        values = np.linalg.eigvalsh(q)
+        if values[0] < -1e-12 * Q or values[-1] > Q * (1 + 1e-12):
+            raise ValueError(f"start: got eigenvalues {values[0]:.6g} to {values[-1]:.6g}; {takes}")
     gap = Q * np.eye(K) - q
     out = [q]
     for _ in range(steps):

@@ -209,3 +209,16 @@ def test_tree_parity_replica_symmetric(K, published):
 def test_binary_tree_committee_of_three():
     """0.92, Barkai et al. 1992 (quoted)."""
     assert agrees(rp.capacity(rp.TreeCommittee(3)).value, "0.92")
+
+
+def test_relu_committee_of_infinitely_many_units():
+    """2.934 (RS) and 2.6643 (one step) (Baldassi, Malatesta, Zecchina, PRL 2019; quoted)."""
+    model = rp.TreeCommittee(math.inf, "spherical", "relu")
+    assert agrees(rp.capacity(model).value, "2.934") and agrees(rp.capacity(model, "1rsb").value, "2.6643")
+
+
+def test_specialisation_of_infinitely_many_units():
+    """7.17 (spinodal) and 7.65 (transition) (Schwarze 1993; Aubin et al. 2018; quoted): the second is 0.4 % low."""
+    found = rp.transitions(rp.Committee(math.inf, "spherical", task="teacher-student"))
+    assert agrees(found.spinodal.value, "7.17")
+    assert 0.02 < found.alpha_it.value - 7.65 < 0.04

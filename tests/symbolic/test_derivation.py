@@ -76,7 +76,7 @@ def mean(field, obs):
     """The plain average that the engine would build, for symbolic comparison."""
     from replicas.symbolic import rs
 
-    level = rs.pattern_level(0) if field == S.omega else rs.weight_level(0)
+    level = rs.pattern_level(0, rp.Perceptron()) if field == S.omega else rs.weight_level(0)
     return Tilt(level, 0, obs)
 
 
@@ -95,7 +95,7 @@ def _log_mean(obs):
     from replicas.symbolic import rs
     from replicas.symbolic.nodes import LogMean
 
-    return LogMean(rs.pattern_level(0), obs)
+    return LogMean(rs.pattern_level(0, rp.Perceptron()), obs)
 
 
 def test_binary_storage_textbook():

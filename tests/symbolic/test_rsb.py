@@ -187,10 +187,10 @@ def test_replicon_is_the_curvature_of_the_replicated_free_entropy(where):
         spread = 2 * abs(eps)
         if j == 0:
             inner = power_mean(leaf(1 - q1), m, np.sqrt(q1 - q0 - spread), wide)
-            total = four_fields(lambda at: m * inner(at), x, eps, eta)
+            total = four_fields(lambda at: m * inner(at), x, eps * eta, 2 * abs(eps))
         else:
             wider = np.linspace(-10.0, 10.0, 801)
-            block = spline(wider, four_fields(leaf(1 - q1 - spread), wider, eps, eta))
+            block = spline(wider, four_fields(leaf(1 - q1 - spread), wider, eps * eta, 2 * abs(eps)))
             both = [power_mean(phi, 1, np.sqrt(q1 - q0), 5.0) for phi in (block, lambda at: m * leaf(1 - q1)(at))]
             total = both[0](x) + both[1](x)
         return np.log(WEIGHTS @ np.exp(spline(x, total)(np.sqrt(q0) * NODES)))

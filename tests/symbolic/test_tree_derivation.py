@@ -166,7 +166,7 @@ def test_orthants_and_counts_against_the_common_factor():
 def test_averages_that_differ_by_a_permutation_with_their_normals_are_one():
     from replicas.symbolic.nodes import Tilt
 
-    level, f = rs.pattern_level(sp.Integer(1), 3), pattern_leaf(TreeCommittee(3)).node(sp.Rational(1, 2))
+    level, f = rs.pattern_level(sp.Integer(1), TreeCommittee(3)), pattern_leaf(TreeCommittee(3)).node(sp.Rational(1, 2))
     first, third = (Tilt(level, f, level.z[a] * f.raised(a)) for a in (0, 2))
     assert exchanged(first + third) == 2 * first
     assert exchanged(Tilt(level, f, level.z[0] * f.raised(1))) != first
