@@ -92,9 +92,11 @@ MODELS = {
     "ternary": rp.Perceptron("ternary", kappa=0.2),
     "hot": rp.Perceptron("spherical", kappa=-0.3, beta=2.5),
     "window": rp.Perceptron("binary", 1.1, "window"),
+    "relu": rp.TreeCommittee(math.inf, "spherical", "relu"),
+    "many binary": rp.TreeCommittee(math.inf, "binary", "sign"),
 }
 NEGATIVE = rp.Perceptron("spherical", kappa=-0.8)
-CASES = [(name, 1) for name in MODELS] + [("spherical", 2), ("binary", 2), ("hot", 2)]
+CASES = [(name, 1) for name in MODELS] + [("spherical", 2), ("binary", 2), ("hot", 2), ("relu", 2)]
 
 
 def at_point(name, k):
@@ -138,7 +140,7 @@ def test_value_and_gradient_are_those_of_the_derived_functional(name, k):
     for j in range(1, k + 1):
         assert at.rate[j] == pytest.approx(slopes[f"m{j}"], abs=REFEREE), j
     for j in range(k + 1):
-        by_q = 0.5 * steps[j] * (at.q_hat[j] - at.alpha * at.patterns.square[j])
+        by_q = 0.5 * steps[j] * (at.q_hat[j] - at.alpha * at.seen.square(at.patterns)[j])
         assert by_q == pytest.approx(slopes[f"q{j}"], abs=REFEREE), j
         if at.weights is not None:
             by_q_hat = 0.5 * steps[j] * (at.q[j] - at.weights.square[j])
@@ -163,7 +165,7 @@ def test_observables_are_the_derived_ones(name, k):
         assert abs(want["complexity"]) > 1e-4 and f1.has(S.alpha)
 
 
-@pytest.mark.parametrize("name", ["spherical", "binary", "ternary"])
+@pytest.mark.parametrize("name", ["spherical", "binary", "ternary", "relu", "many binary"])
 def test_equations_of_a_system_vanish_where_the_derived_gradient_does(name):
     """The residual of every overlap is log(what one side adds at a level/what the other does), that of m_j its derivative, scaled."""
     f, at, value = at_point(name, 1)
@@ -175,7 +177,7 @@ def test_equations_of_a_system_vanish_where_the_derived_gradient_does(name):
         want = np.log(np.array([squares, total - squares]) / rise)
     else:
         squares = at.q[0] - 2 * slopes["qhat0"] / at.m[1]
-        surplus = 0.0 if name == "binary" else -2 * slopes["lambda"]
+        surplus = 0.0 if "binary" in name else -2 * slopes["lambda"]
         total = at.q[1] - (2 * slopes["qhat1"] - surplus) / (1 - at.m[1])
         want = np.log(np.array([squares, total - squares]) / at.c)
         rise = np.diff(np.append(0.0, at.q_hat))
