@@ -128,6 +128,9 @@ class Result:
         """Whether at least one point was answered (exit code 0 on the command line)."""
         return bool(np.any(np.asarray(self.status) == "converged"))
 
+    def __bool__(self) -> bool:
+        return True  # a result is there, whatever its status; its length is that of an array
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("this result is one point")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import re
 import shlex
 from pathlib import Path
@@ -62,6 +63,40 @@ def test_capacities_of_spherical_trees():
     check("alpha_c, committee, spherical, RS", *(rp.capacity(tree).value for tree in trees))
     parities = [rp.TreeParity(K, "spherical") for K in (2, 3)]
     check("alpha_c, parity, spherical, 1RSB", *(rp.capacity(tree, "1rsb").value for tree in parities))
+
+
+def test_capacities_of_infinitely_many_units():
+    for name in ("relu", "erf", "tanh", "quadratic"):
+        model = rp.TreeCommittee(math.inf, "spherical", name)
+        values = [rp.capacity(model, ansatz, k=k).value for ansatz, k in (("1rsb", None), ("krsb", 2))]
+        row = [number for number, _ in committees(name)]
+        at = row.index(next(x for x in row if abs(x - values[0]) < 1e-11))
+        assert row[at + 1] == pytest.approx(values[1], abs=1e-11)
+    assert committees("relu")[0][0] == pytest.approx(rp.capacity(rp.TreeCommittee(math.inf, "spherical", "relu")).value, abs=1e-11)
+
+
+@pytest.mark.slow
+def test_full_breaking_and_binary_weights_of_infinitely_many_units():
+    for name in ("relu", "erf", "tanh", "quadratic"):
+        full, error = committees(name)[-2]
+        assert abs(rp.capacity(rp.TreeCommittee(math.inf, "spherical", name), "frsb").value - full) <= error
+        assert committees(name)[-1][0] == pytest.approx(rp.capacity(rp.TreeCommittee(math.inf, "binary", name)).value, abs=1e-11)
+
+
+def learnt(K: float, weights: str) -> list[float | None]:
+    found = rp.transitions(rp.Committee(K, weights, task="teacher-student"))
+    first = found.alpha_it or found.specialisation
+    return [first.value, found.spinodal.value if found.spinodal else None]
+
+
+@pytest.mark.slow
+def test_thresholds_of_units_that_share_their_inputs():
+    two, many = (learnt(K, "spherical") for K in (2, math.inf))
+    rows = [[x for x, _ in committees(row)] for row in ("specialisation, spherical", "perfect learning, binary")]
+    assert [rows[0][0], rows[0][2]] == pytest.approx([two[0], many[0]], abs=1e-11)
+    binary = [learnt(K, "binary")[0] for K in (2, 3, math.inf)]
+    assert rows[1] == pytest.approx(binary, abs=1e-9)
+    assert "7.169239303563" in TEXT and many[1] == pytest.approx(7.169239303563, abs=1e-11)
 
 
 @pytest.mark.slow
