@@ -575,7 +575,7 @@ def _explain(columns: Columns) -> None:
     if batch.model.hard and getattr(batch.model.weights, "probabilities", None) is None:
         from .capacity import threshold
 
-        end = np.nan_to_num(threshold(batch.take(missing), "q-to-1")["value"], nan=np.inf)
+        end = np.nan_to_num(threshold(batch.take(missing), "q-to-1")["value"], nan=np.inf, posinf=np.inf)
     for i, top in zip(missing, end):
         if batch.alpha[i] >= top * (1 - AT_THE_END):
             columns.message[i] = (

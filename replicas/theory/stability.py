@@ -195,7 +195,7 @@ def _loads(point: Batch, limit: float) -> np.ndarray:
     """Loads scanned for the instability: up to where the RS branch ends (q -> 1), or far out if it does not."""
     end = np.inf
     if np.isfinite(limit) and not has_zero_overlap(point.model):
-        end = float(np.nan_to_num(threshold(point, "q-to-1")["value"][0], nan=np.inf))
+        end = float(np.nan_to_num(threshold(point, "q-to-1")["value"][0], nan=np.inf, posinf=np.inf))
     if np.isfinite(end):
         top = end * (1 - NEAREST)
         return np.unique(top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)]))
