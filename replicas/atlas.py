@@ -98,6 +98,25 @@ SECTIONS = {
         "replicas capacity --model tree-committee --K 3 --weights spherical --ansatz 1rsb",
         atlas_tables.committees,
     ),
+    "wide": Section(
+        "Infinitely wide committees",
+        """Trees of <i>K</i> → ∞ units with an activation, whose sum decides. An activation enters by one function, the
+        covariance of the output at overlap <i>q</i>. Spherical weights: the symmetric capacity, and what each step of
+        breaking leaves of it; binary ones: the load at which the entropy vanishes. <i>K</i> → ∞ is taken first: units that
+        jump then store any load, whereas finitely many of them have a finite capacity that grows with <i>K</i>.""",
+        "replicas capacity --model tree-committee --K inf --activation relu --weights spherical --ansatz krsb",
+        atlas_tables.wide,
+    ),
+    "shared": Section(
+        "Fully connected committees",
+        """<i>K</i> sign units that see the same inputs learn from a teacher of their own kind; <i>α</i> = <i>P</i>/(<i>NK</i>).
+        On the plateau every unit resembles all units of the teacher alike; at <i>α</i><sub>spec</sub> this state becomes
+        unstable and units specialise, in any of <i>K</i>! equivalent ways. At <i>α</i><sub>1</sub> another state takes over
+        discontinuously: students that have specialised or, where weights are discrete, know the teacher. Three units take a
+        minute each (the command below, with <code>--K 3</code>) and are left out.""",
+        "replicas transitions --model committee --K 2 --weights spherical --task teacher-student",
+        atlas_tables.shared,
+    ),
     "constants": Section(
         "Constants",
         """Thresholds and asymptotic coefficients to many digits. “Proved” means that interval arithmetic encloses every
@@ -112,19 +131,30 @@ ORDER = (
     *("breaking", "negative-margin", "overlap-profile"),
     *("learning", "generalization-curves", "decay"),
     *("committees", "committee-capacity", "committee-learning"),
+    *("wide", "activation-capacity", "shared", "committee-specialisation"),
     *("constants", "finite-n-table", "finite-n", "derivations"),
 )
 """The parts of the page, sections and figures."""
-DERIVATIONS = {
-    "binary": ("binary weights, storage", {"weights": "binary"}),
-    "spherical": ("spherical weights, storage", {"weights": "spherical"}),
-    "spherical-1rsb": ("spherical weights, storage, one step of breaking", {"weights": "spherical", "ansatz": "1rsb"}),
-    "spherical-2rsb": ("spherical weights, storage, two steps", {"weights": "spherical", "ansatz": "krsb"}),
-    "binary-1rsb": ("binary weights, storage, one step of breaking", {"weights": "binary", "ansatz": "1rsb"}),
-    "binary-teacher": ("binary student of a binary teacher", {"weights": "binary", "task": "teacher-student"}),
-    "spherical-teacher": (
-        "spherical student of a spherical teacher",
-        {"weights": "spherical", "task": "teacher-student"},
+LEARNING = {"task": "teacher-student"}
+DERIVATIONS: dict[str, tuple[str, str, dict[str, Any], str]] = {  # label, model, its arguments, ansatz
+    "binary": ("binary weights, storage", "Perceptron", {"weights": "binary"}, "rs"),
+    "spherical": ("spherical weights, storage", "Perceptron", {"weights": "spherical"}, "rs"),
+    "spherical-1rsb": ("spherical weights, storage, one step of breaking", "Perceptron", {"weights": "spherical"}, "1rsb"),
+    "spherical-2rsb": ("spherical weights, storage, two steps", "Perceptron", {"weights": "spherical"}, "krsb"),
+    "binary-1rsb": ("binary weights, storage, one step of breaking", "Perceptron", {"weights": "binary"}, "1rsb"),
+    "binary-teacher": ("binary student of a binary teacher", "Perceptron", {"weights": "binary", **LEARNING}, "rs"),
+    "spherical-teacher": ("spherical student of a spherical teacher", "Perceptron", {"weights": "spherical", **LEARNING}, "rs"),
+    "wide-relu": (
+        "infinitely many ReLU units, spherical weights, storage",
+        "TreeCommittee",
+        {"K": math.inf, "weights": "spherical", "activation": "relu"},
+        "rs",
+    ),
+    "committee": (
+        "two fully connected units and a teacher, binary weights",
+        "Committee",
+        {"K": 2, "weights": "binary", **LEARNING},
+        "rs",
     ),
 }
 
@@ -203,8 +233,10 @@ def compile_models(atlas: Atlas) -> None:
     Each model is solved once by a process of its own, whose only use is what it leaves in the cache: should one fail,
     the model is compiled where it is asked for.
     """
-    models = [(weights, "storage") for weights in ("binary", "spherical", "ternary")]
-    models += [(weights, "teacher-student") for weights in (*atlas_tables.LEARNERS, "spherical")]
+    models = [f"--weights {weights}" for weights in ("binary", "spherical", "ternary")]
+    models += [f"--weights {weights} --task teacher-student" for weights in (*atlas_tables.LEARNERS, "spherical")]
+    models += [f"--model tree-committee --K inf --activation {name} --weights binary" for name in atlas_tables.ACTIVATIONS]
+    models += ["--model committee --K inf --weights spherical --task teacher-student"]
     workers = min(len(models), os.cpu_count() or 1)
     if workers == 1 or not sys.executable:
         return
@@ -213,9 +245,8 @@ def compile_models(atlas: Atlas) -> None:
             atlas.report(f"compilation {done + 1}/{len(models)}")
 
 
-def _solve_once(model: tuple[str, str]) -> None:
-    weights, task = model
-    command = [sys.executable, "-m", "replicas", "solve", "--weights", weights, "--task", task, "--alpha", "0.5"]
+def _solve_once(model: str) -> None:
+    command = [sys.executable, "-m", "replicas", "solve", *model.split(), "--alpha", "0.5"]
     quiet = subprocess.DEVNULL
     subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False)
 
@@ -302,10 +333,8 @@ def add_derivations(atlas: Atlas) -> None:
     import replicas as rp
 
     items = []
-    for name, (label, words) in DERIVATIONS.items():
-        derivation = rp.derive(
-            rp.Perceptron(words["weights"], task=words.get("task", "storage")), words.get("ansatz", "rs")
-        )
+    for name, (label, kind, arguments, ansatz) in DERIVATIONS.items():
+        derivation = rp.derive(getattr(rp, kind)(**arguments), ansatz)
         (atlas.directory / f"derivation-{name}.html").write_text(derivation.to_html(), encoding="utf-8")
         items.append(f'<li><a href="derivation-{name}.html">{label}</a>, {len(derivation.steps)} steps</li>')
     command = _command("replicas derive --weights binary --format html -o derivation.html --check")

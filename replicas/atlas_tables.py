@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,11 @@ TREES = (  # machine, K, weights, and what is asked besides the symmetric capaci
     ("parity", 3, "binary", ("at",)),
 )
 """Half a minute; more units or more columns would take minutes."""
+
+ACTIVATIONS = ("erf", "tanh", "relu", "quadratic", "sign")
+"""Of infinitely many units."""
+LEARNING_COMMITTEES = (("spherical", (2, math.inf)), ("binary", (2, math.inf)), ("ternary", (2, math.inf)))
+"""Fully connected ones; three units take minutes."""
 
 DIGITS = 30
 """Of the table of constants."""
@@ -191,6 +197,45 @@ def committees(keep: Keep) -> Table:
             found = keep(rp.transitions(kinds[name](K, weights, task="teacher-student")))
             cells[3:] = [number(one.value, one.error) for one in (found.alpha_it, found.spinodal)]
         table.rows.append((name, given(K), weights, *cells))
+    return table
+
+
+def wide(keep: Keep) -> Table:
+    """Capacities of infinitely many units by activation, weights and steps of breaking."""
+    import replicas as rp
+
+    header = ("activation", "spherical, RS", "one step", "two steps", "full RSB", "binary, RS")
+    table = Table(header)
+    for activation in ACTIVATIONS:
+        sphere = rp.TreeCommittee(math.inf, "spherical", activation)
+        cells = []
+        for ansatz in ANSATZES:
+            one = keep(rp.capacity(sphere, ansatz))
+            note = one.message or (one.statement if sphere.even else "")
+            cells.append(number(one.value, one.error) + table.note(note if ansatz == "rs" else ""))
+        frozen = keep(rp.capacity(rp.TreeCommittee(math.inf, "binary", activation)))
+        note = "" if frozen.stable else table.note(frozen.statement)
+        table.rows.append((activation, *cells, number(frozen.value, frozen.error) + note))
+    return table
+
+
+def shared(keep: Keep) -> Table:
+    """Transitions of fully connected committees that learn."""
+    import replicas as rp
+
+    columns = ("<i>α</i><sub>spec</sub>", "<i>α</i><sub>1</sub>", "spinodal")
+    table = Table(("weights", "<i>K</i>", *columns))
+    for weights, units in LEARNING_COMMITTEES:
+        table.begin_group()
+        for K in units:
+            found = keep(rp.transitions(rp.Committee(K, weights, task="teacher-student")))
+            marks = [getattr(found, "specialisation", None), found.alpha_it, found.spinodal]
+            notes = ["" if m is None else m.statement.split(" P/N")[0] for m in marks]
+            if None in marks:
+                notes[marks.index(None)] = found.message
+            cells = ["–" if m is None else number(m.value, m.error) for m in marks]
+            name = "∞" if math.isinf(K) else given(K)
+            table.rows.append((weights, name, *(cell + table.note(note) for cell, note in zip(cells, notes))))
     return table
 
 
