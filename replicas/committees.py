@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .models import Discrete, Model, Perceptron, Weights, _check_task, _tex_sum, _whole, parse_weights
+from .models import Machine, Weights, _check_task, _tex_sum, _whole, parse_weights
 
 INFINITE = float("inf")
 
 
 @dataclass(frozen=True, init=False)
-class Committee(Model):
+class Committee(Machine):
     r"""K sign units that all see the same N inputs, and a majority vote.
 
     .. math:: h_j = W_j\cdot\xi/\sqrt N, \qquad y = \mathrm{sign}\sum_{j=1}^K \mathrm{sign}(h_j)
@@ -39,8 +39,6 @@ class Committee(Model):
 
     name = "committee"
     likelihood = "majority"
-    kappa = 0.0
-    beta = None
 
     def __new__(cls, K: Any = 2, *args: Any, **options: Any) -> Any:
         if isinstance(K, float) and K == INFINITE:
@@ -65,27 +63,6 @@ class Committee(Model):
     def labels(self) -> tuple[int, ...]:
         """Outputs: -1, +1 and, for an even number of units, 0."""
         return (-1, 1) if self.K % 2 else (-1, 0, 1)
-
-    @property
-    def perceptron(self) -> Perceptron:
-        """The machine of one unit with these weights."""
-        return Perceptron(self.weights, task=self.task)
-
-    def describe(self) -> str:
-        """One line naming the machine."""
-        return f"{self.weights.name} committee K={self.K}, {self.task}"
-
-    def to_dict(self) -> dict[str, Any]:
-        out = {
-            "name": self.name,
-            "K": self.K,
-            "weights": self.weights.name,
-            "activation": self.activation,
-            "task": self.task,
-        }
-        if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
-            out["probabilities"] = list(self.weights.probabilities)
-        return out
 
     def latex(self) -> str:
         where = r",\quad y^\mu=B(h^\mu(W^\ast))" if self.teacher else ""

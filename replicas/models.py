@@ -492,8 +492,39 @@ def check_beta(beta: Any) -> float | tuple[float, ...]:
     )
 
 
+class Machine(Model):
+    """A two-layer machine of K units: what its architectures share."""
+
+    name: Any = ""
+    activation: Any
+    kappa = 0.0  # margins and temperatures of the units are not part of these models
+    beta = None
+
+    @property
+    def perceptron(self) -> Perceptron:
+        """The machine of one unit with these weights."""
+        return Perceptron(self.weights, task=self.task)
+
+    def describe(self) -> str:
+        """One line naming the machine."""
+        return f"{self.weights.name} {self.name.replace('-', ' ')} K={self.K}, {self.task}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain description of the machine, as it stands in JSON output."""
+        out = {
+            "name": self.name,
+            "K": self.K if math.isfinite(self.K) else "inf",
+            "weights": self.weights.name,
+            "activation": getattr(self.activation, "name", self.activation),
+            "task": self.task,
+        }
+        if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
+            out["probabilities"] = list(self.weights.probabilities)
+        return out
+
+
 @dataclass(frozen=True, init=False)
-class Tree(Model):
+class Tree(Machine):
     r"""A two-layer machine of K sign units on disjoint branches of N/K inputs each.
 
     .. math:: h_j = \sqrt{K/N}\, \sum_{i \in j} W_i \xi_i, \qquad y = B(\#\{j: h_j > 0\})
@@ -506,8 +537,6 @@ class Tree(Model):
     activation: str
     task: str
 
-    kappa = 0.0  # margins and temperatures of the units are not part of these models
-    beta = None
     name = "tree"
     output = ""  # LaTeX of B
 
@@ -532,27 +561,6 @@ class Tree(Model):
     def accepted(self) -> tuple[bool, ...]:
         """Whether the output is +1, by the number 0, ..., K of positive units."""
         raise NotImplementedError
-
-    @property
-    def perceptron(self) -> Perceptron:
-        """The machine of one unit with these weights."""
-        return Perceptron(self.weights, task=self.task)
-
-    def describe(self) -> str:
-        """One line naming the machine."""
-        return f"{self.weights.name} {self.name.replace('-', ' ')} K={self.K}, {self.task}"
-
-    def to_dict(self) -> dict[str, Any]:
-        out = {
-            "name": self.name,
-            "K": self.K,
-            "weights": self.weights.name,
-            "activation": self.activation,
-            "task": self.task,
-        }
-        if isinstance(self.weights, Discrete) and self.weights.probabilities is not None:
-            out["probabilities"] = list(self.weights.probabilities)
-        return out
 
     def latex(self) -> str:
         label = r"y^\mu\," if self.teacher else ""

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .models import Discrete, Model, Piece, Weights, _check_task, _tex_sum, parse_weights
+from .models import Discrete, Machine, Piece, Weights, _check_task, _tex_sum, parse_weights
 
 if TYPE_CHECKING:
     from .activations import Activation
@@ -22,7 +22,7 @@ INFINITE = math.inf
 
 
 @dataclass(frozen=True, init=False)
-class Wide(Model):
+class Wide(Machine):
     r"""A committee of infinitely many units.
 
     Parameters
@@ -43,8 +43,6 @@ class Wide(Model):
     task: str
 
     K = INFINITE
-    kappa = 0.0
-    beta = None
     likelihood = "threshold"
 
     def __init__(
@@ -104,15 +102,6 @@ class Wide(Model):
     def describe(self) -> str:
         """One line naming the machine."""
         return f"{self.weights.name} {self.name.replace('-', ' ')} K=inf, {self.activation.name}, {self.task}"
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "K": "inf",
-            "weights": self.weights.name,
-            "activation": self.activation.name,
-            "task": self.task,
-        }
 
     def latex(self) -> str:
         label = r"y^\mu" if self.teacher else "1"

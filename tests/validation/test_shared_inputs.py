@@ -72,7 +72,7 @@ def steps(weights, alpha, start, number):
 @functools.cache
 def end(weights, alpha):
     """Own and other overlap, Bayes and Gibbs errors, entropy per weight."""
-    q = 0.5 * np.eye(2) if alpha == 2.0 else np.full((2, 2), 0.2)  # the permutation-symmetric branch stays symmetric
+    q = 0.5 * np.eye(2) if alpha == 2.5 else np.full((2, 2), 0.2)  # the permutation-symmetric branch stays symmetric
     for _ in range(80):
         q, A, site = evolve(q, 2 * alpha, weights)
     Z, _, weight = outputs(q)
@@ -88,7 +88,7 @@ def learning(alpha):
 
 PLAN = shared_inputs.Plan(
     (
-        shared_inputs.Case("spherical", 2.0, 0.5, 20, ((150, 50), (300, 30))),
+        shared_inputs.Case("spherical", 2.5, 0.5, 16, ((100, 60), (200, 30))),
         shared_inputs.Case("binary", 0.5, 0.2, 16, ((100, 80), (200, 40), (300, 30)), difference=False),
     ),
     {5: 1500, 7: 1500, 9: 1500, 11: 150},
@@ -156,10 +156,10 @@ def test_the_wrong_branch_disagrees(confronted, monkeypatch):
     """Own and other unit exchanged: the specialised committee is not the one that is learned."""
     monkeypatch.setitem(PREDICTED, "predicted_end", lambda weights, alpha: np.array(end(weights, alpha))[[1, 0, 2]])
     refused = [row.label for row in confronted(1.0).rows if not row.agrees]
-    assert refused == ["AMP spherical, alpha = 2.0, own unit", "AMP spherical, alpha = 2.0, other unit"]
+    assert refused == ["AMP spherical, alpha = 2.5, own unit", "AMP spherical, alpha = 2.5, other unit"]
 
 
-@pytest.mark.parametrize(("weights", "alpha"), [("spherical", 0.6), ("spherical", 2.0), ("binary", 0.5)])
+@pytest.mark.parametrize(("weights", "alpha"), [("spherical", 0.6), ("spherical", 2.5), ("binary", 0.5)])
 def test_predictions_of_the_package(weights, alpha):
     """What the command confronts is what this file confronts, on its own."""
     np.testing.assert_allclose(shared_inputs.predicted_end(weights, alpha), end(weights, alpha)[:3], atol=2e-3)
