@@ -29,6 +29,7 @@ from ..numerics.saddle import (
     zero_overlap,
 )
 from ..results import Estimate, Result, bound, decimal
+from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .saddle import check_digits
 from .stability import at_line
@@ -147,7 +148,8 @@ def transitions(
             message="storage has a capacity, not a learning transition; task teacher-student",
         )
     if has_zero_overlap(model):
-        return _from_nothing(model, batch)
+        found = _from_nothing(model, batch)
+        return _specialising(found) if isinstance(model, Wide) and model.architecture == "full" else found
     if not isinstance(model.weights, Discrete):
         return Transitions(
             model=model,
@@ -207,6 +209,33 @@ def _spinodal(model: Model, fold: Fold, statement: str) -> Estimate:
         order_parameters=_overlaps(fold.solution),
         statement=statement,
     )
+
+
+SPECIALISING = (  # what R = 0 and R > 0 are called where units see the same inputs
+    ("the R > 0 branch", "the specialised branch"),
+    ("no student with R > 0 exists", "no specialised state exists"),
+    ("such a student", "it"),
+    ("a student with R > 0", "the specialised state"),
+    ("a student that has learnt", "the specialised state"),
+    ("R > 0", "the specialised state"),
+    ("R = 0", "the permutation-symmetric state"),
+)
+
+
+def _specialising(found: Transitions) -> Transitions:
+    """The same transitions in the words of units that see the same inputs: R is the overlap beyond what all units share."""
+
+    def said(text: str) -> str:
+        for ours, theirs in SPECIALISING:
+            text = text.replace(ours, theirs)
+        return text
+
+    changes: dict[str, Any] = {"message": said(found.message)}
+    for name in ("alpha_it", "spinodal"):
+        e = getattr(found, name)
+        if e is not None:
+            changes[name] = dataclasses.replace(e, criterion=said(e.criterion), statement=said(e.statement))
+    return dataclasses.replace(found, **changes)
 
 
 def _from_nothing(model: Model, batch: Batch) -> Transitions:
