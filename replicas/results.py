@@ -196,7 +196,8 @@ class Result:
             *self.inputs,
             *self.computed,
             *self.labels,
-            *(("digits", "certified", "statement") if self.digits else ()),
+            *(("digits", "certified") if self.digits else ()),
+            *(("statement",) if np.any(np.asarray(self.statement, dtype=object) != "") else ()),
         )
         shown = tuple(dict.fromkeys(shown))
         names = [n for n in shown if any(p.get(n) not in (None, "", {}) for p in points)]

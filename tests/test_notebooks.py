@@ -66,3 +66,20 @@ def test_breaking_reaches_the_right_numbers():
     assert names["full"].free_entropy < names["point"].free_entropy < names["one"].free_entropy
     assert abs(names["estimate"].value - 12.280574) < names["estimate"].error + 1e-6
     assert names["ground"].counted == pytest.approx(names["ground"].energy, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_wide_committees_reach_the_right_numbers():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    names = runpy.run_path(str(QUICKSTART.with_name("wide_committees.py")))
+    assert bool(names["kernel_step"].check())
+    symmetric, one_step, two_steps, full = (names["relu"][ansatz] for ansatz in ("rs", "1rsb", "krsb", "frsb"))
+    assert round(symmetric.value, 3) == 2.934 and round(one_step.value, 4) == 2.6643  # published
+    assert full.value + full.error < two_steps.value < one_step.value
+    assert names["own"].value == pytest.approx(names["by_hand"], abs=1e-13)
+    assert names["jump"].alpha_it.value == pytest.approx(7.6802212702427, abs=1e-11)
+    assert 2 * names["specialisation"].value == pytest.approx(2.0523824297410, abs=1e-12)
+    assert {run.relabelling for run in names["runs"]} == {(0, 1), (1, 0)}  # both of the 2! states
+    assert names["verdict"].agrees

@@ -147,6 +147,7 @@ def generalization(
         status=_answered(point.status),
         message=_silent(point.message, point.status),
         error=out(dR),
+        statement=_order_of_limits(model),
         errors={
             "R": out(dR),
             "eps_gibbs": out(d_gibbs),
@@ -154,6 +155,15 @@ def generalization(
             "entropy": point.errors["entropy"],
         },
     )
+
+
+def _order_of_limits(model: Model) -> str:
+    """What a learning curve of infinitely many units is not."""
+    if not isinstance(model, Wide):
+        return ""
+    # sqrt(1 - C(R)) ~ 1/alpha where C'(1) is finite; where it diverges C' = (1 - C)/(2 (1 - R)) halves the rate
+    twice = " as alpha -> infinity alpha eps tends to twice its limit at finite K." if model.activation.jumps else ""
+    return "K -> infinity was taken first, before alpha -> infinity" + (":" + twice if twice else ".")
 
 
 def _field_gap(model: Wide, R: np.ndarray, gap: np.ndarray, d_gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -336,6 +336,14 @@ def test_tree_learning_errors_are_angles_between_outputs():
         assert (gibbs, bayes) == pytest.approx((math.acos(rho) / math.pi, math.acos(math.sqrt(rho)) / math.pi), abs=1e-12)
 
 
+def test_units_that_jump_learn_at_half_the_rate_of_finite_ones():
+    """alpha eps at K -> infinity first is twice the constant that the perceptron shares with every finite tree."""
+    alpha = 1e5
+    many, one = (rp.generalization(m, alpha) for m in (tree(task="teacher-student"), rp.Perceptron("spherical", task="teacher-student")))
+    assert (many.eps_gibbs / one.eps_gibbs, many.eps_bayes / one.eps_bayes) == pytest.approx((2.0, 2.0), rel=1e-4)
+    assert "before alpha -> infinity" in many.statement and "twice" in many.statement and not one.statement
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from scipy.special import ndtr, owens_t
 from replicas import simulation
 from validation import shared_inputs
 
-NODES = 32
+NODES = 80
 
 
 @functools.cache
@@ -74,7 +74,9 @@ def end(weights, alpha):
     """Own and other overlap, Bayes and Gibbs errors, entropy per weight."""
     q = 0.5 * np.eye(2) if alpha == 2.5 else np.full((2, 2), 0.2)  # the permutation-symmetric branch stays symmetric
     for _ in range(80):
-        q, A, site = evolve(q, 2 * alpha, weights)
+        (q, A, site), old = evolve(q, 2 * alpha, weights), q
+        if abs(q - old).max() < 1e-9:
+            break
     Z, _, weight = outputs(q)
     energy = 2 * alpha * np.sum(weight * Z * np.log(Z))
     entropy = (site - np.sum(q * A) / 2 + energy) / 2
@@ -136,20 +138,24 @@ def test_right_predictions_agree(confronted):
         assert len(curve.theory_x) == len(curve.theory_y) > 0
 
 
-@pytest.mark.parametrize("factor", [0.95, 1.05])
+@pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize(
-    ("wrong", "part"),
+    ("wrong", "off", "part"),
     [
-        ("predicted_steps", "own unit, step"),
-        ("predicted_end", "own unit"),
-        ("predicted_learning", "alpha = 0.2"),
-        ("first_moment", "P = 4"),
+        ("predicted_steps", 0.05, "own unit, step"),
+        ("predicted_end", 0.05, "own unit"),
+        ("predicted_learning", 0.08, "alpha = 0.2"),
+        ("first_moment", 0.1, "P = 4"),
     ],
 )
-def test_predictions_a_few_percent_off_disagree(confronted, wrong, part, factor):
-    result = confronted(factor, wrong)
-    refused = [row.label for row in result.rows if not row.agrees]
+def test_predictions_a_few_percent_off_disagree(confronted, wrong, off, part, sign):
+    """What is wrong is refused, and nothing else is."""
+    right = {row.label for row in confronted(1.0).rows if row.agrees}
+    result = confronted(1 + sign * off, wrong)
+    refused = {row.label for row in result.rows if not row.agrees}
     assert any(part in label for label in refused), [row for row in result.rows if part in row.label]
+    other = {"predicted_learning": "binary, ", "first_moment": "binary storage"}.get(wrong, "AMP")
+    assert all(label.startswith(other) for label in refused & right)
 
 
 def test_the_wrong_branch_disagrees(confronted, monkeypatch):
@@ -162,7 +168,9 @@ def test_the_wrong_branch_disagrees(confronted, monkeypatch):
 @pytest.mark.parametrize(("weights", "alpha"), [("spherical", 0.6), ("spherical", 2.5), ("binary", 0.5)])
 def test_predictions_of_the_package(weights, alpha):
     """What the command confronts is what this file confronts, on its own."""
-    np.testing.assert_allclose(shared_inputs.predicted_end(weights, alpha), end(weights, alpha)[:3], atol=2e-3)
+    found = shared_inputs.predicted_end(weights, alpha)
+    np.testing.assert_allclose(found[:2], end(weights, alpha)[:2], atol=5e-4)
+    np.testing.assert_allclose(found[2], end(weights, alpha)[2], atol=4e-3)  # a maximum has kinks: coarse here
     np.testing.assert_allclose(
         shared_inputs.predicted_steps(weights, alpha, 0.3, 3), steps(weights, alpha, 0.3, 3), atol=1e-6
     )
