@@ -129,7 +129,7 @@ def confronted(monkeypatch):
 def test_right_predictions_agree(confronted):
     result = confronted(1.0)
     assert result.agrees, [row for row in result.rows if not row.agrees]
-    assert len({row.label for row in result.rows}) == len(result.rows) == 5 + 4 + 5 + 2
+    assert len({row.label for row in result.rows}) == len(result.rows) == 5 + 4 + 4 + 2
     assert json.dumps(result.to_dict())
     assert all(len(column) == len(result.data["N"]) for column in result.data.values())
     assert set(result.data["quantity"]) >= {"teacher entropy", "Gibbs error", "Bayes error", "storage entropy"}
