@@ -59,7 +59,7 @@ left.plot((0, 1), (0, 1), "k:", linewidth=0.8)
 left.set(xlabel="overlap $q$ of the weights", ylabel="$C(q)/C(1)$, of the outputs", xlim=(0, 1), ylim=(0, 1))
 left.legend(frameon=False)
 
-steepness = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0])
+steepness = np.array([0.3, 1.0, 3.0, 10.0, 30.0])
 steep = [rp.TreeCommittee(math.inf, "spherical", sp.erf(sp.Float(b) * rp.field)) for b in steepness]
 for ansatz, label in (("rs", "symmetric"), ("1rsb", "one step")):
     right.loglog(steepness, [rp.capacity(one, ansatz).value for one in steep], "o-", markersize=4, label=label)

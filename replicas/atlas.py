@@ -110,10 +110,10 @@ SECTIONS = {
     "shared": Section(
         "Fully connected committees",
         """<i>K</i> sign units that see the same inputs learn from a teacher of their own kind; <i>α</i> = <i>P</i>/(<i>NK</i>).
-        On the plateau every unit resembles all units of the teacher alike; at <i>α</i><sub>spec</sub> this state becomes
-        unstable and units specialise, in any of <i>K</i>! equivalent ways. At <i>α</i><sub>1</sub> another state takes over
-        discontinuously: students that have specialised or, where weights are discrete, know the teacher. Three units take a
-        minute each (the command below, with <code>--K 3</code>) and are left out.""",
+        On the plateau every unit resembles all units of the teacher alike. From some load on this state may be unstable, and
+        units specialise, in any of <i>K</i>! equivalent ways; or another one takes over before, discontinuously: students
+        that have specialised or, where weights are discrete, know the teacher. Three units take a minute each (the command
+        below, with <code>--K 3</code>) and are left out.""",
         "replicas transitions --model committee --K 2 --weights spherical --task teacher-student",
         atlas_tables.shared,
     ),

@@ -204,8 +204,7 @@ def wide(keep: Keep) -> Table:
     """Capacities of infinitely many units by activation, weights and steps of breaking."""
     import replicas as rp
 
-    header = ("activation", "spherical, RS", "one step", "two steps", "full RSB", "binary, RS")
-    table = Table(header)
+    table = Table(("activation", "spherical, RS", "one step", "two steps", "full RSB", "binary, RS"))
     for activation in ACTIVATIONS:
         sphere = rp.TreeCommittee(math.inf, "spherical", activation)
         cells = []
@@ -223,8 +222,7 @@ def shared(keep: Keep) -> Table:
     """Transitions of fully connected committees that learn."""
     import replicas as rp
 
-    columns = ("<i>α</i><sub>spec</sub>", "<i>α</i><sub>1</sub>", "spinodal")
-    table = Table(("weights", "<i>K</i>", *columns))
+    table = Table(("weights", "<i>K</i>", "plateau unstable from", "first-order transition", "spinodal"))
     for weights, units in LEARNING_COMMITTEES:
         table.begin_group()
         for K in units:
