@@ -135,12 +135,10 @@ def capacity(
     chosen = criterion or default_criterion(model)
     reason = _unsupported(model)
     if reason:
-        return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa))
+        return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa) if model.margin else None)
     if not isinstance(model, Perceptron) and wanted is not None:
-        raise units_refused(
-            *asked_digits(wanted, certified),
-            "an average over its fields on a grid; spherical weights have a closed form",
-        )
+        closed = "; spherical weights have a closed form" if isinstance(model, Tree) else ""
+        raise units_refused(*asked_digits(wanted, certified), f"its equations are solved in double precision{closed}")
     if isinstance(model, Perceptron) and model.forbids and not model.hard:
         found = capacity(support_model(model), ansatz, criterion, digits, certified, k=k)
         return dataclasses.replace(found, model=model)
@@ -220,7 +218,7 @@ def _broken(
         model=model,
         question="capacity",
         criterion="q-to-1",
-        statement=statement + (MANY_UNITS if isinstance(model, Wide) else ""),
+        statement="" if np.all(fields["status"] == "diverges") else statement + first_limit(model),
         kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
         **fields,
@@ -272,7 +270,7 @@ def _finite(found: Estimate, batch: Batch, ansatz: str, steps: int) -> Estimate:
         found,
         ansatz=batch.out(labels),
         criterion="zero-entropy" if broken else found.criterion,
-        statement=VANISHING if broken else found.statement,
+        statement=VANISHING + first_limit(batch.model) if broken else found.statement,
         value=value,
         error=error,
         errors={"value": error, **{k: v for k, v in found.errors.items() if k in kept and (labels == "rs").all()}},
@@ -598,10 +596,9 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     }
     if criterion == "q-to-1":
         order = {"q": 1.0} if model.weights.name in ("binary", "spherical") else {}
-    first = MANY_UNITS if isinstance(model, Wide) else ""
     statement = np.array(
         [
-            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) + first
+            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) + first_limit(model)
             if ok[i]
             else ""
             for i in range(batch.size)
@@ -618,13 +615,18 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
         criterion=criterion,
         errors={"value": batch.out(error), **_order_errors(batch, flat, order)},
         order_parameters=order,
-        stable=None if bound_only else batch.out(verdict(ok, stable)),
+        stable=None if bound_only or diverges.all() else batch.out(verdict(ok, stable)),
         statement=batch.out(statement),
         status=batch.out(status),
         message=batch.out(message),
         kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
     )
+
+
+def first_limit(model: Model) -> str:
+    """What is said of infinitely many units."""
+    return MANY_UNITS if isinstance(model, Wide) else ""
 
 
 def _order_errors(batch: Batch, flat: Flat, order: dict[str, Any]) -> dict[str, Any]:
@@ -650,10 +652,9 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
             return "Naive replica-symmetric limit q -> 1 of a finite weight set: not the capacity (the entropy vanishes earlier)."
         order = ""
         if has_zero_overlap(model):
-            order = (
-                " It is where the solution with q > 0 ends: q = 0 is a replica-symmetric solution at every load, unstable "
-                "from the load of at-line on."
-            )
+            order = " It is where the solution with q > 0 ends: q = 0 is a replica-symmetric solution at every load"
+            curved = not isinstance(model, Wide) or float(model.kernel.values(0.0, 1.0)[3]) > 0
+            order += ", unstable from the load of at-line on." if curved else ", and stable."
         return "Gardner capacity: the volume of solutions shrinks to a point (q -> 1)." + order + breaks
     if criterion == "first-moment":
         if not has_zero_overlap(model):
@@ -668,7 +669,8 @@ def _statement(point: Batch, criterion: str, stable: bool, value: float) -> str:
         return "First-moment threshold at q = 0" + (
             ", where q = 0 is stable." if stable else ": only an upper bound, q = 0 is unstable."
         )
-    return "Zero of the replica-symmetric entropy." + breaks
+    other = " q = 0 is a solution, too, at every load." if has_zero_overlap(model) else ""
+    return "Zero of the replica-symmetric entropy." + other + breaks
 
 
 def second_moment_holds(point: Batch, alpha: float) -> bool:

@@ -28,6 +28,7 @@ CLEAN = 1e-14  # gain at which the innermost intervals, which hardly move phi, a
 LAST = 1.2  # depth in log(1 - q) of the middle of the last interval before q = 1
 EXPONENT = 0.7  # of x against 1 - q in a first guess: 1/1.41574 at jamming
 ENDED = 1e-5  # gain of one more Newton step, relative, that is still a solution
+BARELY = 1e-4  # where x(q) begins at the least: states that share nothing have q_0 = 0
 STEPS_ORDER = 4  # of the error of k free steps
 
 Solved = tuple[Full, np.ndarray, Profile]
@@ -105,7 +106,7 @@ def full_limit(point: Batch, k: int | None, tolerance: float = TOLERANCE) -> Fou
     at = first.root.at
 
     def guess(system: Full) -> np.ndarray:
-        q0 = 0.87 * float(at.q[0])
+        q0 = max(0.87 * float(at.q[0]), BARELY)
         z = system.pack(np.zeros(system.free), q0)
         z[: system.k] = math.log(2 * at.m[1]) - EXPONENT * (middles(system, z) - math.log(1 - q0))
         return z

@@ -14,12 +14,14 @@ import numpy as np
 
 from ..arguments import progress_bar
 from ..numerics.rsb import GroundState, Jamming, Point, Root, descend, eigenvalues, error_of, newton
-from ..numerics.saddle import Batch
+from ..numerics.saddle import Batch, has_zero_overlap
+from ..wide import Wide
 from .broken import APART, Found
 from .capacity import JUMPS, MARGINAL, threshold
 
 DEEPEST = 8  # steps with every Parisi parameter free
 WORTH = 1e-9  # relative gain over replica symmetry from which a saddle counts: closer ones are its flat lines r -> 0, q_0 -> 1
+WEAK = 0.03  # minus the replicon of a symmetric limit that breaking hardly lowers: erf(u/4), 1e-2, gains less than that
 FLAT = 1e-4  # smallest r, 1 - q_0 of a saddle that is not on such a line
 SPLIT = ((0.6, 4.0, 0.1), (0.65, 6.0, 0.05), (0.8, 2.5, 0.2))  # factors of m_k, share of its gap
 LIMIT_STARTS = ((0.7, 12.0), (0.3, 30.0), (0.9, 20.0), (0.5, 5.0), (0.05, 60.0))  # q_0, r
@@ -38,21 +40,31 @@ def one_limit(point: Batch, k: int) -> Found:
     symmetric = Found(
         "rs",
         "converged" if rs["ok"][0] else "diverges" if np.isinf(value) else "not-converged",
-        JUMPS
-        if np.isinf(value)
-        else "replica symmetry breaking does not lower it: the infimum is at r -> 0, the replica-symmetric value",
+        "replica symmetry breaking does not lower it: the infimum is at r -> 0, the replica-symmetric value",
         "rs",
         {"value": value, "q0": 1.0, "replicon0": float(rs["replicon"][0])},
         {"value": error, "q0": 0.0, "replicon0": 1e-12},
     )
+    if np.isinf(value) and isinstance(point.model, Wide):
+        return Found("1rsb" if k == 1 else "krsb", "diverges", JUMPS, numbers={"value": value}, errors={"value": math.nan})
     if not rs["ok"][0] or _convex(point):
         return symmetric
     system = Jamming(point, 1)
     starts = (system.pack(np.array([q0, 1.0 - q0]), 0.0, np.array([r])) for q0, r in LIMIT_STARTS)
     root = _lowest(system, starts, lambda r: _acceptable(r, value))
+    if has_zero_overlap(point.model):  # states that share nothing: q_0 = 0 solves its equation
+        apart = Jamming(point, 1, zero=True, stretches=system.stretches)
+        alone = (apart.pack(np.array([0.0, 1.0]), 0.0, np.array([r])) for _, r in LIMIT_STARTS)
+        other = _lowest(apart, alone, lambda r: _acceptable(r, value))
+        if other is not None and (root is None or other.at.phi < root.at.phi * (1 - WORTH)):
+            root, system = other, apart
     if root is None:
-        if rs["replicon"][0] < -MARGINAL:
+        if rs["replicon"][0] < -WEAK:
             raise ArithmeticError("the replica-symmetric limit is unstable, and no lower one was reached")
+        if rs["replicon"][0] < -MARGINAL:
+            text = f"the symmetric limit is unstable, but breaking lowers it by less than {WORTH:.0e} of its value"
+            errors = {**symmetric.errors, "value": error + WORTH * value}
+            return Found("rs", "converged", text, "rs", symmetric.numbers, errors)
         return symmetric
     root, system = _to_steps(system, root, k)
     names = [f"q{j}" for j in range(k)] + [f"r{j}" for j in range(1, k + 1)]
@@ -93,7 +105,7 @@ def _lowest(system: Jamming, starts: Iterable[np.ndarray], accepts: Callable[[Ro
 def _to_steps(system: Jamming, root: Root, k: int) -> tuple[Root, Jamming]:
     """k steps from one."""
     for steps in range(2, k + 1):
-        deeper = type(system)(system.point, steps, stretches=system.stretches)
+        deeper = type(system)(system.point, steps, zero=system.zero, stretches=system.stretches)
         found = refined(deeper, root)
         if found is None:
             raise ArithmeticError(f"the {steps}-step saddle was not reached from the one with a step less")
