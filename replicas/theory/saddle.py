@@ -8,6 +8,7 @@ Entropy is phi - alpha <log Theta>, energy (errors per weight at finite beta) is
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -182,6 +183,7 @@ def _symmetric(
 
 
 NEGATIVE = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
+LEARNT_ALL = "negative entropy: perfect learning has taken over"
 Values = dict[str, Any]
 ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
 
@@ -259,10 +261,11 @@ class Columns:
         for columns, values in ((self.number, numbers), (self.error, errors)):
             for name, value in values.items():
                 columns[name][at] = value[ok] if isinstance(value, np.ndarray) else value
-        self.status[at], self.branch[at] = "converged", branch
+        self.status[at], self.message[at], self.branch[at] = "converged", "", branch
         if counted(self.batch.model):
             negative = at[numbers["entropy"][ok] < -errors["entropy"][ok] - 1e-15]
-            self.status[negative], self.message[negative] = "unphysical", NEGATIVE
+            text = LEARNT_ALL if self.batch.model.teacher else NEGATIVE
+            self.status[negative], self.message[negative] = "unphysical", text
 
     def build(self, shape: tuple[int, ...], **extra: Any) -> SaddlePoint | Curve:
         """The result in the shape asked for."""
@@ -327,7 +330,7 @@ def _named(batch: Batch, branch: str) -> Columns:
             solution = zero_overlap(part)
         else:
             appears = isinstance(batch.model, Wide) and batch.model.teacher and has_zero_overlap(batch.model)
-            solution = learnt(part) if appears else follow(part)
+            solution = best_student(part) if appears else follow(part)
         columns.fill(positive, solution, branch)
         if solution.last_phi is not None:
             columns.ended[positive] = ~solution.converged & (solution.last_phi < 0)
@@ -339,7 +342,7 @@ def _named(batch: Batch, branch: str) -> Columns:
 def _beyond_the_end(batch: Batch) -> np.ndarray:
     """Loads above the closed-form end of the branch of a spherical tree machine, where a search on its grids is dear."""
     model = batch.model
-    if not (isinstance(model, Tree) and isinstance(model.weights, Spherical)) or model.teacher:
+    if not (isinstance(model, Tree | Wide) and isinstance(model.weights, Spherical)) or model.teacher:
         return np.zeros(batch.size, dtype=bool)
     from .capacity import threshold
 
@@ -366,6 +369,9 @@ def thermodynamic(batch: Batch) -> Columns:
         if isinstance(model, Tree) and isinstance(model.weights, Spherical):
             _overlapping(columns)
         if isinstance(model, Wide):
+            beyond = np.flatnonzero((columns.branch == "q=0") & _beyond_the_end(batch))
+            columns.clear(beyond)
+            _explain(columns)
             _lowest(columns)
         columns.dominant[:] = True
         _sparse(columns)
@@ -383,11 +389,12 @@ def _learnt(columns: Columns) -> None:
     """Beside a teacher that nothing is known of, R = 0: one with R > 0, or perfect learning, where its phi is larger."""
     batch = columns.batch
     index = np.flatnonzero(batch.alpha > 0)
-    other = learnt(batch.take(index))
+    wide = isinstance(batch.model, Wide)  # one field: every branch can be looked at
+    other = best_student(batch.take(index)) if wide else learnt(batch.take(index))
     with np.errstate(invalid="ignore"):
         better = other.converged & (other.phi > columns.number["free_entropy"][index] + TIE)
     columns.fill(index[better], other.pick(better), "typical")
-    lost = index[~other.converged]
+    lost = index[~other.converged] if not wide else index[:0]
     if lost.size:  # phi is a maximum over R: one larger than at R = 0, or R = 0 unstable, and the answer is elsewhere
         part = batch.take(lost)
         trial = evaluate(part, learning_start(part), ALONG)
@@ -642,9 +649,31 @@ def _scan(batch: Batch) -> list[Columns]:
     With a free self-overlap there is no single equation left to watch, and every point of the scan is tried.
     """
     out: list[Columns] = []
+    for index, solution in _solutions(batch):
+        columns = Columns(batch)
+        columns.fill(index, solution, "middle")
+        if batch.model.teacher:  # the replicon of a student drawn from the posterior says whether phi is a maximum
+            columns.branch[(columns.branch == "middle") & (columns.number["replicon"] > 0)] = "typical"
+        out.append(columns)
+    return out
+
+
+def best_student(batch: Batch) -> Solution:
+    """With a teacher, the student with R > 0 of largest phi that is a maximum of it; not converged where there is none."""
+    best = learnt(batch)
+    best.info[best.extra("replicon") <= 0, CONVERGED] = 0.0
+    for index, solution in _solutions(batch):
+        better = solution.converged & (solution.extra("replicon") > 0)
+        better &= ~best.converged[index] | (solution.phi > best.phi[index] + TIE)
+        best.put(index[better], solution.pick(better))
+    return best
+
+
+def _solutions(batch: Batch) -> Iterator[tuple[np.ndarray, Solution]]:
+    """What the scan meets: points of the batch, and a solution of each, some of them not converged."""
     positive = np.flatnonzero(batch.alpha > 0)
     if not positive.size:
-        return out
+        return
     part = batch.take(positive)
     starts, value = _scanned(part)
     if starts[0].shape[1] > 2:
@@ -666,12 +695,7 @@ def _scan(batch: Batch) -> list[Columns]:
             continue
         solution = _polished_once(part.take(index), x, found, index)
         solution.info[(solution.q < 1e-8) | (solution.gap < 1e-12), CONVERGED] = 0.0
-        columns = Columns(batch)
-        columns.fill(positive[index], solution, "middle")
-        if batch.model.teacher:  # the replicon of a student drawn from the posterior says whether phi is a maximum
-            columns.branch[(columns.branch == "middle") & (columns.number["replicon"] > 0)] = "typical"
-        out.append(columns)
-    return out
+        yield positive[index], solution
 
 
 def _scanned(part: Batch) -> tuple[list[np.ndarray], np.ndarray]:

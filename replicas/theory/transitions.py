@@ -17,6 +17,7 @@ from ..committees import Committee
 from ..models import Discrete, Model, Perceptron
 from ..numerics.continuation import Fold, first_fold
 from ..numerics.saddle import (
+    OVERLAPPING,
     ROUNDING,
     Batch,
     Solution,
@@ -31,7 +32,7 @@ from ..numerics.saddle import (
 from ..results import Estimate, Result, bound, decimal
 from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
-from .saddle import check_digits
+from .saddle import best_student, check_digits
 from .stability import at_line
 
 UNBLOCKED = "Above it the R < 1 branch no longer exists: learning stops being blocked by metastability."
@@ -43,8 +44,10 @@ SCAN = np.linspace(0.1, 6.0, 60)  # loads, in units of the annealed one, over wh
 FOLD_START = 0.9  # share of alpha_it from which the branch is continued to its fold
 LEFT = 1e-2  # beyond the instability of R = 0, in units of its load, R is of this order on a branch that leaves it
 FAR = 5.0  # times that load, up to which a fold of such a branch is sought
+EARLIEST = 0.01  # of the load where R = 0 becomes unstable, from which a student that overtakes it before is sought
 MANY_UNITS = (2.0, 30.0)  # loads between which infinitely many units start to specialise
 LOADS = 27  # at which the branches of a parity are compared
+WIDE_RANGE = 20.0  # of loads, over which they are spaced in proportion
 NEWTON_STEPS, NEWTON_ENDS = 12, 1e-9  # for the load at which they are equal; relative step at which it must end
 
 
@@ -250,7 +253,10 @@ def _from_nothing(model: Model, batch: Batch) -> Transitions:
     it = None
     if isinstance(model.weights, Discrete):
         zero = zero_overlap(batch, zero=True)
-        if zero.converged[0]:
+        later_zero = _zero_of_a_student(model, batch, zero) if isinstance(model, Wide) else None
+        if later_zero is not None:
+            it = later_zero
+        elif zero.converged[0]:
             it = Estimate(
                 model=model,
                 question="alpha_it",
@@ -262,11 +268,20 @@ def _from_nothing(model: Model, batch: Batch) -> Transitions:
                 statement="First-order transition from R = 0 to perfect learning (information-theoretic threshold).",
             )
     elif not unstable:
-        it, spinodal = _equal(model, batch)
+        it, spinodal = _equal(model, batch, (0.4 * model.K, 3.0 * model.K) if math.isfinite(model.K) else MANY_UNITS)
+    elif isinstance(model, Wide):  # before R = 0 becomes unstable a student may have overtaken it
+        first, fold = _equal(model, batch, (EARLIEST * lost.value, (1 - LEFT) * lost.value))
+        if first is not None:
+            return Transitions(
+                model=model,
+                alpha_it=first,
+                spinodal=fold,
+                message=f"R = 0 stays locally stable up to {lost.value:.12g}",
+            )
     message = ""
     if not unstable:
         message = "R = 0 stays locally stable at every load: learning is never free of metastability"
-    elif (later := _leaving(model, batch, float(lost.value))) is not None:
+    elif isinstance(model.weights, Discrete) and (later := _leaving(model, batch, float(lost.value))) is not None:
         message = f"R = 0 becomes unstable at {lost.value:.12g}, where a branch with R > 0 leaves it"
         spinodal = later
     if it is None and not isinstance(model.weights, Discrete) and unstable:
@@ -292,7 +307,30 @@ def _leaving(model: Model, batch: Batch, unstable: float) -> Estimate | None:
     return None
 
 
-def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None]:
+def _zero_of_a_student(model: Model, batch: Batch, nothing: Solution) -> Estimate | None:
+    """Load at which the entropy of a student with R > 0 vanishes, where one has more of it than R = 0 when that vanishes."""
+    if not nothing.converged[0]:
+        return None
+    point = batch.with_alpha(nothing.alpha)
+    student = best_student(point)
+    if not (student.converged[0] and student.q[0] > OVERLAPPING and student.phi[0] > ROUNDING * 10):
+        return None
+    near = newton(point, student.x, zero=True)
+    if not (near.converged[0] and near.q[0] > OVERLAPPING and near.alpha[0] > nothing.alpha[0]):
+        return None
+    return Estimate(
+        model=model,
+        question="alpha_it",
+        value=float(near.alpha[0]),
+        error=float(near.info[0, near.nu] + 2e-16 * near.alpha[0]),
+        criterion="zero entropy of the student with R > 0",
+        stable=bool(near.extra("replicon")[0] > 0),
+        order_parameters=_overlaps(near),
+        statement="First-order transition to perfect learning (information-theoretic threshold).",
+    )
+
+
+def _equal(model: Model, batch: Batch, between: tuple[float, float]) -> tuple[Estimate | None, Estimate | None]:
     """Loads at which a student with R > 0 has the entropy of R = 0, and at which its branch begins."""
 
     def gain(student: Solution) -> tuple[np.ndarray, np.ndarray]:
@@ -301,10 +339,15 @@ def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None
         difference = np.where(student.converged, student.phi - nothing.phi, np.nan)
         return difference, student.dphi_dalpha - nothing.dphi_dalpha
 
-    low, high = (0.4 * model.K, 3.0 * model.K) if math.isfinite(model.K) else MANY_UNITS
-    for _ in range(2):  # where the branch begins between two loads, look closer
-        loads = np.linspace(low, high, LOADS)
-        gains, _slopes = gain(learnt(batch.take(np.zeros(LOADS, dtype=int)).with_alpha(loads), rough=True))
+    low, high = between
+
+    def students(loads: np.ndarray, rough: bool = False) -> Solution:
+        many = batch.take(np.zeros(loads.size, dtype=int)).with_alpha(loads)
+        return best_student(many) if isinstance(model, Wide) else learnt(many, rough=rough)
+
+    for _ in range(3):  # where the branch begins between two loads, look closer
+        loads = (np.geomspace if high > WIDE_RANGE * low else np.linspace)(low, high, LOADS)
+        gains, _slopes = gain(students(loads, rough=True))
         above = np.flatnonzero(gains > 0)
         if not above.size or above[0] == 0:
             return None, None
@@ -315,7 +358,7 @@ def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None
         return None, None
     root, before = high, np.inf
     for _ in range(NEWTON_STEPS):
-        student = learnt(batch.with_alpha(np.array([root])))
+        student = students(np.array([root]))
         difference, slope = gain(student)
         step = -float(difference[0] / slope[0])
         if not abs(step) < before:  # also where the student was lost
@@ -325,7 +368,7 @@ def _equal(model: Model, batch: Batch) -> tuple[Estimate | None, Estimate | None
             break
     if not before < NEWTON_ENDS * root:
         return None, None
-    at = learnt(batch.with_alpha(np.array([root])))
+    at = students(np.array([root]))
     if not at.converged[0]:
         return None, None
     difference, slope = gain(at)
