@@ -87,8 +87,10 @@ def parse_values(name: str, words: Sequence[str], takes: str = NUMBERS) -> Value
 
 
 def _number(name: str, word: str, takes: str) -> tuple[float]:
-    if name in INFINITE and word == "inf":
-        return (math.inf,)
+    if name in INFINITE:
+        takes = f"{takes}, or inf"
+        if word.lower() in ("inf", "infinity"):
+            return (math.inf,)
     try:
         number = as_float(word)  # a decimal that a float cannot hold stays exact for --digits
     except ValueError:

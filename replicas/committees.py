@@ -40,11 +40,13 @@ class Committee(Machine):
     name = "committee"
     likelihood = "majority"
 
-    def __new__(cls, K: Any = 2, *args: Any, **options: Any) -> Any:
+    def __new__(
+        cls, K: Any = 2, weights: str | Weights = "binary", activation: Any = "sign", task: str = "storage"
+    ) -> Any:
         if isinstance(K, float) and K == INFINITE:
             from .wide import Wide
 
-            return Wide("full", *args, **options)
+            return Wide("full", weights, activation, task)
         return super().__new__(cls)
 
     def __init__(self, K: Any = 2, weights: str | Weights = "binary", activation: Any = "sign", task: str = "storage"):

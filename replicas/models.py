@@ -603,11 +603,13 @@ class TreeCommittee(Tree):
     likelihood = "majority"
     output = r"\mathrm{sign}\sum_j\mathrm{sign}\,h_j"
 
-    def __new__(cls, K: Any = 3, *args: Any, **options: Any) -> Any:
+    def __new__(
+        cls, K: Any = 3, weights: str | Weights = "binary", activation: Any = "sign", task: str = "storage"
+    ) -> Any:
         if isinstance(K, float) and K == math.inf:  # one Gaussian output field: another structure, the same name
             from .wide import Wide
 
-            return Wide("tree", *args, **options)
+            return Wide("tree", weights, activation, task)
         return super().__new__(cls)
 
     def __init__(self, K: Any = 3, weights: str | Weights = "binary", activation: str = "sign", task: str = "storage"):

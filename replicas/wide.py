@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from .numerics.covariance import Kernel
 
 INFINITE = math.inf
+UNCORRELATED = 1e-24  # C'(0)/C(1) that is rounding: the square of a Hermite coefficient
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Wide(Machine):
     r"""A committee of infinitely many units.
 
@@ -63,6 +64,10 @@ class Wide(Machine):
                 "free; takes spherical weights, values of one size such as binary, or task teacher-student"
             )
 
+    def __repr__(self) -> str:
+        kind = "TreeCommittee" if self.architecture == "tree" else "Committee"
+        return f"{kind}(K=inf, weights={self.weights!r}, activation={self.activation!r}, task={self.task!r})"
+
     @property
     def name(self) -> str:
         return "tree-committee" if self.architecture == "tree" else "committee"
@@ -77,7 +82,11 @@ class Wide(Machine):
         """C(q) as numbers."""
         from .numerics.covariance import kernel_of
 
-        return kernel_of(self.activation, self.architecture, self.teacher, math.sqrt(self.norm))
+        try:
+            return kernel_of(self.activation, self.architecture, self.teacher, math.sqrt(self.norm))
+        except ArithmeticError as reason:
+            text = f"activation: got {self.activation.name}; takes one whose covariance can be computed ({reason})"
+            raise ValueError(" ".join(text.split())) from None
 
     @property
     def scale(self) -> Any:
@@ -94,7 +103,9 @@ class Wide(Machine):
     @property
     def even(self) -> bool:
         """Whether C'(0) = 0, so that q = 0 is a solution."""
-        return self.architecture == "full" or self.activation.uncorrelated
+        if self.architecture == "full" or self.norm == 1.0 or self.activation.name == "sign":
+            return self.architecture == "full" or self.activation.uncorrelated
+        return self.kernel.zero_slope <= UNCORRELATED * self.kernel.total  # of fields whose variance is not 1
 
     def pieces(self, kappa: float, beta: float | None) -> tuple[Piece, ...]:
         return (Piece(0.0, 0.0, INFINITE),)

@@ -22,10 +22,12 @@ import sympy as sp
 
 from ..models import Model, Perceptron, Tree
 from ..results import describe
+from ..wide import Wide
 from . import limits
 from . import symbols as S
 from .rs import functional
 from .special import G, H
+from .wide import closed
 
 Accepted = Sequence[bool]
 rho = sp.Symbol("rho", real=True)
@@ -120,7 +122,8 @@ def generalization_error(model: Model) -> sp.Expr:
 
     Parameters
     ----------
-    model : a tree machine of any K, or a perceptron with the hard threshold at 0 (arccos(R)/pi).
+    model : a tree machine of any K, a committee of infinitely many units whose covariance has a closed form, or a perceptron
+        with the hard threshold at 0 (arccos(R)/pi).
 
     Returns
     -------
@@ -130,13 +133,16 @@ def generalization_error(model: Model) -> sp.Expr:
     ------
     ValueError : a model whose output is not a function of signs.
     """
+    R = sp.Symbol("R", real=True)
+    if isinstance(model, Wide) and (covariance := closed(model)) is not None:
+        # two Gaussian output fields of correlation C(R)/C(1); R in units of the self-overlap
+        return sp.acos(sp.simplify(covariance.subs(S.q, R) / covariance.subs(S.q, 1))) / sp.pi
     signs = isinstance(model, Tree) or (
         isinstance(model, Perceptron) and model.likelihood == "threshold" and model.kappa == 0 and model.hard
     )
     if not signs:
-        raise ValueError(f"model: got {describe(model)}; takes a tree machine, or a perceptron with sign labels")
+        raise ValueError(f"model: got {describe(model)}; takes a tree machine, infinitely many units of closed covariance, or a perceptron with sign labels")
     accepted = model.accepted if isinstance(model, Tree) else (False, True)
-    R = sp.Symbol("R", real=True)
     return sp.expand(disagreement(accepted).as_expr().subs(rho, 2 * sp.asin(R) / sp.pi))
 
 

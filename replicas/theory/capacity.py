@@ -55,7 +55,6 @@ VANISHING = (
     "Zero of the entropy; where replica symmetry is unstable (ansatz not rs) that of the saddle with broken symmetry."
 )
 FROZEN = "states freeze into single configurations (q1 = Q), with the capacity of replica symmetry"
-MANY_UNITS = " K -> infinity was taken first, before q -> 1."
 JUMPS = (
     "infinitely many units that jump store any load: C'(q) diverges at q = 1. K -> infinity was taken before q -> 1; at "
     "finite K the capacity is finite and grows with K"
@@ -270,7 +269,7 @@ def _finite(found: Estimate, batch: Batch, ansatz: str, steps: int) -> Estimate:
         found,
         ansatz=batch.out(labels),
         criterion="zero-entropy" if broken else found.criterion,
-        statement=VANISHING + first_limit(batch.model) if broken else found.statement,
+        statement=VANISHING + first_limit(batch.model, "zero-entropy") if broken else found.statement,
         value=value,
         error=error,
         errors={"value": error, **{k: v for k, v in found.errors.items() if k in kept and (labels == "rs").all()}},
@@ -598,7 +597,8 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
         order = {"q": 1.0} if model.weights.name in ("binary", "spherical") else {}
     statement = np.array(
         [
-            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i])) + first_limit(model)
+            _statement(batch.take(np.array([i])), criterion, bool(stable[i]), float(flat["value"][i]))
+            + first_limit(model, criterion)
             if ok[i]
             else ""
             for i in range(batch.size)
@@ -624,9 +624,11 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     )
 
 
-def first_limit(model: Model) -> str:
+def first_limit(model: Model, criterion: str = "q-to-1") -> str:
     """What is said of infinitely many units."""
-    return MANY_UNITS if isinstance(model, Wide) else ""
+    if not isinstance(model, Wide):
+        return ""
+    return " K -> infinity was taken first" + (", before q -> 1." if criterion == "q-to-1" else ".")
 
 
 def _order_errors(batch: Batch, flat: Flat, order: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..committees import Committee
-from ..models import Discrete
+from ..models import Discrete, finite
 from ..numerics.matrix_channel import evaluate, invariant, matrix_axes, symmetric_vectors
 from .committee_state import (
     COLLAPSED,
@@ -227,6 +227,15 @@ def state_evolution(
     ValueError : naming the argument; also when q leaves 0 <= q <= Q.
     """
     check(model)
+    for name, value, low, takes in (
+        ("alpha", alpha, 0.0, "a finite load >= 0"),
+        ("quality", quality, 0.05, "a number from 0.05, 1 for full accuracy"),
+    ):
+        number = finite(name, value, takes)
+        if number < low:
+            raise ValueError(f"{name}: got {value!r}; takes {takes}")
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+        raise ValueError(f"steps: got {steps!r}; takes a whole number >= 0")
     K, Q = model.K, self_overlap(model)
     if isinstance(start, str):
         if start not in ("symmetric", "informative"):

@@ -19,7 +19,7 @@ from ..models import Discrete
 from ..numerics.saddle import check_alpha
 from ..results import Curve, Estimate, SaddlePoint
 from . import committee, committee_errors, committee_state, committee_transitions
-from .ansatz import check_ansatz, units_refused
+from .ansatz import asked_digits, check_ansatz, units_refused
 from .generalization import LearningCurve
 from .stability import Stability
 from .transitions import Transitions
@@ -29,7 +29,7 @@ OPEN = (
     "broken one is established. As K -> infinity it grows without bound (--K inf)"
 )
 BRANCHES = committee.BRANCHES
-SAME = 1e-12  # free entropies closer than this are one
+SAME = 1e-14  # free entropies closer than this are one
 CHOSEN = (None, "all", *BRANCHES)
 
 
@@ -150,10 +150,17 @@ MESSAGES = {
 
 
 def solve(
-    model: Committee, alpha: Any, ansatz: str, branch: str | None, digits: Any, kappa: Any, beta: Any
+    model: Committee,
+    alpha: Any,
+    ansatz: str,
+    branch: str | None,
+    digits: Any,
+    kappa: Any,
+    beta: Any,
+    certified: Any = False,
 ) -> SaddlePoint:
     """`replicas.solve`."""
-    _refuse(ansatz, digits, kappa, beta)
+    _refuse(ansatz, digits, kappa, beta, certified)
     if not model.teacher:
         return MatrixPoint(model=model, alpha=alpha, status="unsupported", message=OPEN)
     loads, found = rows(model, alpha, branch)
@@ -277,16 +284,21 @@ def capacity(model: Committee, ansatz: str) -> Estimate:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CommitteeTransitions(Transitions):
-    """Thresholds of a committee that learns: beside alpha_it and spinodal the load from which its units specialise."""
+    """Thresholds of a committee that learns.
 
-    named: ClassVar[tuple[str, ...]] = ("alpha_it", "spinodal", "specialisation")
+    specialisation : where a specialised state of imperfect students takes over from the permutation-symmetric one, None if
+    none does;  instability : where the permutation-symmetric state becomes unstable
+    """
+
+    named: ClassVar[tuple[str, ...]] = ("alpha_it", "spinodal", "specialisation", "instability")
 
     specialisation: Estimate | None = None
+    instability: Estimate | None = None
 
 
-def transitions(model: Committee, ansatz: str, digits: Any) -> Transitions:
+def transitions(model: Committee, ansatz: str, digits: Any, certified: Any = False) -> Transitions:
     """`replicas.transitions`."""
-    _refuse(ansatz, digits, None, None)
+    _refuse(ansatz, digits, None, None, certified)
     if not model.teacher:
         return CommitteeTransitions(
             model=model,
@@ -302,10 +314,9 @@ def transitions(model: Committee, ansatz: str, digits: Any) -> Transitions:
     unstable, equal, perfect = first("specialisation"), first("coexistence"), first("perfect")
     fold = first("spinodal", branch=committee.SPECIALISED, side="below" if perfect else "above")
     learnt, learnt_text = (perfect, PERFECT) if perfect else (equal, FIRST_ORDER)
-    special = equal or unstable
+    downwards = unstable is not None and unstable.order == "discontinuous"
+    special = equal or (None if downwards else unstable)
     text = UNSTABLE if special is unstable else FIRST_ORDER
-    if special and unstable and unstable.order == "discontinuous" and equal is None:
-        text = DOWNWARDS
     if special and perfect and special.alpha > perfect.alpha:
         text += BEYOND
     blocked = fold or (unstable if perfect or equal else None)
@@ -315,6 +326,7 @@ def transitions(model: Committee, ansatz: str, digits: Any) -> Transitions:
         alpha_it=_estimate(model, "alpha_it", learnt, learnt_text),
         spinodal=_estimate(model, "spinodal", blocked, end),
         specialisation=_estimate(model, "specialisation", special, text),
+        instability=_estimate(model, "instability", unstable, DOWNWARDS if downwards else UNSTABLE),
         message="" if learnt else "units specialise continuously: no first-order transition",
     )
 
@@ -352,11 +364,11 @@ def _estimate(
     )
 
 
-def _refuse(ansatz: str, digits: Any, kappa: Any, beta: Any) -> None:
+def _refuse(ansatz: str, digits: Any, kappa: Any, beta: Any, certified: Any = False) -> None:
     """What a committee can not be asked for."""
     check_ansatz(ansatz)
     if digits is not None:
-        raise units_refused("digits", digits, "an average over its fields on a grid")
+        raise units_refused(*asked_digits(digits, certified), "an average over its fields on a grid")
     for name, value in (("kappa", kappa), ("beta", beta)):
         if value is not None:
             raise ValueError(f"{name}: got {value!r} with a committee; takes None (its units have no margin and no noise)")

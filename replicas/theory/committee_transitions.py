@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
@@ -216,7 +217,8 @@ def _lead(model: Committee, s: State, quality: float) -> float:
     return free_entropy(s, alpha) - free_entropy(other, alpha)
 
 
-def transitions(model: Committee) -> list[CommitteeTransition]:
+@lru_cache(maxsize=32)
+def transitions(model: Committee) -> tuple[CommitteeTransition, ...]:
     """All transitions found on the branches invariant under permutations, by increasing load.
 
     Parameters
@@ -232,4 +234,4 @@ def transitions(model: Committee) -> list[CommitteeTransition]:
     for t in [t for t in out if t.kind == "specialisation"][:1]:
         s, _ = newton(model, t.alpha, np.array([1.0 / self_overlap(model), 0.0]), COARSER, 1)
         out += _on_specialised(model, math.log(float(s.q_hat[0]) * self_overlap(model)))
-    return sorted(out, key=lambda t: t.alpha)
+    return tuple(sorted(out, key=lambda t: t.alpha))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..numerics.full_rsb import TOLERANCE, Full, Profile, minimise
 from ..numerics.rsb import eigenvalues
-from ..numerics.saddle import Batch
+from ..numerics.saddle import Batch, has_zero_overlap
 from .broken import Found, one_step
 from .jamming import ground, one_limit
 
@@ -115,7 +115,10 @@ def full_limit(point: Batch, k: int | None, tolerance: float = TOLERANCE) -> Fou
         return {"value": at.phi, "q_min": float(at.q[0]), "y_min": float(at.x[0])}
 
     solved = refine(point, "jamming", k, guess, tolerance=tolerance)
-    return _answer(point, solved, read, solved[-1][2].q)
+    found = _answer(point, solved, read, solved[-1][2].q)
+    if has_zero_overlap(point.model):  # x(q) begins at q = 0, which a grid of overlaps approaches slowly
+        found.errors["q_min"] = max(found.errors["q_min"], found.numbers["q_min"])
+    return found
 
 
 def full_ground(point: Batch, k: int) -> Found | None:

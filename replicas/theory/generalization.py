@@ -114,6 +114,8 @@ def generalization(
     d_gap = np.asarray(point.errors["q"]) / norm - 2e-16 * np.asarray(R)
     if isinstance(model, Wide):  # labels depend on the correlation of the output fields
         gap, d_gap = _field_gap(model, np.asarray(R), gap, d_gap)
+        nothing = np.broadcast_to(np.asarray(point.alpha) == 0, np.shape(gap))  # no patterns, not few of them
+        gap, d_gap = np.where(nothing, 1.0, gap), np.where(nothing, 0.0, d_gap)
     gibbs = 2 * np.arcsin(np.sqrt(np.minimum(gap, 2.0) / 2)) / math.pi
     bayes = np.arcsin(np.sqrt(np.minimum(gap, 1.0))) / math.pi
     dR = np.asarray(point.errors["q"]) / norm

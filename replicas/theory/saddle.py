@@ -110,7 +110,7 @@ def solve(
     if isinstance(model, Committee):
         from . import committee_answers
 
-        return committee_answers.solve(model, alpha, ansatz, branch, wanted, kappa, beta)
+        return committee_answers.solve(model, alpha, ansatz, branch, wanted, kappa, beta, certified)
     if ansatz != "rs":
         from .steps import solve_broken
 

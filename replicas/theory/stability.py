@@ -19,6 +19,7 @@ from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
+from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .capacity import default_criterion, threshold
 from .saddle import check_digits, result, thermodynamic
@@ -27,6 +28,9 @@ ABOVE_CAPACITY = "above the capacity: no typical solutions there"
 STABLE = "the replica-symmetric saddle is stable at every load where it exists"
 STABLE_ZERO = "the replica-symmetric saddle q = 0 is stable at every load"
 OPTIMAL = ": replicas of a Bayes-optimal student can not break their symmetry"
+BREAKS = "Instability of the replica-symmetric saddle towards replica symmetry breaking."
+UNLEARNT = "Instability of R = 0, where nothing is learnt: learning starts. The symmetry of the replicas does not break."
+JUST_BELOW = 1e-3  # relative distance below an instability at which other states are looked for
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
@@ -151,7 +155,11 @@ def at_line(
         before = value[i] < limit
         continuous = not isinstance(model, Perceptron) or 0 <= x[i] < 1  # of several units the breaking point is not computed
         physical[i] = before and positive_entropy and continuous
-        if not before:
+        second = _second_overlap(point, float(value[i])) if before and isinstance(model, Wide) and not model.teacher else None
+        if second is not None:
+            physical[i] = False
+            message[i] = f"states with overlap q1 = {second:.4g} exist at m = 1: a discontinuous transition comes first"
+        elif not before:
             message[i] = ABOVE_CAPACITY
         elif not positive_entropy:
             message[i] = "the entropy is negative there: the system freezes before"
@@ -173,12 +181,24 @@ def at_line(
         order_parameters=order,
         physical=batch.out(verdict(ok, physical)),
         stable=None,
-        statement="Instability of the replica-symmetric saddle towards replica symmetry breaking.",
+        statement=UNLEARNT if model.teacher else BREAKS,
         kappa=batch.out(batch.kappa) if model.margin else None,
         beta=None if batch.beta is None else batch.out(batch.beta),
         status=batch.out(np.where(ok, "converged", np.where(lost, "not-converged", "no-solution")).astype(object)),
         message=batch.out(message),
     )
+
+
+def _second_overlap(point: Batch, load: float) -> float | None:
+    """Overlap inside states that exist beside the symmetric saddle just below a load, at m = 1; None without them."""
+    from .broken import second_overlaps
+
+    below = point.with_alpha(np.array([load * (1 - JUST_BELOW)]))
+    found = thermodynamic(below)
+    if found.status[0] != "converged":
+        return None
+    states = second_overlaps(below, point.model.norm, float(found.number["q"][0]))  # type: ignore[attr-defined]
+    return states[-1] if states else None
 
 
 def _limit(point: Batch) -> float:

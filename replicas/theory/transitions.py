@@ -138,7 +138,7 @@ def transitions(
     if isinstance(model, Committee):
         from . import committee_answers
 
-        return committee_answers.transitions(model, ansatz, wanted)
+        return committee_answers.transitions(model, ansatz, wanted, certified)
     if wanted is not None and not isinstance(model, Perceptron):
         raise units_refused(*asked_digits(wanted, certified), "an average over its fields on a grid")
     if wanted is not None:
@@ -233,12 +233,25 @@ def _specialising(found: Transitions) -> Transitions:
             text = text.replace(ours, theirs)
         return text
 
+    from .committee_answers import CommitteeTransitions
+
     changes: dict[str, Any] = {"message": said(found.message)}
     for name in ("alpha_it", "spinodal"):
         e = getattr(found, name)
         if e is not None:
             changes[name] = dataclasses.replace(e, criterion=said(e.criterion), statement=said(e.statement))
-    return dataclasses.replace(found, **changes)
+    told = dataclasses.replace(found, **changes)
+    special = None
+    if told.alpha_it is not None and told.alpha_it.order_parameters["R"] > 0:
+        special = dataclasses.replace(told.alpha_it, question="specialisation")
+    return CommitteeTransitions(
+        model=told.model,
+        alpha_it=told.alpha_it,
+        spinodal=told.spinodal,
+        specialisation=special,
+        status=told.status,
+        message=told.message,
+    )
 
 
 def _from_nothing(model: Model, batch: Batch) -> Transitions:
