@@ -28,7 +28,8 @@ class Activation:
     Two are equal when their expressions are; one whose expression is that of a named activation is the named one.
 
     name : the name, or the expression as text;  custom : the expression, None for a named activation
-    breaks : where g is not analytic;  jumps : whether g is discontinuous, so that Delta'(1) is infinite
+    breaks : where g is not analytic;  jumps : whether g is discontinuous, so that Delta'(1) is infinite (which it also is
+        where g is continuous but E g'^2 diverges, as for sqrt|u|)
     uncorrelated : whether Delta'(0) = (E u g(u))^2 = 0, as for even g
     """
 
@@ -79,13 +80,14 @@ def parse_activation(activation: Any) -> Activation:
 
     Parameters
     ----------
-    activation : an `Activation`, a name (sign, relu, erf, tanh, quadratic) or a real expression in ``rp.field`` with
-        finite one-sided limits everywhere. A string that is not a name is an error: text is never evaluated.
+    activation : an `Activation`, a name (sign, relu, erf, tanh, quadratic) or a real expression in ``rp.field`` (a plain
+        ``Symbol("u")`` is read as it) with finite one-sided limits everywhere, or a sum of powers of |u| above -1/2, or
+        log|u|. A string that is not a name is an error: text is never evaluated.
 
     Raises
     ------
     ValueError : one line with what was got and what is taken: unknown names, other symbols, functions that are complex,
-        unbounded at a point (also where the square is integrable, such as log|u|), not square integrable, or constant.
+        unbounded at a point other than as above, not square integrable, or constant.
     """
     if isinstance(activation, Activation):
         return activation
@@ -103,5 +105,6 @@ def parse_activation(activation: Any) -> Activation:
         expr = None
     if not isinstance(expr, sp.Expr):
         raise ValueError(f"activation: got {activation!r}; {TAKES}")
+    expr = expr.xreplace({sp.Symbol("u"): sp.Symbol("u", real=True)}).doit(deep=False)
     name = known_name(expr)
     return named(name) if name else Activation(str(expr), expr, *validated(expr))

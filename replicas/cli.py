@@ -188,7 +188,7 @@ def build_parser() -> Parser:
         "name",
         metavar="NAME",
         help="capacity-vs-kappa, entropy-and-overlap, generalization-curves, field-distribution, "
-        "overlap-profile, negative-margin, committee-capacity, committee-learning, finite-n",
+        "overlap-profile, negative-margin, committee-capacity, committee-learning, activation-capacity, committee-specialisation, finite-n",
     )
     sub.add_argument(
         "-o",

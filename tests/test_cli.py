@@ -260,7 +260,7 @@ def test_no_answer_is_exit_code_one_with_the_reason(run, line, status):
         ("solve --alpha 1 --weights discrete:1", r"values: got"),
         ("solve --alpha 1 --weights discrete:1,x", r"weights: got 'discrete:1,x'"),
         ("solve --alpha 1 --task regression", r"task: got 'regression'; takes"),
-        ("solve --alpha 1 --model committee", r"model: got 'committee'; takes perceptron"),
+        ("solve --alpha 1 --model commitee", r"model: got 'commitee'; takes perceptron"),
         ("solve --alpha 1 --ansatz 2rsb", r"ansatz: got '2rsb'; takes rs, 1rsb, krsb, frsb"),
         ("at-line --ansatz 1rsb", r"ansatz: got '1rsb', in which this is not answered; takes rs"),
         ("solve --alpha 1 --branch lower", r"branch: got 'lower'; takes"),

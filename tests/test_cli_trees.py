@@ -178,7 +178,7 @@ WEIGHTS_1RSB = r"ansatz: got '1rsb' with binary weights of a tree machine; takes
         (f"capacity {COMMITTEE} --K 2.5", r"K: got 2.5; takes an odd"),
         (f"capacity {COMMITTEE} --K 1:9:1", r"K: got 2; takes an odd"),
         (f"capacity {COMMITTEE} --K three", r"K: got 'three'; takes finite numbers"),
-        (f"capacity {COMMITTEE} --K inf", r"K: got 'inf'; takes finite numbers"),
+        (f"capacity {COMMITTEE} --K nan", r"K: got 'nan'; takes .* or inf"),
         (f"capacity {COMMITTEE} --K", r"--K"),
         (f"capacity {COMMITTEE} --K 3 --K 5", r"K: given twice"),
         (f"capacity {PARITY} --K 0", r"K: got 0; takes a number of units >= 1"),
@@ -190,7 +190,7 @@ WEIGHTS_1RSB = r"ansatz: got '1rsb' with binary weights of a tree machine; takes
         (f"capacity {PARITY} --likelihood threshold", r"likelihood: got threshold with model tree-parity, .*takes it with perceptron"),
         (f"capacity {COMMITTEE} --activation relu", r"activation: got 'relu'; takes 'sign'"),
         (f"capacity {COMMITTEE} --k 2", r"k: got 2 with ansatz rs; takes it with krsb or frsb"),
-        ("capacity --model committee", r"model: got 'committee'; takes perceptron, tree-committee, tree-parity"),
+        ("capacity --model commitee", r"model: got 'commitee'; takes perceptron, tree-committee, tree-parity, committee"),
         ("capacity --model stochastic-perceptron", r"model: got 'stochastic-perceptron'; takes perceptron"),
         (f"capacity {COMMITTEE} --ansatz 1rsb", WEIGHTS_1RSB),
         (f"capacity {COMMITTEE} {SPHERE} --ansatz krsb --k 3", r"k: got 3 with spherical tree committee K=3, storage; takes 1 \(and 2 for"),
@@ -251,7 +251,7 @@ def test_no_answer_is_exit_code_one_with_the_reason(run, line, status):
 
 def test_help_names_the_machines(run):
     out = " ".join(run("capacity --help")[1].split())
-    assert "perceptron, tree-committee, tree-parity" in out and "--K X" in out and "odd for tree-committee" in out
+    assert "perceptron, tree-committee, tree-parity" in out and "--K X" in out and "odd or inf for tree-committee" in out
     assert "sweep" not in run("derive --help")[1].split("--K", 1)[1].split("--activation")[0]
 
 

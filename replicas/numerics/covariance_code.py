@@ -168,3 +168,53 @@ def table_text(
     out[4] = {scaled[2]}
 """
     )
+
+
+def power_text(
+    w: np.ndarray,
+    low: float,
+    rows: np.ndarray,
+    exponents: Sequence[float],
+    ends: Sequence[float],
+    total: float,
+    offset: str,
+) -> str:
+    """Series for q < 1/2; above, C(1) - C and three derivatives as theta^exponent times polynomials on dyadic panels in theta.
+
+    rows : (panels, 4, degree + 1), panel i between low 2^i and low 2^(i+1);  ends : values at theta = 0
+    """
+    degree = rows.shape[2] - 1
+    return (
+        _array("KERNEL_W", w)
+        + _array("KERNEL_ROWS", np.swapaxes(rows, 1, 2))
+        + HEAD
+        + "    if q < 0.5:\n"
+        + f"        top = {len(w) - 1}\n"
+        + "".join(f"    {line}\n" for line in _HORNER.rstrip("\n").split("\n"))
+        + f"        out[0] = p{offset}\n        out[1] = {total!r} - p\n"
+        + "        out[2] = d1\n        out[3] = 2.0 * d2\n        out[4] = 6.0 * d3\n        return\n"
+        + "    if gap <= 0.0:\n"
+        + f"        out[0] = {total!r}{offset}\n        out[1] = 0.0\n"
+        + "".join(f"        out[{k}] = {end!r}\n" for k, end in enumerate(ends, start=2)).replace("= inf", "= np.inf")
+        + f"""        return
+    theta = 2.0 * math.asin(math.sqrt(0.5 * gap))
+    i = min(max(int(math.floor(math.log2(theta / {low!r}))), 0), {rows.shape[0] - 1})
+    a = {low!r} * 2.0**i
+    t = min(max(2.0 * (theta - a) / a - 1.0, -1.0), 1.0)
+    c0 = 0.0
+    c1 = 0.0
+    c2 = 0.0
+    c3 = 0.0
+    for n in range({degree}, -1, -1):
+        c0 = c0 * t + KERNEL_ROWS[i, n, 0]
+        c1 = c1 * t + KERNEL_ROWS[i, n, 1]
+        c2 = c2 * t + KERNEL_ROWS[i, n, 2]
+        c3 = c3 * t + KERNEL_ROWS[i, n, 3]
+    c0 *= theta ** {exponents[0]!r}
+    out[0] = ({total!r} - c0){offset}
+    out[1] = c0
+    out[2] = c1 * theta ** {exponents[1]!r}
+    out[3] = c2 * theta ** {exponents[2]!r}
+    out[4] = c3 * theta ** {exponents[3]!r}
+"""
+    )

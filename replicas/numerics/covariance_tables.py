@@ -12,11 +12,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
+import mpmath
 import numpy as np
 import sympy as sp
 
-from ..symbolic.activation_analysis import one_sided, segments
+from ..symbolic.activation_analysis import LOG, Powers, one_sided, segments
 from ..symbolic.covariance import NEGLIGIBLE, Function, gaussian_rule, pair_mean, panel_rule, reach
 from ..symbolic.likelihood import decimal_constants
 from ..symbolic.symbols import u
@@ -25,8 +27,14 @@ HIGHEST = 3  # derivatives of Delta a kernel gives
 ZERO = 2e-14  # |c_n| below this fraction of the norm is rounding of its integral, and taken as zero
 FIT = 2e-15  # relative size of the last Chebyshev coefficients of a panel that has converged
 DEGREE = 17  # of a panel's polynomial
-MOST_PANELS = 60  # structure of g finer than these resolve, halving towards theta = 0, is refused
+RANGE = 1e3  # most that a function may vary over a panel: its accuracy is relative to the largest value there
+SHORT = 80  # first weights, whose rounding is looked at
+DIGITS = 60  # of hypergeometric functions
+SHIFT = "1e-22"  # of a parameter where two of their solutions meet; what is lost to it, 1e-22, DIGITS makes up for
+DYADIC = 60  # panels in theta from pi/3 down, to 1 - q = 1e-36
+MOST_PANELS = 200  # structure of g finer than these resolve, halving towards theta = 0, is refused
 WIDEST_ANGLE = math.pi / 3  # tables serve q >= 1/2, Mehler's series q < 1/2
+STEEPEST = 26  # rate b of sin(b u), whose weights start at exp(-b^2)
 EPSILON = 2.2e-16  # rounding of one operation
 LEVEL = 1  # one-dimensional quadratures: panels are halved this often; the error is the change from one more
 SETTLED = 3e-14  # relative change under one more halving with which a two-dimensional quadrature is good enough
@@ -41,7 +49,10 @@ class Pieces:
 
     def __init__(self, expr: sp.Expr, sigma: float):
         exact = decimal_constants(sp.Float(sigma, 17)) if sigma != 1.0 else sp.S.One
-        self.parts = [(p.subs(u, exact * u), low / exact, high / exact) for p, low, high in segments(expr)]
+        parts = segments(expr)
+        constant = sp.expand(parts[0][0]).as_coeff_Add()[0] if len(parts) > 1 else sp.S.Zero
+        self.parts = [((p - constant).subs(u, exact * u), low / exact, high / exact) for p, low, high in parts]
+        self.name = str(expr)
         self.breaks = tuple(float(high) for _, _, high in self.parts[:-1])
         self.functions = [self._function(k) for k in range(HIGHEST + 1)]
         self.smooth = [any(sp.diff(p, u, k) != 0 for p, _, _ in self.parts) for k in range(HIGHEST + 1)]
@@ -69,8 +80,8 @@ class Pieces:
             ends = [one_sided(sp.diff(p, u, k), at, side) for p, side in ((left, "-"), (right, "+"))]
             if not all(end.is_finite for end in ends):
                 raise ArithmeticError(
-                    f"covariance: derivative {k} of the activation is infinite at u = {at}; "
-                    "takes finite one-sided derivatives at the breaks"
+                    f"activation: got {self.name}; takes a function with finite one-sided derivatives at its breaks, or a "
+                    f"sum of powers of Abs(u): derivative {k} is infinite at u = {at}"
                 )
             difference = float(sp.N(ends[1] - ends[0], 20))
             size = max(abs(float(end)) for end in ends)
@@ -85,16 +96,26 @@ class Pieces:
 
 def mehler(pieces: Pieces, count: int, level: int = LEVEL) -> np.ndarray:
     """c_n^2 for n < count, by quadrature in panels; He_n exp(-u^2/4)/sqrt(n!) is bounded, whatever n."""
+    return coefficients(pieces, count, level)[0]
+
+
+def coefficients(pieces: Pieces, count: int, level: int = LEVEL) -> tuple[np.ndarray, float]:
+    """c_n^2 as `mehler`, and the relative rounding of the first c_n after c_0 that is not zero."""
     level += math.ceil(math.log2(max(1.0, math.sqrt(count) / (2 * PHASE))))
     x, w = gaussian_rule(pieces.breaks, reach(pieces.functions[0], 2 * NEGLIGIBLE), level)
     low = np.exp(-0.25 * x * x)
     g = w / low * pieces.functions[0](x)
-    previous, c = np.zeros_like(x), np.empty(count)
+    x, low, g = x[g != 0.0], low[g != 0.0], g[g != 0.0]
+    weight, floor = np.abs(g), ZERO * math.sqrt(pieces.mean_square(0))
+    previous, c, sizes = np.zeros_like(x), np.empty(count), np.full(count, np.inf)
     for n in range(count):
         c[n] = g @ low
+        if n < SHORT or abs(c[n]) <= floor:
+            sizes[n] = weight @ np.abs(low)  # what was added up: its rounding is that of c_n
         previous, low = low, (x * low - math.sqrt(n) * previous) / math.sqrt(n + 1)
-    c[np.abs(c) <= ZERO * math.sqrt(pieces.mean_square(0))] = 0.0
-    return c * c
+    c[(np.abs(c) <= ZERO * sizes) & np.isfinite(sizes)] = 0.0
+    kept = np.flatnonzero(c[1:SHORT]) + 1
+    return c * c, float(2 * EPSILON * (sizes[kept] / np.abs(c[kept])).max(initial=0.0, where=kept <= kept[:1].sum() + 1))
 
 
 def _deltas(r: int, s: int, a: float, b: float, rho: float, gap: float, sine: float) -> float:
@@ -118,9 +139,10 @@ def _deltas(r: int, s: int, a: float, b: float, rho: float, gap: float, sine: fl
 
 def _delta_smooth(r: int, a: float, g: Function, pieces: Pieces, rho: float, sine: float, level: int) -> float:
     """E delta^(r)(u1 - a) g(u2) = sine^-r int dz/rho He_r(z) phi(z) [g phi](u2), u2 = (a - sine z)/rho."""
-    edges = np.linspace(-9.0, 9.0, 18 * 2**level + 1)
+    far = math.ceil(9.0 + abs(a))
+    edges = np.linspace(-far, far, 2 * far * 2**level + 1)
     for b in pieces.breaks:
-        edges = np.append(edges, np.clip((a - rho * b) / sine, -9.0, 9.0))
+        edges = np.append(edges, np.clip((a - rho * b) / sine, -far, far))
     z, w = panel_rule(np.sort(edges))
     at = (a - sine * z) / rho
     hermite = (np.ones_like(z), z, z * z - 1.0)[r]
@@ -168,6 +190,152 @@ class Price:
         return scale * math.fsum(terms), scale * math.fsum(map(abs, terms))
 
 
+def exponential_weights(expr: sp.Expr, sigma: float) -> np.ndarray | None:
+    r"""c_n^2 of a sum of u^m exp(a + b u), b complex, from E u^m He_n exp(b u) = M_m,n in 50 digits; None for another g.
+
+    .. math:: M_{0,n} = b^n e^{b^2/2}, \quad M_{m,n} = M_{m-1,n+1} + n M_{m-1,n-1}
+    """
+    if not expr.has(sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh) or len(segments(expr)) > 1:
+        return None
+    exact = decimal_constants(sp.Float(sigma, 17)) if sigma != 1.0 else sp.S.One
+    g = sp.powsimp(sp.expand(sp.expand(decimal_constants(expr).subs(u, exact * u)).rewrite(sp.exp), power_exp=False))
+    ctx = mpmath.mp.clone()
+    ctx.dps = 50
+    terms = []
+    for term in sp.Add.make_args(g):
+        factor, rest = term.as_independent(u, as_Add=False)
+        parts = sp.Mul.make_args(rest)
+        power = sp.Add(*(p.args[0] for p in parts if isinstance(p, sp.exp)))
+        other = sp.Mul(*(p for p in parts if not isinstance(p, sp.exp)))
+        m = sp.degree(other, u) if other.is_polynomial(u) else -1
+        if other != u**m or not power.is_polynomial(u) or sp.degree(power, u) > 1:
+            return None
+        a, b, f = (ctx.convert(sp.N(x, 60)._to_mpmath(220)) for x in (power.coeff(u, 0), power.coeff(u, 1), factor))
+        terms.append((int(m), b, f * ctx.exp(a + b * b / 2)))
+    size = max(float(abs(b)) for _, b, _ in terms)
+    count = int(size * size + 14 * size + 60)
+    if size > STEEPEST:
+        raise ArithmeticError(f"takes rates below {STEEPEST} in exponentials and sines: E g'(u)^2 weighs exp(-{size:.3g}^2)")
+    c, weight = [ctx.zero] * count, [ctx.zero] * count
+    for most, b, f in terms:
+        row = [f]
+        for _ in range(count + most):
+            row.append(row[-1] * b)
+        for _ in range(most):
+            row = [row[n + 1] + (n * row[n - 1] if n else 0) for n in range(len(row) - 1)]
+        c = [x + y for x, y in zip(c, row)]
+        weight = [x + abs(y) for x, y in zip(weight, row)]
+    return np.array([
+        float(ctx.re(x) ** 2 / ctx.factorial(n)) if abs(x) > ctx.mpf("1e-40") * s else 0.0
+        for n, (x, s) in enumerate(zip(c, weight))
+    ])
+
+
+class PowerLaws:
+    r"""Delta of sum_p |u|^p (e_p + o_p sign u) and of e log|u|: hypergeometric functions of q^2, in DIGITS digits.
+
+    .. math:: E|u_1|^p|u_2|^r = 2^{(p+r)/2}\,\Gamma(\tfrac{p+1}{2})\Gamma(\tfrac{r+1}{2})/\pi\;
+              {}_2F_1(-\tfrac p2, -\tfrac r2; \tfrac12; q^2), \quad E\log|u_1|\log|u_2| = \tfrac12\arcsin^2 q + const.
+
+    and with signs 2^{(p+r)/2} Gamma(p/2+1) Gamma(r/2+1) (2q/pi) 2F1((1-p)/2, (1-r)/2; 3/2; q^2).
+    """
+
+    def __init__(self, powers: Powers, sigma: float):
+        self.ctx = ctx = mpmath.mp.clone()
+        ctx.dps = DIGITS
+        self.terms: list[tuple[bool, Any, Any, Any, Any]] = []  # odd, factor, a, b, c
+        self.log = ctx.convert(sp.N(powers[LOG][0], DIGITS)._to_mpmath(210)) ** 2 if LOG in powers else ctx.zero
+        rank = [0.0] if LOG in powers else []
+        for odd in (False, True):
+            kept = []
+            for p, pair in powers.items():
+                if p is not LOG and pair[odd] != 0:
+                    x = ctx.convert(sp.N(p, DIGITS)._to_mpmath(210))
+                    kept.append((x, ctx.convert(sp.N(pair[odd], DIGITS)._to_mpmath(210)) * ctx.mpf(sigma) ** x))
+                    if not (p.is_integer and p % 2 == odd):
+                        rank.append(float(p))
+            half, c = ctx.mpf(1) / 2, ctx.mpf(3 if odd else 1) / 2
+            for (p, f), (r, g) in itertools.product(kept, repeat=2):
+                top = 1 if odd else half
+                factor = f * g * 2 ** ((p + r) / 2) * ctx.gamma(p / 2 + top) * ctx.gamma(r / 2 + top) / ctx.pi
+                a, b = ((1 - p) / 2, (1 - r) / 2) if odd else (-p / 2, -r / 2)
+                if ctx.isint(c - a - b) and not (ctx.isint(a) or ctx.isint(b)):
+                    a += ctx.mpf(SHIFT)
+                self.terms.append((odd, factor * 2 if odd else factor, a, b, c))
+        self.rank = min(rank)  # Delta is analytic + theta^(2 rank + 1) ...
+        self.exponents = [min(2.0, 2 * self.rank + 1)] + [min(0.0, 2 * self.rank + 1 - 2 * k) for k in (1, 2, 3)]
+
+    def weights(self, count: int) -> list[Any]:
+        """c_n^2, n < count."""
+        ctx, w = self.ctx, [self.ctx.zero] * count
+        for odd, factor, a, b, c in self.terms:
+            term = factor
+            for j in range((count - odd + 1) // 2):
+                w[2 * j + odd] += term
+                term *= (a + j) * (b + j) / ((c + j) * (j + 1))
+        for n in range(1, (count + 1) // 2):
+            w[2 * n] += self.log / 4 * 4**n / (n * n * ctx.binomial(2 * n, n))
+        return [x if abs(x) > ctx.mpf("1e-20") * w[0] or n == 0 or x > 1e-20 else ctx.zero for n, x in enumerate(w)]
+
+    def at(self, sine: Any, rho: Any) -> list[Any]:
+        """Delta and three derivatives (inf where they diverge)."""
+        ctx, z, out = self.ctx, rho * rho, [self.ctx.zero] * 4
+        for odd, factor, a, b, c in self.terms:
+            F = []
+            for k in range(4):
+                lead = ctx.rf(a, k) * ctx.rf(b, k) / ctx.rf(c, k)
+                F.append(ctx.zero if lead == 0 else lead * ctx.hyp2f1(a + k, b + k, c + k, z))
+            if odd:
+                new = [rho * F[0], F[0] + 2 * z * F[1], rho * (6 * F[1] + 4 * z * F[2])]
+                new.append(6 * F[1] + 24 * z * F[2] + 8 * z * z * F[3])
+            else:
+                new = [F[0], 2 * rho * F[1], 2 * F[1] + 4 * z * F[2], rho * (12 * F[2] + 8 * z * F[3])]
+            out = [x + factor * y for x, y in zip(out, new)]
+        if self.log:
+            t, s = ctx.atan2(rho, sine), sine
+            new = [t * t / 2, t / s, 1 / s**2 + rho * t / s**3, 3 * rho / s**4 + t * (1 + 2 * z) / s**5]
+            out = [x + self.log * y for x, y in zip(out, new)]
+        return out
+
+    def tables(self, linear: Any) -> tuple[float, np.ndarray, list[float], float, float]:
+        """Lowest theta, rows, values at q = 1, C(1), and the relative error of a panel; C = Delta - Delta(0) - linear q."""
+        ctx = self.ctx
+        top = [ctx.zero, ctx.zero, ctx.zero, ctx.zero]
+        with_end = [self.rank > k - 0.5 for k in range(4)]
+        top = self._end(with_end)
+        total = top[0] - self.weights(1)[0] - linear
+        low, rows, last = WIDEST_ANGLE * 2.0**-DYADIC, [], 0.0
+        for i in range(DYADIC):
+            a = low * 2.0**i
+            values = []
+            for theta in nodes_of(a, 2 * a):
+                t = ctx.mpf(theta)
+                rho = ctx.cos(t)
+                v = self.at(ctx.sin(t), rho)
+                gap = top[0] - v[0] - linear * 2 * ctx.sin(t / 2) ** 2
+                values.append([float(x / t**e) for x, e in zip((gap, v[1] - linear, v[2], v[3]), self.exponents)])
+            fitted, tail = polynomials(np.array(values))
+            last = max(last, float((tail / np.abs(values).min(axis=0)).max()))
+            rows.append(fitted.T if fitted.shape[0] != 4 else fitted)
+        ends = [float(top[k] - (linear if k == 1 else 0)) if with_end[k] else math.inf for k in (1, 2, 3)]
+        return low, np.array(rows), ends, float(total), last
+
+    def _end(self, finite: list[bool]) -> list[Any]:
+        ctx, z = self.ctx, self.ctx.one
+        out = [ctx.zero] * 4
+        for odd, factor, a, b, c in self.terms:
+            F = []
+            for k in range(4):
+                lead = ctx.rf(a, k) * ctx.rf(b, k) / ctx.rf(c, k)
+                F.append(lead * ctx.hyp2f1(a + k, b + k, c + k, z) if lead != 0 and finite[k] else ctx.zero)
+            new = [F[0], F[0] + 2 * F[1], 6 * F[1] + 4 * F[2], 6 * F[1] + 24 * F[2] + 8 * F[3]]
+            if not odd:
+                new = [F[0], 2 * F[1], 2 * F[1] + 4 * F[2], 12 * F[2] + 8 * F[3]]
+            out = [x + factor * y for x, y in zip(out, new)]
+        out[0] += self.log * ctx.pi**2 / 8
+        return out
+
+
 def nodes_of(a: float, b: float) -> np.ndarray:
     """Chebyshev points of a panel."""
     return 0.5 * (a + b) + 0.5 * (b - a) * _POINTS
@@ -194,15 +362,19 @@ def panels(
         tried += 1
         if tried > MOST_PANELS:
             raise ArithmeticError(
-                f"covariance: C(q) is not resolved at q = {math.cos(high):.12g}; takes an activation with coarser structure"
+                f"takes an activation with coarser structure: C(q) is not resolved at q = {math.cos(high):.12g}"
             )
         both = np.array([function(t) for t in nodes_of(low, high)])
         values, sizes = both[:, 0], both[:, 1]
         fitted, last = polynomials(values)
-        if (last <= FIT * sizes.max(axis=0)).all() and (values > 0).all():
+        if (
+            (last <= FIT * sizes.max(axis=0)).all()
+            and (values > 0).all()
+            and (values.max(axis=0) <= RANGE * values.min(axis=0)).all()
+        ):
             edges.append(waiting.pop())
             fits.append(fitted)
-            rounding = max(rounding, float((sizes / values).max()) * EPSILON)
+            rounding = max(rounding, float((sizes / values).max()) * EPSILON, float((last / values.min(axis=0)).max()))
         else:
             waiting.append(0.5 * (low + high))
     return edges, fits, rounding

@@ -29,6 +29,7 @@ STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point
 FOLDING_MARGIN, LOW_START = -2.5, -5.0  # below about -2.85 several q > 0 coexist on the sphere
 RAMP = 0.7  # ratio of successive loads when a branch is followed from small alpha
 RAMP_FROM = 0.05
+FAINT = 1e-6  # load below which a student's overlap is proportional to it
 
 
 @dataclass(frozen=True)
@@ -484,6 +485,9 @@ def polished(near: Solution) -> Solution:
 
 def _ramped(batch: Batch) -> Solution:
     """Follow the branch from small load up to every point (one group: teacher-student has no other parameter)."""
+    faint = batch.alpha < FAINT
+    if faint.any():
+        return _faint(batch, faint)
     top, ramp = float(batch.alpha.max()), [min(RAMP_FROM, float(batch.alpha.min()))]
     while ramp[-1] < top:
         ramp.append(min(ramp[-1] / RAMP, ramp[-1] + 0.25 * max(1.0, ramp[-1] / 4)))
@@ -502,6 +506,28 @@ def _ramped(batch: Batch) -> Solution:
     asked = polished(solution.pick(np.searchsorted(loads, batch.alpha)))
     asked.batch, asked.last_phi = batch, last_phi
     return asked
+
+
+def _faint(batch: Batch, faint: np.ndarray) -> Solution:
+    """Points of which some have so few patterns that q and its conjugate are proportional to the load."""
+    rest = np.flatnonzero(~faint)
+    first = _ramped(make_batch(batch.model, np.array([FAINT])))
+    part = batch.take(np.flatnonzero(faint))
+    x = np.tile(first.x[0], (part.size, 1))
+    shift = np.log(np.maximum(part.alpha, SMALLEST) / FAINT)
+    x[:, 0] += shift
+    if "qhat" in first.module.UNKNOWNS:
+        x[:, first.module.UNKNOWNS.index("qhat")] += shift
+    found = newton(part, x)
+    if not rest.size:
+        return Solution(batch, found.module, found.x, found.alpha, found.results, found.info, first.last_phi)
+    others = _ramped(batch.take(rest))
+    order = np.argsort(np.concatenate([np.flatnonzero(faint), rest]))
+    names = ("x", "alpha", "results", "info")
+    columns = [np.concatenate([getattr(found, n), getattr(others, n)])[order] for n in names]
+    last = np.full(batch.size, np.nan)
+    last[rest] = np.nan if others.last_phi is None else others.last_phi
+    return Solution(batch, found.module, *columns, last)
 
 
 STRETCH = 8  # loads solved at a time: beyond the end of a branch there is nothing to solve

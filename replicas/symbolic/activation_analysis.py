@@ -25,6 +25,8 @@ SCAN = 4001  # points on |u| <= 40: every 0.02
 LARGEST_FIELD = 2.0**26  # where the growth of g is looked at: exp(exp(u/c)) has shown itself for every c < 1e6
 DIVERGED = 1e4  # log of the weighted square above which a function of normal size has overcome the Gaussian
 NEGLIGIBLE = -40.0  # log of a weighted square, times u^2, that leaves a finite integral
+LONGEST_TAIL = 75  # |x| up to which exp(2x)^4 does not overflow
+LOG = sp.Symbol("log")  # stands for the power of a logarithm
 ZERO_SPREAD = 1e-13  # relative: rounding of an expectation
 
 
@@ -67,6 +69,66 @@ def one_sided(expr: sp.Expr, at: sp.Expr, side: str) -> sp.Expr:
     return sp.limit(expr, u, at, side) if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo) else value
 
 
+def reduced(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """(c, f) with g = c f + a constant, c the largest coefficient of a term of g; g constant gives f = 0."""
+    total, rest = sp.S.One, decimal_constants(expr)
+    while True:
+        rest = rest.as_independent(u, as_Add=True)[1] if rest.has(u) else sp.S.Zero
+        coefficients = [term.as_independent(u, as_Add=False)[0] for term in sp.Add.make_args(rest)]
+        factor = max((abs(c) for c in coefficients), key=sp.N)
+        if rest == 0 or not factor.is_positive or factor == 1:
+            return total, rest
+        total, rest = total * factor, sp.Add(*(term / factor for term in sp.Add.make_args(rest)))
+
+
+def without_cancellation(expr: sp.Expr) -> sp.Expr:
+    """tanh and erf whose argument is far from 0 at u = 0 by what they differ from -1 or 1 there, up to a constant."""
+    out = []
+    for term in sp.Add.make_args(expr):
+        factor, rest = term.as_independent(u, as_Add=False)
+        x = sp.expand(rest.args[0]) if isinstance(rest, (sp.tanh, sp.erf)) else u
+        slope, offset = x.coeff(u, 1), x.coeff(u, 0)
+        if sp.expand(x - slope * u - offset) == 0 and abs(offset) >= 1 and abs(slope) * FIELD_RANGE + abs(offset) <= LONGEST_TAIL:
+            away = sp.sign(offset) * x
+            tail = 2 / (1 + sp.exp(2 * away)) if isinstance(rest, sp.tanh) else sp.erfc(away)
+            term = -sp.sign(offset) * factor * tail
+        out.append(term)
+    return sp.Add(*out)
+
+
+Powers = dict[sp.Expr, tuple[sp.Expr, sp.Expr]]
+
+
+def powers_at_zero(expr: sp.Expr) -> Powers | None:
+    """{p: (even, odd)} of a sum of even |u|^p + odd sign(u) |u|^p, without its constant; log|u| is p = "log"; else None."""
+    try:
+        parts = segments(expr)
+    except (ValueError, NotImplementedError, StopIteration):
+        return None
+    if len(parts) > 2 or (len(parts) == 2 and parts[0][2] != 0):
+        return None
+    v = sp.Symbol("v", positive=True)
+    sides: list[dict[sp.Expr, sp.Expr]] = []
+    for piece, x in ((parts[-1][0], v), (parts[0][0], -v)):
+        found: dict[sp.Expr, sp.Expr] = {}
+        for term in sp.Add.make_args(sp.expand(sp.expand_log(piece.subs(u, x)))):
+            factor, rest = term.as_independent(v, as_Add=False)
+            base, power = rest.as_base_exp()
+            key = sp.S.Zero if rest == 1 else LOG if rest == sp.log(v) else power if base == v else None
+            if key is None or not factor.is_real or not (key is LOG or (key.is_real and key.is_number)):
+                return None
+            found[key] = found.get(key, sp.S.Zero) + factor
+        sides.append(found)
+    right, left = sides
+    out = {}
+    for key in {**right, **left}:
+        r, l = right.get(key, sp.S.Zero), left.get(key, sp.S.Zero)
+        pair = ((r + l) / 2 if key != 0 else sp.S.Zero, (r - l) / 2)
+        if pair != (0, 0):
+            out[key] = pair
+    return out or None
+
+
 def known_name(expr: sp.Expr) -> str | None:
     """The named activation an expression is, by its pieces."""
     if expr.free_symbols != {u}:
@@ -100,14 +162,29 @@ def validated(expr: sp.Expr) -> tuple[tuple[float, ...], bool, bool]:
         )
     if expr.has(sp.I, sp.nan, sp.zoo, sp.oo, sp.Integral, sp.Derivative, sp.Sum):
         raise _refused(expr, "a real function")
+    core = reduced(expr)[1]
     try:
-        parts = segments(expr)
+        parts = segments(core)
     except (ValueError, NotImplementedError, StopIteration):
         raise _refused(expr, "one whose break points SymPy can solve for") from None
+    try:
+        return _measured(core, parts)
+    except ValueError as bad:
+        if "; takes " not in str(bad):
+            raise
+        raise _refused(expr, str(bad).rsplit("; takes ", 1)[1]) from None
+
+
+def _measured(expr: sp.Expr, parts: tuple[Segment, ...]) -> tuple[tuple[float, ...], bool, bool]:
+    if not expr.has(u):
+        raise _refused(expr, "a function that is not constant")
     function, ctx = mp_function(expr)
     _check_growth(expr, function, ctx)  # first: what grows too fast cannot be evaluated at |u| = 40
     _check_real(expr, function, ctx)
     breaks = tuple(float(high) for _, _, high in parts[:-1])
+    powers = powers_at_zero(expr) or {}
+    if any(p is LOG or p.is_negative for p in powers):
+        return _singular(expr, powers)
     _check_bounded(expr, function, breaks)
     values = _scan(expr)
     if np.ptp(values) <= 1e-14 * np.abs(values).max():
@@ -115,6 +192,19 @@ def validated(expr: sp.Expr) -> tuple[tuple[float, ...], bool, bool]:
     sides = [(one_sided(a, at, "-"), one_sided(b, at, "+")) for (a, _, at), (b, _, _) in itertools.pairwise(parts)]
     jumps = any(abs(float(left - right)) > 1e-14 * (abs(float(left)) + abs(float(right))) for left, right in sides)
     return breaks, jumps, _uncorrelated(expr, breaks)
+
+
+def _singular(expr: sp.Expr, powers: Powers) -> tuple[tuple[float, ...], bool, bool]:
+    """Unbounded at 0: sums of powers above -1/2, and a logarithm alone."""
+    if any(p is not LOG and p <= -sp.Rational(1, 2) for p in powers):
+        raise _refused(expr, "a function square integrable under the Gaussian: E g(u)^2 is infinite, it diverges at u = 0")
+    if LOG in powers and (powers[LOG][1] != 0 or any(even != 0 for p, (even, _) in powers.items() if p is not LOG)):
+        raise _refused(expr, "log(Abs(u)) alone or with odd powers of Abs(u), not with other even ones")
+    jumps = any(odd != 0 and p <= 0 for p, (_, odd) in powers.items() if p is not LOG)
+    moments = [
+        sp.N(odd * 2 ** ((p + 1) / 2) * sp.gamma((p + 2) / 2)) for p, (_, odd) in powers.items() if p is not LOG and odd != 0
+    ]
+    return (0.0,), jumps, bool(abs(sum(moments)) <= ZERO_SPREAD * sum(map(abs, moments)))
 
 
 def _refused(expr: sp.Expr, takes: str) -> ValueError:

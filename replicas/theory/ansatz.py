@@ -75,6 +75,7 @@ def asked_digits(wanted: int | None, certified: bool) -> tuple[str, Any]:
 
 def check_one_field(model: Model, question: str) -> None:
     """Refuse a tree machine where a question is about the one field of a perceptron."""
+    check_model(model)
     if not isinstance(model, Perceptron) and model.K > 1:
         raise ValueError(f"model: got {model.describe()}; {question} takes a perceptron")
 

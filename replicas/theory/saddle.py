@@ -779,6 +779,8 @@ def _all_branches(batch: Batch) -> Curve:
             (c.number["free_entropy"][i] for j, c in rows if j == i and c.branch[i] != "middle"),
             default=-np.inf,
         )
+        if main.status[i] == "not-converged":  # what would dominate is not known
+            continue
         # at a transition two branches tie: both are dominant to within their errors
         tie = columns.error["free_entropy"][i] + TIE
         merged.dominant[k] = columns.number["free_entropy"][i] >= best - tie and columns.branch[i] != "middle"

@@ -271,7 +271,8 @@ def learning(rho):
     """2 E H log H and its derivative by rho."""
     ratio = math.sqrt(rho / (1 - rho))
     value = 2 * gauss(lambda t: float(ndtr(-ratio * t)) * float(log_ndtr(-ratio * t)))
-    slope = gauss(lambda t: math.exp(-((ratio * t) ** 2)) / (2 * math.pi) / float(ndtr(-ratio * t)), points=(-1, 1)) / (1 - rho)
+    density = lambda x: math.exp(-x * x / 2) / math.sqrt(2 * math.pi)  # noqa: E731
+    slope = gauss(lambda t: density(ratio * t) * mills(ratio * t), points=(-1, 1)) / (1 - rho)
     return value, slope
 
 
@@ -378,3 +379,106 @@ def test_one_model_has_one_dictionary_and_one_line():
     assert model.describe() == "binary tree committee K=inf, relu, storage"
     assert r"K\to\infty" in model.latex() and math.isinf(model.K)
     assert rp.TreeCommittee(INF) == rp.TreeCommittee(INF)
+
+
+# --- solutions without overlap that others overtake -------------------------------------------------------------------
+
+
+def learner(weights, activation):
+    return tree(weights, activation, "teacher-student")
+
+
+def zero_of_student(weights, kernel, R, q_hat, alpha):
+    """Entropy of a student, by quadrature: kernel(q) is C(q)/C(1)."""
+    w = np.array(weights, dtype=float)
+
+    def site(z, teacher):
+        h = math.sqrt(q_hat) * z + q_hat * teacher
+        return math.log(sum(math.exp(h * v - q_hat * v * v / 2) for v in w))
+
+    sites = sum(gauss(lambda z, t=t: site(z, t)) for t in w) / len(w)
+    norm = float(np.mean(w**2))
+    return -q_hat * R * norm / 2 + sites + alpha * learning(kernel(R))[0]
+
+
+@pytest.mark.parametrize(
+    "weights, activation, load",
+    [
+        ("binary", QUADRATIC, 1.00295458716),
+        pytest.param("ternary", QUADRATIC, 1.73762179175, marks=pytest.mark.slow),
+    ],
+)
+def test_perfect_learning_starts_where_the_best_student_runs_out_of_entropy(weights, activation, load):
+    """Not where R = 0 does: a student with R > 0 left it before."""
+    found = rp.transitions(learner(weights, activation))
+    at = found.alpha_it
+    assert at.value == pytest.approx(load, abs=1e-10) and "R > 0" in at.criterion
+    values = (-1, 1) if weights == "binary" else (-1, 0, 1)
+    R, q_hat = at.order_parameters["R"], at.order_parameters["q_hat"]
+    if weights == "binary":
+        assert abs(zero_of_student(values, lambda q: q * q, R, q_hat, at.value)) < 1e-9
+    point = rp.solve(learner(weights, activation), 0.9 if weights == "binary" else 1.2)
+    every = rp.solve(learner(weights, activation), point.alpha, branch="all")
+    assert point.branch == "typical" and point.free_entropy == pytest.approx(max(every.free_entropy), abs=1e-13)
+
+
+@pytest.mark.slow
+def test_a_student_may_overtake_before_knowing_nothing_becomes_unstable():
+    """cos(3u): from the equations alpha(R) and the equality of free entropies, C(q) by its Mehler series."""
+    found = rp.transitions(learner("spherical", sp.cos(3 * rp.models.field)))
+
+    def rho(q):
+        return (math.cosh(9 * q) - 1) / (math.cosh(9) - 1)
+
+    def load(R):
+        slope = 9 * math.sinh(9 * R) / (math.cosh(9) - 1)
+        return R / (1 - R) / (2 * slope * learning(rho(R))[1])
+
+    def gain(R):
+        return 0.5 * (math.log(1 - R) + R) + load(R) * (learning(rho(R))[0] + math.log(2))
+
+    equal = brentq(gain, 0.95, 0.999, xtol=1e-13)
+    assert found.alpha_it.value == pytest.approx(load(equal), abs=THRESHOLD)
+    h = 1e-5
+    fold = brentq(lambda R: (load(R + h) - load(R - h)) / (2 * h), 0.85, 0.96, xtol=1e-9)
+    assert found.spinodal.value == pytest.approx(load(fold), abs=THRESHOLD)
+
+
+def test_states_that_share_nothing_break_first():
+    """u^3 - 3u: C = q^3, q_0 = 0; alpha = min_r (1/2) log(1+r)/-log[(1 + (1+r/3)^-1/2)/2]."""
+    u = rp.models.field
+    found = rp.capacity(tree(activation=u**3 - 3 * u), "1rsb")
+    r = found.order_parameters["r"]
+
+    def alpha(r):
+        return 0.5 * math.log1p(r) / -math.log(0.5 * (1 + (1 + r / 3) ** -0.5))
+
+    assert found.value == pytest.approx(alpha(r), rel=1e-12) and found.value == pytest.approx(3.950706278, abs=1e-8)
+    assert alpha(0.99 * r) > found.value < alpha(1.01 * r) and found.order_parameters["q0"] == 0
+    symmetric = rp.capacity(tree(activation=u**3 - 3 * u))
+    assert "and stable." in symmetric.statement and rp.at_line(tree(activation=u**3 - 3 * u)).status == "no-solution"
+
+
+def test_breaking_that_hardly_lowers_a_capacity_widens_its_error():
+    model = tree(activation=sp.erf(rp.models.field / 10))
+    symmetric, broken = rp.capacity(model), rp.capacity(model, "1rsb")
+    assert broken.ansatz == "rs" and broken.value == symmetric.value and 1e-9 < broken.error < 1e-8
+
+
+def test_whether_overlap_vanishes_depends_on_the_variance_of_the_units():
+    u = rp.models.field
+    three, two = (learner("ternary", u**3 - c * u) for c in (3, 2))  # u^3 - 2u is a Hermite polynomial at variance 2/3
+    assert (three.even, two.even) == (False, True) and learner("binary", u**3 - 3 * u).even
+
+
+def test_an_instability_after_a_discontinuous_transition_is_not_physical():
+    found = rp.at_line(tree(activation=sp.sin(2 * rp.models.field)))
+    assert found.physical is False and "discontinuous" in found.message and rp.at_line(tree(activation=RELU)).physical
+
+
+def test_error_of_infinitely_many_units_in_closed_form():
+    R = sp.Symbol("R", real=True)
+    for model, value in ((tree(task="teacher-student"), 0.5), (of_teacher("spherical"), 0.0)):
+        rho = float(sp.cos(sp.pi * rp.generalization_error(model).subs(R, value)))
+        assert rho == pytest.approx(2 / math.pi * math.asin(0.5) if value else 2 / math.pi, abs=1e-14)
+    assert rp.generalization(of_teacher("spherical"), 0.0).eps_gibbs == pytest.approx(0.5, abs=1e-15)
