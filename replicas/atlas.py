@@ -31,8 +31,8 @@ from .atlas_page import Table, inline_svg, page, prose
 
 Progress = Callable[[str, int, int], None]
 
-TITLE = "Atlas of the perceptron"
-LEAD = """<p>What the replica theory of single-layer perceptrons predicts, computed on this machine, each number
+TITLE = "Atlas of perceptrons and committees"
+LEAD = """<p>What the replica theory of perceptrons and committee machines predicts, computed on this machine, each number
 with a bound on its error. The same numbers, with all their digits, are in <a href="atlas.json">atlas.json</a>.</p>"""
 
 

@@ -227,7 +227,7 @@ def shared(keep: Keep) -> Table:
         table.begin_group()
         for K in units:
             found = keep(rp.transitions(rp.Committee(K, weights, task="teacher-student")))
-            marks = [getattr(found, "specialisation", None), found.alpha_it, found.spinodal]
+            marks = [getattr(found, "instability", None), found.alpha_it, found.spinodal]
             notes = ["" if m is None else m.statement.split(" P/N")[0] for m in marks]
             if None in marks:
                 notes[marks.index(None)] = found.message

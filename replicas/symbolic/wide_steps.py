@@ -204,10 +204,10 @@ def closed_form(w: Workshop, model: Wide) -> None:
 
     w.add(
         "Covariance of the units",
-        rf"For two fields of correlation q the activation $g(u)={model.activation.latex()}$ has the covariance",
-        r"\Delta(q)=\mathbb E\,g(u_1)\,g(u_2)",
+        rf"For two fields of correlation q the activation $g(h)={model.activation.latex()}$ has the covariance",
+        r"\Delta(q)=\mathbb E\,g(h_1)\,g(h_2)",
         expr.subs(S.q, share),
-        found[1],
+        f"{found[1][0].upper()}{found[1][1:].rstrip('.')}.",
         check,
         "sums over both fields at three correlations",
     )

@@ -29,7 +29,7 @@ QUADRATURE = 1e-9  # two quadratures of a smooth integral
 SOLVED = 1e-9  # the solver's quadratures against the referee's
 UNCOUPLED = 1e-10  # averages over three fields on two grids
 DIFFERENCED = 1e-7  # sixth-order differences of averages over grids of the fields
-FAST = {(2, "binary")}
+FAST = {(2, "spherical")}
 CASES = [
     pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
     for case in ((2, "binary"), (2, "spherical"), (2, "ternary"), (3, "binary"), (3, "spherical"))
@@ -174,7 +174,7 @@ def test_orthants_of_six_fields_against_the_common_factor():
 # --- the functional --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("K, weights", [(2, "binary"), (2, "spherical"), (3, "spherical")])
+@pytest.mark.parametrize("K, weights", [(2, "binary"), (2, "spherical"), pytest.param(3, "spherical", marks=pytest.mark.slow)])
 def test_gradient_is_the_slope_of_the_free_entropy(K, weights):
     f = committee.functional(machine(K, weights))
     point = {k.replace("q_hat", "qhat"): v for k, v in POINT.items()}

@@ -126,6 +126,7 @@ def confronted(monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_right_predictions_agree(confronted):
     result = confronted(1.0)
     assert result.agrees, [row for row in result.rows if not row.agrees]
@@ -138,6 +139,7 @@ def test_right_predictions_agree(confronted):
         assert len(curve.theory_x) == len(curve.theory_y) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize(
     ("wrong", "off", "part"),
@@ -158,6 +160,7 @@ def test_predictions_a_few_percent_off_disagree(confronted, wrong, off, part, si
     assert all(label.startswith(other) for label in refused & right)
 
 
+@pytest.mark.slow
 def test_the_wrong_branch_disagrees(confronted, monkeypatch):
     """Own and other unit exchanged: the specialised committee is not the one that is learned."""
     monkeypatch.setitem(PREDICTED, "predicted_end", lambda weights, alpha: np.array(end(weights, alpha))[[1, 0, 2]])
