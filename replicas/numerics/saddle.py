@@ -523,11 +523,13 @@ def _faint(batch: Batch, faint: np.ndarray) -> Solution:
         return Solution(batch, found.module, found.x, found.alpha, found.results, found.info, first.last_phi)
     others = _ramped(batch.take(rest))
     order = np.argsort(np.concatenate([np.flatnonzero(faint), rest]))
-    names = ("x", "alpha", "results", "info")
-    columns = [np.concatenate([getattr(found, n), getattr(others, n)])[order] for n in names]
+
+    def both(name: str) -> np.ndarray:
+        return np.asarray(np.concatenate([getattr(found, name), getattr(others, name)])[order])
+
     last = np.full(batch.size, np.nan)
     last[rest] = np.nan if others.last_phi is None else others.last_phi
-    return Solution(batch, found.module, *columns, last)
+    return Solution(batch, found.module, both("x"), both("alpha"), both("results"), both("info"), last)
 
 
 STRETCH = 8  # loads solved at a time: beyond the end of a branch there is nothing to solve
