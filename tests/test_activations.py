@@ -46,6 +46,9 @@ def test_an_expression_that_is_a_named_activation_is_it(expr, name):
         (u**3 - 3 * u, (), False, True),
         (sp.Piecewise((sp.sin(u) / u, sp.Ne(u, 0)), (1, True)), (), False, True),
         (sp.exp(u**2 / 5), (), False, True),
+        (sp.log(sp.Abs(u)), (0.0,), False, True),
+        (sp.Abs(u) ** sp.Rational(-1, 3), (0.0,), False, True),
+        (sp.sqrt(sp.Abs(u)), (0.0,), False, True),
         (1 / (1 + sp.exp(-u)), (), False, False),
     ],
 )
@@ -78,10 +81,11 @@ def test_named_ones_need_no_sympy_and_are_frozen():
         (sp.exp(u**2 / 4), "square integrable"),
         (sp.exp(sp.exp(u)), "square integrable"),
         (sp.exp(sp.exp(u / 1000)), "square integrable"),  # far below the Gaussian up to |u| = 15000
-        (1 / u, "one-sided limits: it has none at u ="),
+        (1 / u, "square integrable"),
         (1 / (u - sp.sqrt(2)) ** 2, "it has none at u = 1.41421"),
-        (1 / sp.sqrt(sp.Abs(u)), "it has none at u = 0"),
-        (sp.log(sp.Abs(u)), "it has none at u = 0"),
+        (1 / sp.sqrt(sp.Abs(u)), "square integrable"),
+        (sp.log(sp.Abs(u)) + u**2, "log(Abs(u)) alone"),
+        (sp.log(sp.Abs(u - sp.Rational(1, 3))), "it has none at u = 0.333"),
         (sp.tan(u), "one-sided limits"),
         (sp.sin(1 / u), "one-sided limits"),
         (sp.atan(1 / u), "jumps written with sign"),
@@ -100,3 +104,9 @@ def test_bad_input_is_one_line(bad, says):
     assert says in str(error.value)
     assert "; takes " in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_plain_symbol_is_the_field():
+    x = sp.Symbol("u")
+    assert parse_activation(sp.tanh(3 * x)) == parse_activation(sp.tanh(3 * u))
+    assert parse_activation(sp.Max(x, 0)).name == "relu"

@@ -17,9 +17,14 @@ from . import covariance_code as code
 ROUNDING = 1e-15  # relative error of a closed form: a few operations
 ACCURACY = 1e-9  # relative error above which a kernel is refused
 FAST = 64  # terms of a Mehler series evaluated as it is: as fast as a table
-LENGTHS = (FAST, 256, 1000, 4000, 16000, 64000)  # terms tried until the series converges at q = 1; a longer one is then tabulated
+LENGTHS = (FAST, 256, 1000, 4000, 12000, 36000, 80000)  # terms tried until the series converges at q = 1; a longer one is then tabulated
+ENOUGH = 1e-10  # relative: with LONG terms it need not be better
+LONG = 4000
+HOPELESS = 1e-4  # error after 9 LONG terms that the longest series does not mend
 SERIES_ERROR = 2e-13  # relative: above it the series has not converged at q = 1
 SANE = 1e-9  # relative difference from E (g'')^2, E (g''')^2, whose double precision derivatives may cancel
+LARGEST_EXPONENT = 650.0  # beyond it e^-x is a denormal number
+FIT = 2e-14  # last Chebyshev coefficients of a long series: its powers of q are rounded in the exponent
 MANY = 240  # weights of an activation with breaks: enough below q = 1/2 also where g lies in the tail of the Gaussian
 MARGIN = 2.0  # on an error seen in a few places
 SHORT = 80  # terms below q = 1/2, where each counts half, or as many as it takes
@@ -137,7 +142,7 @@ def _made(activation: Activation, full: bool, teacher: bool, scale: float) -> Ke
         return _power_laws(tables.PowerLaws(powers, scale), full, teacher)
     w = tables.exponential_weights(activation.expr, scale)
     if w is not None:
-        return _exponential(w, activation, full, teacher)
+        return _exponential(w, full, teacher)
     pieces = tables.Pieces(without_cancellation(activation.expr), scale)
     if pieces.polynomial:
         from ..symbolic.covariance import polynomial_weights
@@ -161,21 +166,23 @@ def _power_laws(laws: Any, full: bool, teacher: bool) -> Kernel:
     return Kernel(code.power_text(w, low, rows, laws.exponents, ends, total, offset), "hypergeometric tables", error)
 
 
-def _exponential(w: np.ndarray, activation: Activation, full: bool, teacher: bool) -> Kernel:
-    """Exact weights; tabulated where they are many."""
+def _exponential(w: np.ndarray, full: bool, teacher: bool) -> Kernel:
+    """Exact weights, all summed: C(q) may be exponentially small against C(1)."""
     kept, offset = _linear_part(w, full, teacher)
-    if kept.size <= FAST or kept[FAST:].sum() == 0.0:
-        return Kernel(code.series_text(kept, offset), "exact Hermite series", 2 * ROUNDING)
-    return _tabulated(kept, _series_derivatives(kept), (0, 0, 0), float(kept.sum()), offset, 2 * ROUNDING, activation)
+    if not kept.any() or kept[np.flatnonzero(kept)[0] :].max() > 1e300:
+        raise ArithmeticError("takes weights of Delta(q) within double precision, and more than a linear function")
+    return Kernel(code.series_text(kept, offset), "exact Hermite series", 2 * ROUNDING)
 
 
 def _series_derivatives(kept: np.ndarray) -> Any:
     n = np.arange(float(kept.size))
 
     def derivatives(theta: float) -> tuple[list[float], list[float]]:
-        terms, values = kept * np.exp(n * math.log(math.cos(theta))), []
+        decay = math.log(math.cos(theta))
+        top = int(min(n.size, 1 - LARGEST_EXPONENT / decay))
+        terms, values = kept[:top] * np.exp(n[:top] * decay), []
         for k in (1, 2, 3):
-            terms = terms * (n - k + 1)
+            terms = terms * (n[:top] - k + 1)
             values.append(float(terms.sum()) / math.cos(theta) ** k)
         return values, values
 
@@ -255,12 +262,12 @@ def _smooth(pieces: Any, activation: Activation, full: bool, teacher: bool) -> K
         w = tables.mehler(pieces, length)
         kept, offset = _linear_part(w, full, teacher)
         error = _truncation(pieces, w, kept)
-        if error <= SERIES_ERROR:
+        if error <= (ENOUGH if length >= LONG else SERIES_ERROR) or (length > 9 * LONG - 1 and error > HOPELESS):
             break
     if not error <= ACCURACY:
         raise ArithmeticError(f"takes one that varies more slowly: {length} Hermite terms give C(q) to {error:.0e}")
-    finer, rounding = tables.coefficients(pieces, length, tables.LEVEL + 1)
-    first = np.flatnonzero(kept)[0]
+    finer, rounding = tables.coefficients(pieces, SHORT, tables.LEVEL + 1 + round(math.log2(length / FAST) / 2))
+    first = np.flatnonzero(kept)[0] if kept[:SHORT].any() else 0
     error = max(error, abs(finer[first] - kept[first]) / kept[first], rounding)
     if length <= FAST:
         return Kernel(code.series_text(kept, offset), "Mehler series", _accepted(error, activation))
@@ -311,7 +318,7 @@ def _tabulated(
 ) -> Kernel:
     from . import covariance_tables as tables
 
-    edges, fitted, rounding = tables.panels(derivatives)
+    edges, fitted, rounding = tables.panels(derivatives, FIT if w.size >= LONG // 4 else tables.FIT)
     ratio = 1 if powers[0] else 2
     gaps = tables.integrals(edges, fitted, ratio)
     rows = np.array([np.vstack([gap, three]) for gap, three in zip(gaps, fitted)])

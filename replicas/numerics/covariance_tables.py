@@ -17,6 +17,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import sympy as sp
+from numba import njit
 
 from ..symbolic.activation_analysis import LOG, Powers, one_sided, segments
 from ..symbolic.covariance import NEGLIGIBLE, Function, gaussian_rule, pair_mean, panel_rule, reach
@@ -31,7 +32,7 @@ RANGE = 1e3  # most that a function may vary over a panel: its accuracy is relat
 SHORT = 80  # first weights, whose rounding is looked at
 DIGITS = 60  # of hypergeometric functions
 SHIFT = "1e-22"  # of a parameter where two of their solutions meet; what is lost to it, 1e-22, DIGITS makes up for
-DYADIC = 60  # panels in theta from pi/3 down, to 1 - q = 1e-36
+DYADIC = 80  # panels in theta from pi/3 down, to 1 - q = 4e-49; below, the leading power
 MOST_PANELS = 200  # structure of g finer than these resolve, halving towards theta = 0, is refused
 WIDEST_ANGLE = math.pi / 3  # tables serve q >= 1/2, Mehler's series q < 1/2
 STEEPEST = 26  # rate b of sin(b u), whose weights start at exp(-b^2)
@@ -106,16 +107,30 @@ def coefficients(pieces: Pieces, count: int, level: int = LEVEL) -> tuple[np.nda
     low = np.exp(-0.25 * x * x)
     g = w / low * pieces.functions[0](x)
     x, low, g = x[g != 0.0], low[g != 0.0], g[g != 0.0]
-    weight, floor = np.abs(g), ZERO * math.sqrt(pieces.mean_square(0))
-    previous, c, sizes = np.zeros_like(x), np.empty(count), np.full(count, np.inf)
+    c, sizes = _recurrence(x, g, low, count, SHORT)
+    sizes[SHORT:] = math.sqrt(pieces.mean_square(0))
+    c[np.abs(c) <= ZERO * sizes] = 0.0
+    first = np.flatnonzero(c[1:SHORT])[:1] + 1
+    return c * c, float(2 * EPSILON * (sizes[first] / np.abs(c[first])).sum())
+
+
+@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
+def _recurrence(x: np.ndarray, g: np.ndarray, low: np.ndarray, count: int, short: int) -> tuple[np.ndarray, np.ndarray]:
+    """sum_i g_i h_n(x_i), n < count, from h_0 = low, and sum_i |g_i h_n(x_i)| for n < short."""
+    previous, now, c, sizes = np.zeros_like(x), low.copy(), np.zeros(count), np.zeros(count)
     for n in range(count):
-        c[n] = g @ low
-        if n < SHORT or abs(c[n]) <= floor:
-            sizes[n] = weight @ np.abs(low)  # what was added up: its rounding is that of c_n
-        previous, low = low, (x * low - math.sqrt(n) * previous) / math.sqrt(n + 1)
-    c[(np.abs(c) <= ZERO * sizes) & np.isfinite(sizes)] = 0.0
-    kept = np.flatnonzero(c[1:SHORT]) + 1
-    return c * c, float(2 * EPSILON * (sizes[kept] / np.abs(c[kept])).max(initial=0.0, where=kept <= kept[:1].sum() + 1))
+        back, forward = math.sqrt(float(n)), 1.0 / math.sqrt(n + 1.0)
+        total, size = 0.0, 0.0
+        if n < short:
+            for i in range(x.size):
+                size += abs(g[i] * now[i])
+        for i in range(x.size):
+            h = now[i]
+            total += g[i] * h
+            now[i] = (x[i] * h - back * previous[i]) * forward
+            previous[i] = h
+        c[n], sizes[n] = total, size
+    return c, sizes
 
 
 def _deltas(r: int, s: int, a: float, b: float, rho: float, gap: float, sine: float) -> float:
@@ -208,7 +223,7 @@ def exponential_weights(expr: sp.Expr, sigma: float) -> np.ndarray | None:
         power = sp.Add(*(p.args[0] for p in parts if isinstance(p, sp.exp)))
         other = sp.Mul(*(p for p in parts if not isinstance(p, sp.exp)))
         m = sp.degree(other, u) if other.is_polynomial(u) else -1
-        if other != u**m or not power.is_polynomial(u) or sp.degree(power, u) > 1:
+        if m < 0 or other != u**m or not power.is_polynomial(u) or sp.degree(power, u) > 1:
             return None
         a, b, f = (ctx.convert(sp.N(x, 60)._to_mpmath(220)) for x in (power.coeff(u, 0), power.coeff(u, 1), factor))
         terms.append((int(m), b, f * ctx.exp(a + b * b / 2)))
@@ -259,9 +274,10 @@ class PowerLaws:
                 top = 1 if odd else half
                 factor = f * g * 2 ** ((p + r) / 2) * ctx.gamma(p / 2 + top) * ctx.gamma(r / 2 + top) / ctx.pi
                 a, b = ((1 - p) / 2, (1 - r) / 2) if odd else (-p / 2, -r / 2)
-                if ctx.isint(c - a - b) and not (ctx.isint(a) or ctx.isint(b)):
+                if ctx.isint(c - a - b):
                     a += ctx.mpf(SHIFT)
                 self.terms.append((odd, factor * 2 if odd else factor, a, b, c))
+        self.expansions = [self._near_one(a, b, c) for _, _, a, b, c in self.terms]
         self.rank = min(rank)  # Delta is analytic + theta^(2 rank + 1) ...
         self.exponents = [min(2.0, 2 * self.rank + 1)] + [min(0.0, 2 * self.rank + 1 - 2 * k) for k in (1, 2, 3)]
 
@@ -277,63 +293,86 @@ class PowerLaws:
             w[2 * n] += self.log / 4 * 4**n / (n * n * ctx.binomial(2 * n, n))
         return [x if abs(x) > ctx.mpf("1e-20") * w[0] or n == 0 or x > 1e-20 else ctx.zero for n, x in enumerate(w)]
 
-    def at(self, sine: Any, rho: Any) -> list[Any]:
-        """Delta and three derivatives (inf where they diverge)."""
-        ctx, z, out = self.ctx, rho * rho, [self.ctx.zero] * 4
-        for odd, factor, a, b, c in self.terms:
-            F = []
-            for k in range(4):
-                lead = ctx.rf(a, k) * ctx.rf(b, k) / ctx.rf(c, k)
-                F.append(ctx.zero if lead == 0 else lead * ctx.hyp2f1(a + k, b + k, c + k, z))
+    def _near_one(self, a: Any, b: Any, c: Any) -> list[tuple[Any, list[Any]]]:
+        """2F1(a, b; c; 1 - w) = sum_n A_n w^n + w^s sum_n B_n w^n, s = c - a - b."""
+        ctx, s = self.ctx, c - a - b
+        ends = [
+            ctx.gamma(c) * ctx.gamma(s) * ctx.rgamma(c - a) * ctx.rgamma(c - b),
+            ctx.gamma(c) * ctx.gamma(-s) * ctx.rgamma(a) * ctx.rgamma(b),
+        ]
+        out = []
+        for power, x, lower, upper in ((ctx.zero, ends[0], (a, b), 1 - s), (s, ends[1], (c - a, c - b), 1 + s)):
+            row = [x]
+            for n in range(int(DIGITS * 2.31 / 0.288) + 20):  # w <= 3/4
+                row.append(row[-1] * (lower[0] + n) * (lower[1] + n) / ((upper + n) * (n + 1)))
+            out.append((power, row))
+        return out
+
+    def _derivatives(self, expansion: list[tuple[Any, list[Any]]], w: Any) -> list[Any]:
+        """F(1) - F, F', F'', F^(3) at z = 1 - w."""
+        ctx, out = self.ctx, [self.ctx.zero] * 4
+        tiny = ctx.mpf(10) ** -(DIGITS + 5)
+        for power, row in expansion:
+            x = w ** (power - 3)
+            largest = ctx.zero
+            for n, coefficient in enumerate(row):
+                term, e = coefficient * x, power + n
+                if n or power:
+                    out[0] -= term * w**3
+                    out[1] -= term * e * w**2
+                    out[2] += term * e * (e - 1) * w
+                    out[3] -= term * e * (e - 1) * (e - 2)
+                largest = max(largest, abs(term))
+                if n > 3 and abs(term) <= tiny * largest and abs(term) * w**3 <= tiny * abs(out[0]):
+                    break
+                x *= w
+        return out
+
+    def at(self, theta: float) -> list[Any]:
+        """Delta(1) - Delta and three derivatives of Delta at q = cos(theta)."""
+        ctx, out = self.ctx, [self.ctx.zero] * 4
+        t = ctx.mpf(theta)
+        rho, sine = ctx.cos(t), ctx.sin(t)
+        z, gap, w = rho * rho, 2 * ctx.sin(t / 2) ** 2, sine * sine
+        for (odd, factor, *_), expansion in zip(self.terms, self.expansions):
+            F = self._derivatives(expansion, w)
             if odd:
-                new = [rho * F[0], F[0] + 2 * z * F[1], rho * (6 * F[1] + 4 * z * F[2])]
+                F0 = expansion[0][1][0]  # F(1)
+                new = [rho * F[0] + gap * F0, F0 - F[0] + 2 * z * F[1], rho * (6 * F[1] + 4 * z * F[2])]
                 new.append(6 * F[1] + 24 * z * F[2] + 8 * z * z * F[3])
             else:
                 new = [F[0], 2 * rho * F[1], 2 * F[1] + 4 * z * F[2], rho * (12 * F[2] + 8 * z * F[3])]
             out = [x + factor * y for x, y in zip(out, new)]
         if self.log:
-            t, s = ctx.atan2(rho, sine), sine
-            new = [t * t / 2, t / s, 1 / s**2 + rho * t / s**3, 3 * rho / s**4 + t * (1 + 2 * z) / s**5]
+            a = ctx.pi / 2 - t
+            new = [t * (ctx.pi - t) / 2, a / sine, 1 / w + rho * a / sine**3, 3 * rho / w**2 + a * (1 + 2 * z) / sine**5]
             out = [x + self.log * y for x, y in zip(out, new)]
         return out
 
     def tables(self, linear: Any) -> tuple[float, np.ndarray, list[float], float, float]:
-        """Lowest theta, rows, values at q = 1, C(1), and the relative error of a panel; C = Delta - Delta(0) - linear q."""
+        """Lowest theta, rows, derivatives at q = 1, C(1), relative error of a panel; C = Delta - Delta(0) - linear q."""
         ctx = self.ctx
-        top = [ctx.zero, ctx.zero, ctx.zero, ctx.zero]
-        with_end = [self.rank > k - 0.5 for k in range(4)]
-        top = self._end(with_end)
-        total = top[0] - self.weights(1)[0] - linear
         low, rows, last = WIDEST_ANGLE * 2.0**-DYADIC, [], 0.0
         for i in range(DYADIC):
-            a = low * 2.0**i
             values = []
-            for theta in nodes_of(a, 2 * a):
-                t = ctx.mpf(theta)
-                rho = ctx.cos(t)
-                v = self.at(ctx.sin(t), rho)
-                gap = top[0] - v[0] - linear * 2 * ctx.sin(t / 2) ** 2
-                values.append([float(x / t**e) for x, e in zip((gap, v[1] - linear, v[2], v[3]), self.exponents)])
+            for theta in nodes_of(low * 2.0**i, low * 2.0 ** (i + 1)):
+                v = self.at(theta)
+                v[0] -= linear * 2 * ctx.sin(ctx.mpf(theta) / 2) ** 2
+                v[1] -= linear
+                values.append([float(x / ctx.mpf(theta) ** e) for x, e in zip(v, self.exponents)])
             fitted, tail = polynomials(np.array(values))
             last = max(last, float((tail / np.abs(values).min(axis=0)).max()))
-            rows.append(fitted.T if fitted.shape[0] != 4 else fitted)
-        ends = [float(top[k] - (linear if k == 1 else 0)) if with_end[k] else math.inf for k in (1, 2, 3)]
-        return low, np.array(rows), ends, float(total), last
-
-    def _end(self, finite: list[bool]) -> list[Any]:
-        ctx, z = self.ctx, self.ctx.one
-        out = [ctx.zero] * 4
-        for odd, factor, a, b, c in self.terms:
-            F = []
-            for k in range(4):
-                lead = ctx.rf(a, k) * ctx.rf(b, k) / ctx.rf(c, k)
-                F.append(lead * ctx.hyp2f1(a + k, b + k, c + k, z) if lead != 0 and finite[k] else ctx.zero)
+            rows.append(fitted)
+        total = sum((f * e[0][1][0] for (_, f, *_), e in zip(self.terms, self.expansions)), self.log * ctx.pi**2 / 8)
+        near = [ctx.zero] * 4
+        for (odd, factor, *_), (analytic, _) in zip(self.terms, self.expansions):
+            F = [(-1) ** k * math.factorial(k) * analytic[1][k] for k in range(4)]
             new = [F[0], F[0] + 2 * F[1], 6 * F[1] + 4 * F[2], 6 * F[1] + 24 * F[2] + 8 * F[3]]
             if not odd:
                 new = [F[0], 2 * F[1], 2 * F[1] + 4 * F[2], 12 * F[2] + 8 * F[3]]
-            out = [x + factor * y for x, y in zip(out, new)]
-        out[0] += self.log * ctx.pi**2 / 8
-        return out
+            near = [x + factor * y for x, y in zip(near, new)]
+        ends = [float(near[k] - (linear if k == 1 else 0)) if self.rank > k - 0.5 else math.inf for k in (1, 2, 3)]
+        return low, np.array(rows), ends, float(total - self.weights(1)[0] - linear), last
 
 
 def nodes_of(a: float, b: float) -> np.ndarray:
@@ -350,6 +389,7 @@ def polynomials(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def panels(
     function: Callable[[float], tuple[list[float], list[float]]],
+    fit: float = FIT,
 ) -> tuple[list[float], list[np.ndarray], float]:
     """Edges, polynomials of each panel, and the largest relative rounding; bisected until the last coefficients vanish.
 
@@ -360,7 +400,7 @@ def panels(
     while waiting:
         low, high = edges[-1], waiting[-1]
         tried += 1
-        if tried > MOST_PANELS:
+        if tried > (MOST_PANELS if fit > FIT else MOST_PANELS // 3):
             raise ArithmeticError(
                 f"takes an activation with coarser structure: C(q) is not resolved at q = {math.cos(high):.12g}"
             )
@@ -368,7 +408,7 @@ def panels(
         values, sizes = both[:, 0], both[:, 1]
         fitted, last = polynomials(values)
         if (
-            (last <= FIT * sizes.max(axis=0)).all()
+            (last <= fit * sizes.max(axis=0)).all()
             and (values > 0).all()
             and (values.max(axis=0) <= RANGE * values.min(axis=0)).all()
         ):

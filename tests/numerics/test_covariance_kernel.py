@@ -179,9 +179,114 @@ def test_bad_arguments():
         kernel_of("sign", scale=0)
     with pytest.raises(ValueError, match="q: got"):
         kernel_of("sign").values(1.5)
-    for bad in (sp.sqrt(sp.Abs(u)), sp.Abs(u) ** sp.Rational(5, 2), sp.tanh(50 * u), sp.cos(20 * u)):
-        with pytest.raises(ArithmeticError, match=r"^covariance: ") as error:
+    for bad in (sp.sqrt(sp.Abs(u - 1)), sp.tanh(50 * u), sp.cos(40 * u)):
+        with pytest.raises(ArithmeticError, match=r"^activation: got .*; takes ") as error:
             kernel_of(bad)
         assert "\n" not in str(error.value)
     with pytest.raises(ArithmeticError, match="vanishes"):
         kernel_of(u, "full")
+
+
+def ratio(kernel):
+    """C'(1)/C(1), which no factor or constant of g changes."""
+    return kernel.slope / kernel.total
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("same", "plain"),
+    [
+        (10**200 * u**2, "quadratic"),
+        (1e-200 * sp.tanh(u), "tanh"),
+        (sp.tanh(u) + 1e10, "tanh"),
+        (10**200 * (sp.Max(0, u) + 7), "relu"),
+        (sp.Piecewise((u + 10**10, u > 0), (10**10, True)), "relu"),
+        (1e-200 * sp.erf(u), "erf"),
+        (1e-150 * sp.Max(0, u - 1), sp.Max(0, u - 1)),
+    ],
+    ids=str,
+)
+def test_factors_and_constants_do_not_matter(same, plain):
+    a, b = kernel_of(same), kernel_of(plain)
+    points = np.array([0.1, 0.6, 0.999])
+    assert a.values(points) / a.total == pytest.approx(b.values(points) / b.total, rel=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("g", [sp.tanh(4 * u), sp.tanh(10 * u), sp.atan(5 * u), 1 / (1 + 25 * u**2), sp.exp(-50 * (u - 3) ** 2)], ids=str)
+def test_steep_by_one_dimensional_integrals(g):
+    # C'(1) = E g'^2 and C(1) = Var g, by mpmath; C' and C'' increase to them
+    kernel = kernel_of(g)
+    f, df = (sp.lambdify(u, e, "mpmath") for e in (g, sp.diff(g, u)))
+    panels = [-12, -4, -2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1, 2, 2.6, 2.8, 3, 3.2, 3.4, 4, 12]
+    mean = mpmath.quad(lambda x: f(x) * mpmath.npdf(x), panels)
+    variance = mpmath.quad(lambda x: (f(x) - mean) ** 2 * mpmath.npdf(x), panels)
+    slope = mpmath.quad(lambda x: df(x) ** 2 * mpmath.npdf(x), panels)
+    assert kernel.error < 1e-10
+    assert kernel.total == pytest.approx(float(variance), rel=1e-12)
+    assert kernel.slope == pytest.approx(float(slope), rel=max(1e-12, kernel.error))
+
+
+def test_steep_against_double_quadrature():
+    kernel, base = kernel_of(sp.tanh(4 * u)), by_quadrature(sp.tanh(4 * u), 0.0)
+    for at in (0.3, 0.8):
+        assert kernel.values(at)[0] == pytest.approx(by_quadrature(sp.tanh(4 * u), at) - base, rel=1e-11)
+
+
+@pytest.mark.parametrize("g", [sp.exp(-50 * (u - 3) ** 2), sp.sin(5 * u), sp.sin(20 * u), sp.cos(10 * u)], ids=str)
+def test_exponentials_against_their_closed_form(g):
+    kernel = kernel_of(g)
+    assert worst(kernel, exact(g, "tree", False)).max() < max(1e-12, kernel.error)
+
+
+def test_step_of_tanh_in_the_tail():
+    # C'(0) = (E g')^2, C'(1) = E g'^2, where tanh(u - 10) + 1 is 1e-9
+    kernel = kernel_of(sp.tanh(u - 10))
+    slope = [float(mpmath.quad(lambda x, k=k: mpmath.sech(x - 10) ** (2 * k) * mpmath.npdf(x), [-12, 0, 3, 6, 9, 12, 20])) for k in (1, 2)]
+    assert kernel.zero_slope == pytest.approx(slope[0] ** 2, rel=1e-11)
+    assert kernel.slope == pytest.approx(slope[1], rel=1e-10)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "g",
+    [sp.sqrt(sp.Abs(u)), sp.sign(u) * sp.sqrt(sp.Abs(u)), sp.log(sp.Abs(u)), sp.Abs(u) ** sp.Rational(-1, 3), sp.Abs(u) ** sp.Rational(3, 2)],
+    ids=str,
+)
+def test_power_laws_in_polar_coordinates(g):
+    # E g(u1) g(u2) by the angle: u1 = r cos(a), u2 = r cos(a - theta); the radius is a Gamma function
+    kernel = kernel_of(g)
+    p = float(next(iter(g.atoms(sp.Pow))).exp) if g.has(sp.Pow) else 0.0
+    assert kernel.slope == math.inf or p > 0.5
+    radius = 2**p * math.gamma(1 + p)
+    f = sp.lambdify(u, g, "mpmath")
+
+    def delta(at):
+        t = mpmath.acos(at)
+        cuts = sorted([-mpmath.pi / 2, t - mpmath.pi / 2, mpmath.pi / 2])
+        both = lambda a: f(mpmath.cos(a)) * f(mpmath.cos(a - t))  # noqa: E731
+        return radius * mpmath.quad(both, cuts) / mpmath.pi  # half of the circle: g g is even
+
+    for low, high in ((0.2, 0.4), (0.4, 0.7), (0.7, 0.99)) if g.has(sp.Pow) else ():
+        got = kernel.values(high)[0] - kernel.values(low)[0]
+        assert got == pytest.approx(float(delta(high) - delta(low)), rel=1e-6 if p < 0 else 1e-9)
+    for at in (0.3, 0.7, 1 - 1e-6):  # derivatives and complement are those of the value
+        h = min(1e-4, (1 - at) / 8)
+        v = [kernel.values(at + k * h) for k in (-2, -1, 0, 1, 2)]
+        for k in (1, 2, 3):
+            row = {1: 0, 2: 2, 3: 3}[k]
+            sign = -1 if k == 1 else 1
+            row = 1 if k == 1 else row
+            difference = sign * (v[0][row] - 8 * v[1][row] + 8 * v[3][row] - v[4][row]) / (12 * h)
+            assert v[2][k + 1] == pytest.approx(difference, rel=6e-3 if at > 0.9 else 1e-7)
+        assert v[2][0] + v[2][1] == pytest.approx(kernel.total, rel=1e-13)
+
+
+def test_power_laws_meet_the_elementary_ones():
+    from replicas.numerics.covariance import _power_laws
+
+    laws = tables.PowerLaws({sp.Integer(0): (sp.S.Zero, sp.S.One)}, 1.0)
+    assert worst(_power_laws(laws, False, False), exact("sign", "tree", False)).max() < 1e-12
+    kernel = kernel_of(sp.log(sp.Abs(u)))  # E log|u1| log|u2| = asin(q)^2/2 + const; Var log|u| = pi^2/8
+    assert kernel.total == pytest.approx(math.pi**2 / 8, rel=1e-14)
+    assert kernel.values(0.4)[0] == pytest.approx(math.asin(0.4) ** 2 / 2, rel=1e-14)
