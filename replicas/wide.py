@@ -85,7 +85,8 @@ class Wide(Machine):
         try:
             return kernel_of(self.activation, self.architecture, self.teacher, math.sqrt(self.norm))
         except ArithmeticError as reason:
-            text = f"activation: got {self.activation.name}; takes one whose covariance can be computed ({reason})"
+            known = str(reason).startswith("activation: ")
+            text = str(reason) if known else f"activation: got {self.activation.name}; takes one of known covariance ({reason})"
             raise ValueError(" ".join(text.split())) from None
 
     @property

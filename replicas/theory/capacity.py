@@ -56,7 +56,7 @@ VANISHING = (
 )
 FROZEN = "states freeze into single configurations (q1 = Q), with the capacity of replica symmetry"
 JUMPS = (
-    "infinitely many units that jump store any load: C'(q) diverges at q = 1. K -> infinity was taken before q -> 1; at "
+    "infinitely many such units store any load: C'(q) diverges at q = 1, E g'^2 being infinite. K -> infinity was taken before q -> 1; at "
     "finite K the capacity is finite and grows with K"
 )
 MARGINAL = 1e-12  # replicon counted as zero: rounding of a product of O(1) averages

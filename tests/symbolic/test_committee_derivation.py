@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
+from corruption import WRONG, in_probabilities, scaled
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import ndtr
@@ -16,7 +17,6 @@ from replicas.committees import Committee
 from replicas.models import TreeCommittee
 from replicas.symbolic import committee, rs
 from replicas.symbolic import symbols as S
-from replicas.symbolic.closed import Probability
 from replicas.symbolic.committee_integrals import CoupledUnits, direct, flat, orthant, unflat
 from replicas.symbolic.committee_leaves import leaves_of
 from replicas.symbolic.nodes import Leaf, Tilt, heat, pairs, permuted, saddle_form
@@ -24,7 +24,6 @@ from replicas.symbolic.numeric import evaluate
 from replicas.symbolic.replica_steps import factor_masses
 from replicas.symbolic.workshop import difference
 
-WRONG = sp.Rational(101, 100)  # factor put on one term
 QUADRATURE = 1e-9  # two quadratures of a smooth integral
 SOLVED = 1e-9  # the solver's quadratures against the referee's
 UNCOUPLED = 1e-10  # averages over three fields on two grids
@@ -39,22 +38,6 @@ POINT = {"q": 0.43, "q_c": 0.12, "q_hat": 0.71, "q_hat_c": 0.26, "alpha": 0.83}
 
 def machine(K, weights="binary"):
     return Committee(K, weights, task="teacher-student")
-
-
-def scaled(expr):
-    """A sum with each of its terms scaled in turn, those inside a bracket that is a factor too."""
-    if isinstance(expr, sp.MatrixBase):
-        yield expr * WRONG
-        return
-    terms = sp.Add.make_args(expr)
-    for k in range(len(terms)):
-        yield sp.Add(*(t * WRONG if i == k else t for i, t in enumerate(terms)), evaluate=False)
-    factors = sp.Mul.make_args(expr)
-    for i, bracket in enumerate(factors if len(terms) == 1 else ()):
-        inner = sp.Add.make_args(bracket)
-        for k in range(len(inner) if len(inner) > 1 else 0):
-            changed = sp.Add(*(t * WRONG if j == k else t for j, t in enumerate(inner)), evaluate=False)
-            yield sp.Mul(*(changed if j == i else x for j, x in enumerate(factors)), evaluate=False)
 
 
 def wrong_versions(step):
@@ -72,9 +55,7 @@ def wrong_versions(step):
     for log in step.expression.atoms(sp.log):
         for changed in scaled(log.args[0]):
             yield step.expression.xreplace({log: sp.log(changed)})
-    for name in step.expression.atoms(Probability):
-        for changed in scaled(name.args[1]):
-            yield step.expression.xreplace({name: name.func(name.args[0], changed, *name.args[2:])})
+    yield from in_probabilities(step)
 
 
 @pytest.mark.parametrize("K, weights", CASES)

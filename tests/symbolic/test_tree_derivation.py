@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy as sp
+from corruption import in_probabilities, scaled
 from scipy.special import ndtr
 
 import replicas as rp
 from replicas.models import TreeCommittee, TreeParity
 from replicas.symbolic import rs
-from replicas.symbolic.closed import Probability, alternating, polynomial
+from replicas.symbolic.closed import alternating, polynomial
 from replicas.symbolic.leaves import pattern_leaf
 from replicas.symbolic.numeric import evaluate, singled_out
 from replicas.symbolic.overlaps import counted, orthants
 from replicas.symbolic.replica_steps import exchanged, factor_masses, fourier_counted
 from replicas.symbolic.workshop import FINE_UNITS, difference
 
-WRONG = sp.Rational(101, 100)  # factor put on one term
 DIFFERENCED = 1e-7  # sixth-order differences of averages over grids of three fields
 CLOSED = 1e-10  # averages of smooth functions on two grids
 KINDS = {"committee": TreeCommittee, "parity": TreeParity}
@@ -47,25 +47,10 @@ def derivation(kind, K, weights, task="storage"):
     return rp.derive(KINDS[kind](K, weights, task=task))
 
 
-def scaled(expr):
-    """A sum with each of its terms scaled in turn, those inside a bracket that is a factor too."""
-    terms = sp.Add.make_args(expr)
-    for k in range(len(terms)):
-        yield sp.Add(*(t * WRONG if i == k else t for i, t in enumerate(terms)), evaluate=False)
-    factors = sp.Mul.make_args(expr)
-    for i, bracket in enumerate(factors if len(terms) == 1 else ()):
-        inner = sp.Add.make_args(bracket)
-        for k in range(len(inner) if len(inner) > 1 else 0):
-            changed = sp.Add(*(t * WRONG if j == k else t for j, t in enumerate(inner)), evaluate=False)
-            yield sp.Mul(*(changed if j == i else x for j, x in enumerate(factors)), evaluate=False)
-
-
 def wrong_versions(step):
     """The expression with a term scaled, in itself or in the polynomials of P_j that it names."""
     yield from scaled(step.expression)
-    for name in step.expression.atoms(Probability):
-        for changed in scaled(name.args[1]):
-            yield step.expression.xreplace({name: name.func(name.args[0], changed, *name.args[2:])})
+    yield from in_probabilities(step)
 
 
 @pytest.mark.parametrize("kind, K, weights, task", CASES)
