@@ -86,7 +86,7 @@ def test_the_series_route_meets_the_closed_one():
     assert w[:9] == pytest.approx([1 / (2 * math.pi), 0.25, *(x / math.pi for x in (1 / 4, 0, 1 / 48, 0, 1 / 160, 0, 5 / 1792))], rel=1e-14)
 
 
-@pytest.mark.parametrize("activation", ["tanh", sp.tanh(2 * u), CLIP, sp.Heaviside(u - 1), sp.sin(u) / u], ids=str)
+@pytest.mark.parametrize("activation", ["tanh", pytest.param(sp.tanh(2 * u), marks=pytest.mark.slow), CLIP, sp.Heaviside(u - 1), sp.sin(u) / u], ids=str)
 def test_without_closed_form_against_quadrature(activation):
     kernel = kernel_of(activation)
     base, top = by_quadrature(activation, 0.0), by_quadrature(activation, 1.0)
@@ -212,6 +212,7 @@ def test_factors_and_constants_do_not_matter(same, plain):
     assert a.values(points) / a.total == pytest.approx(b.values(points) / b.total, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("g", [sp.tanh(4 * u), sp.tanh(10 * u), sp.atan(5 * u), 1 / (1 + 25 * u**2), sp.exp(-50 * (u - 3) ** 2)], ids=str)
 def test_steep_by_one_dimensional_integrals(g):
@@ -227,6 +228,7 @@ def test_steep_by_one_dimensional_integrals(g):
     assert kernel.slope == pytest.approx(float(slope), rel=max(1e-12, kernel.error))
 
 
+@pytest.mark.slow
 def test_steep_against_double_quadrature():
     kernel, base = kernel_of(sp.tanh(4 * u)), by_quadrature(sp.tanh(4 * u), 0.0)
     for at in (0.3, 0.8):
@@ -239,6 +241,7 @@ def test_exponentials_against_their_closed_form(g):
     assert worst(kernel, exact(g, "tree", False)).max() < max(1e-12, kernel.error)
 
 
+@pytest.mark.slow
 def test_step_of_tanh_in_the_tail():
     # C'(0) = (E g')^2, C'(1) = E g'^2, where tanh(u - 10) + 1 is 1e-9
     kernel = kernel_of(sp.tanh(u - 10))
@@ -247,6 +250,7 @@ def test_step_of_tanh_in_the_tail():
     assert kernel.slope == pytest.approx(slope[1], rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "g",

@@ -30,7 +30,7 @@ def test_one_unit_is_the_perceptron(q):
     assert 1 - c.agreement == pytest.approx(math.acos(q) / math.pi, abs=1e-12)
 
 
-@pytest.mark.parametrize("K, overlap, gap", [(2, (0.7, 0.4), (0.3, 0.6)), (2, (0.9, 0.0), (0.1, 1.0)), (3, (0.6, 0.2), (0.4, 0.8))])
+@pytest.mark.parametrize("K, overlap, gap", [(2, (0.7, 0.4), (0.3, 0.6)), (2, (0.9, 0.0), (0.1, 1.0)), pytest.param(3, (0.6, 0.2), (0.4, 0.8), marks=pytest.mark.slow)])
 def test_labels_are_exhausted_and_steps_are_fine_enough(K, overlap, gap):
     axes = symmetric_axes(K, overlap, gap)
     fine, base = evaluate(axes, 1.4), evaluate(axes)
@@ -39,7 +39,7 @@ def test_labels_are_exhausted_and_steps_are_fine_enough(K, overlap, gap):
     np.testing.assert_allclose(base.A, fine.A, atol=3e-10 * base.A.max())
 
 
-@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("K", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_gradient_and_jacobian_are_those_of_psi(K):
     """dPsi = tr(A dq)/2 and dA = T dq in every direction, by differences."""
     q, h = GENERAL[K], 1e-3
@@ -54,7 +54,7 @@ def test_gradient_and_jacobian_are_those_of_psi(K):
         np.testing.assert_allclose(rate, np.einsum("abcd,cd->ab", c.T, d), atol=2e-5 * abs(rate).max())
 
 
-@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("K", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_relabelling_the_units_relabels_the_averages(K):
     q, order = GENERAL[K], [1, 0, 2][:K]
     c, d = at(q), at(q[np.ix_(order, order)])

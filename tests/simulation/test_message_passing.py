@@ -92,7 +92,7 @@ def test_orthants_of_two_fields(rho):
         assert tails == 0
 
 
-@pytest.mark.parametrize("K", [1, 2, 3])
+@pytest.mark.parametrize("K", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_outputs_against_samples_and_differences(K):
     rng = np.random.default_rng(K)
     mix = rng.normal(size=(K, K + 2))
@@ -213,6 +213,7 @@ def test_one_unit_reaches_the_perceptron(alpha):
     assert np.all(abs(found.mean(axis=0) - predicted) < allowed)
 
 
+@pytest.mark.slow
 def test_unspecialised_and_specialised_from_nothing():
     """Below the transition the units stay alike; well above, each finds its own unit of the teacher."""
     alike = simulation.learn_committee(600, 2, 0.5, seed=8)
@@ -231,7 +232,7 @@ def test_unspecialised_and_specialised_from_nothing():
     assert found.error[-1] < found.error[1] - 0.1
 
 
-@pytest.mark.parametrize("K", [1, 2, 3])
+@pytest.mark.parametrize("K", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_binary_teachers_are_recovered(K):
     """At a large load every weight is found, and the errors stop."""
     drawn = simulation.learn_committee(251, K, 2.0, "binary", 9, start="informed", fresh=500, patterns="binary")
@@ -244,6 +245,7 @@ def test_binary_teachers_are_recovered(K):
         np.testing.assert_array_equal(np.sign(found.estimate), np.sign(drawn.estimate))
 
 
+@pytest.mark.slow
 def test_three_units():
     """K = 3 specialises from an overlap at large load, and stays alike from nothing at small load."""
     alike = simulation.learn_committee(201, 3, 0.7, seed=10)
@@ -265,6 +267,7 @@ def test_relabelled_teacher_gives_the_relabelled_run():
     np.testing.assert_allclose(one.estimate @ problem.teacher.reshape(2, N).T / N, one.overlap[-1])
 
 
+@pytest.mark.slow
 def test_damping_leaves_the_fixed_point_and_unconverged_is_said():
     problem = simulation.draw_problem(1800, 300, 12, 0, "teacher-student", "gaussian", "spherical", fully_connected(2))
     plain, damped = (

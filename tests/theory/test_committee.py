@@ -69,6 +69,7 @@ def test_two_gaussian_units_specialise_continuously():
     assert new.free_entropy > saddle(model, 1.01 * load, SYMMETRIC).free_entropy
 
 
+@pytest.mark.slow
 def test_ties_broken_by_a_coin_specialise_elsewhere():
     """The literature's 2.04 is the machine with a third label: a coin for ties gives 7.155."""
     from scipy.optimize import brentq
@@ -84,6 +85,7 @@ def test_ties_broken_by_a_coin_specialise_elsewhere():
     assert s.q_hat[0] / s.A[0] == pytest.approx(7.15501003, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_two_binary_units():
     found = {(t.kind, t.branch): t for t in transitions(teacher(2, "binary"))}
     assert found["perfect", SYMMETRIC].patterns == pytest.approx(BINARY_TWO_PERFECT, abs=1e-8)
@@ -94,6 +96,7 @@ def test_two_binary_units():
     assert saddle(teacher(2, "binary"), 1.0, PERFECT).free_entropy == 0.0
 
 
+@pytest.mark.slow
 def test_binary_perceptron_transitions_are_those_known():
     found = {t.kind: t.alpha for t in transitions(teacher(1, "binary"))}
     assert found["perfect"] == pytest.approx(1.2447, abs=5e-5)
@@ -113,6 +116,7 @@ def test_state_evolution_finds_the_saddle_from_any_start():
     assert state_evolution(teacher(2, "binary"), 1.2, 0.9 * np.eye(2), 30)[-1][0, 0] > 1 - 1e-6
 
 
+@pytest.mark.slow
 def test_errors_fall_along_the_branches():
     model, last = teacher(2, "spherical"), {}
     for alpha in (0.4, 0.8, 1.2, 1.6, 2.4):
@@ -130,6 +134,7 @@ def test_errors_fall_along_the_branches():
     assert one.gibbs == pytest.approx(math.acos(one.R) / math.pi, abs=1e-11)
 
 
+@pytest.mark.slow
 def test_bayes_error_against_a_plain_average():
     """1 - E max Z on a fine lattice, without knowing where the kinks are."""
     from replicas.numerics.label_kernels import majority_of_three, two_units

@@ -190,6 +190,7 @@ def test_first_moment_by_brute_force():
     assert shared_inputs.first_moment(N, 0) == 4**N
 
 
+@pytest.mark.slow
 def test_units_keep_the_names_of_the_start():
     case = shared_inputs.Case("spherical", 0.6, 0.5, 2, ((50, 4),))
     runs = shared_inputs.message_passing(case, 50, 4, 0, None)
