@@ -30,7 +30,14 @@ def test_one_unit_is_the_perceptron(q):
     assert 1 - c.agreement == pytest.approx(math.acos(q) / math.pi, abs=1e-12)
 
 
-@pytest.mark.parametrize("K, overlap, gap", [(2, (0.7, 0.4), (0.3, 0.6)), (2, (0.9, 0.0), (0.1, 1.0)), pytest.param(3, (0.6, 0.2), (0.4, 0.8), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "K, overlap, gap",
+    [
+        (2, (0.7, 0.4), (0.3, 0.6)),
+        (2, (0.9, 0.0), (0.1, 1.0)),
+        pytest.param(3, (0.6, 0.2), (0.4, 0.8), marks=pytest.mark.slow),
+    ],
+)
 def test_labels_are_exhausted_and_steps_are_fine_enough(K, overlap, gap):
     axes = symmetric_axes(K, overlap, gap)
     fine, base = evaluate(axes, 1.4), evaluate(axes)
