@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     submodules=["models", "numerics", "simulation", "symbolic", "theory"],
     submod_attrs={
         "compare": ["Verdict", "compare"],
-        "models": ["Committee", "Discrete", "Likelihood", "Perceptron", "Spherical", "TreeCommittee", "TreeParity", "field"],
+        "models": ["Committee", "Discrete", "Likelihood", "Perceptron", "Spherical", "StochasticPerceptron", "TreeCommittee", "TreeParity", "field"],
         "results": ["BrokenPoint", "Curve", "Estimate", "FieldDistribution", "SaddlePoint"],
         "symbolic.derivation": ["Derivation", "derive"],
         "symbolic.sign_units": ["generalization_error"],

@@ -53,7 +53,8 @@ def run_derive(options: argparse.Namespace) -> int:
     import replicas as rp
 
     with patience("derive"):
-        derivation = rp.derive(model, options.ansatz, whole_number("k", options.k, "a whole number of steps"))
+        k = whole_number("k", options.k, "a whole number of steps")
+        derivation = rp.derive(model, options.ansatz, k, options.quantity, options.reference)
         text = str(derivation) if options.format == "text" else getattr(derivation, f"to_{options.format}")()
         checks = derivation.check() if options.check else []
     if options.output is None:
@@ -151,6 +152,7 @@ def build_parser() -> Parser:
             "replicas derive --weights spherical --format html -o derivation.html --check",
             "replicas derive --weights spherical --ansatz krsb --k 2",
             "replicas derive --model tree-committee --K 3 --weights spherical",
+            "replicas derive --quantity franz-parisi --reference spherical",
         ),
     )
     model_flags(sub, sweeps=False)
@@ -161,7 +163,19 @@ def build_parser() -> Parser:
     group.add_argument(
         "--beta", action=Once, nargs="+", metavar="X", help="inverse temperature: derive with error counting"
     )
+    group.add_argument("--q-star", action=Once, nargs="+", metavar="X", help="mean square magnetization of a stochastic perceptron")
     group.add_argument("--k", action=Once, metavar="K", help="steps of ansatz krsb (default 2)")
+    group.add_argument(
+        "--quantity",
+        action=Once,
+        default="free-entropy",
+        help="free-entropy, franz-parisi, local-entropy (default free-entropy)",
+    )
+    group.add_argument(
+        "--reference",
+        action=Once,
+        help="what an entropy is taken around: typical, spherical, stochastic (franz-parisi), unconstrained, constrained (local-entropy)",
+    )
     group.add_argument("--format", action=Once, default="text", help=f"{', '.join(FORMATS)} (default text)")
     group.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a file instead of stdout")
     group.add_argument("--check", action="store_true", help="run the check of every step; the verdicts go to stderr")
@@ -188,7 +202,7 @@ def build_parser() -> Parser:
         "name",
         metavar="NAME",
         help="capacity-vs-kappa, entropy-and-overlap, generalization-curves, field-distribution, "
-        "overlap-profile, negative-margin, committee-capacity, committee-learning, activation-capacity, committee-specialisation, finite-n",
+        "overlap-profile, negative-margin, committee-capacity, committee-learning, activation-capacity, committee-specialisation, energy-vs-qstar, finite-n",
     )
     sub.add_argument(
         "-o",

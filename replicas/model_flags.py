@@ -16,7 +16,17 @@ ELSEWHERE = {  # flags of one architecture that mean nothing in the other, and w
     "likelihood": "whose constraint is its output",
     "K": "which is one unit",
     "activation": "which is one unit",
+    "q_star": "whose weights are of another kind",
 }
+MAGNETIZED = {  # the same with the stochastic perceptron
+    "K": "which is one unit",
+    "activation": "which is one unit",
+    "kappa": "which has no margin",
+    "likelihood": "which has its own",
+    "weights": "whose weights are magnetizations",
+    "task": "which stores patterns",
+}
+STOCHASTIC = "stochastic-perceptron"
 
 
 def model_flags(parser: argparse.ArgumentParser, sweeps: bool = True) -> None:
@@ -55,19 +65,32 @@ def model_flags(parser: argparse.ArgumentParser, sweeps: bool = True) -> None:
     )
 
 
+FOREIGN = {  # flags that a model does not take
+    "perceptron": ("K", "activation", "q_star"),
+    "machine": ("kappa", "beta", "likelihood", "q_star"),
+    "stochastic-perceptron": ("K", "activation", "kappa", "likelihood", "weights", "task"),
+}
+
+
 def check_model_flags(options: argparse.Namespace) -> None:
     """The architecture by name, and no flag of another one."""
     choice("model", options.model, MODELS)
     choice("ansatz", options.ansatz, ANSATZES)
-    tree = options.model in MACHINES
-    for name in ("K", "activation") if not tree else ("kappa", "beta", "likelihood"):
-        if name in vars(options).get("given", ()):
+    kind = "machine" if options.model in MACHINES else options.model
+    given = vars(options).get("given", ())
+    for name in FOREIGN[kind]:
+        if name == "q_star" and kind == "perceptron" and hasattr(options, "reference"):
+            continue  # of a reference around which a perceptron is looked at
+        if name in given:
             got = getattr(options, name)
             words = " ".join(got) if isinstance(got, list) else got
-            others = ("perceptron",) if tree else MACHINES
-            raise ValueError(
-                f"{name}: got {words} with model {options.model}, {ELSEWHERE[name]}; takes it with {' or '.join(others)}"
-            )
+            others = [m for m in MODELS if name not in FOREIGN["machine" if m in MACHINES else m]]
+            why = MAGNETIZED.get(name, "") if kind == STOCHASTIC else ELSEWHERE[name]
+            raise ValueError(f"{name}: got {words} with model {options.model}, {why}; takes it with {' or '.join(others)}")
+    if kind == STOCHASTIC and not hasattr(options, "q_star"):
+        raise ValueError(f"model: got {options.model}; takes another model (of this one: solve, stability, derive)")
+    if kind == STOCHASTIC and "q_star" not in given:
+        raise ValueError(f"q_star: missing with model {options.model}; takes it as --q-star, a number between 0 and 1")
 
 
 def build_models(options: argparse.Namespace, values: dict[str, Values]) -> dict[Any, Any]:
@@ -80,7 +103,10 @@ def build_models(options: argparse.Namespace, values: dict[str, Values]) -> dict
         kind = kinds[options.model]
         units = values["K"].numbers if "K" in values else (UNITS[options.model],)
         return {K: kind(K, options.weights, options.activation, options.task) for K in map(whole, units)}
-    given = {k: v.numbers if v.swept else v.numbers[0] for k, v in values.items() if k in ("kappa", "beta")}
+    given = {k: v.numbers if v.swept else v.numbers[0] for k, v in values.items() if k in ("kappa", "beta", "q_star")}
+    if options.model == STOCHASTIC:
+        return {None: models.StochasticPerceptron(**given)}
+    given.pop("q_star", None)
     return {None: models.Perceptron(options.weights, likelihood=options.likelihood, task=options.task, **given)}
 
 

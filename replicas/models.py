@@ -33,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from .committees import Committee
 
         return Committee
+    if name == "StochasticPerceptron":
+        from .stochastic import StochasticPerceptron
+
+        return StochasticPerceptron
     if name == "field":  # the symbol of the local field in a user's likelihood; loads SymPy on first use
         import sympy as sp
 

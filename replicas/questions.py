@@ -167,8 +167,8 @@ QUESTIONS = {
     "solve": Question(
         "saddle point: order parameters, free entropy, entropy, stability",
         _solve,
-        ("alpha", "kappa", "beta", "m", "k", "branch", "digits", "certified"),
-        ("alpha", "kappa", "beta", "m"),
+        ("alpha", "kappa", "beta", "q_star", "m", "k", "branch", "digits", "certified"),
+        ("alpha", "kappa", "beta", "q_star", "m"),
         ("alpha",),
         examples=(
             "replicas solve --weights spherical --kappa -1 --alpha 9 12 --ansatz 1rsb",
@@ -178,6 +178,7 @@ QUESTIONS = {
             "replicas solve --alpha 1 --beta 0.5 1 2",
             "replicas solve --task teacher-student --alpha 1.3 --branch all",
             "replicas solve --model tree-parity --K 2 --weights spherical --alpha 1 2",
+            "replicas solve --model stochastic-perceptron --alpha 0.55 --beta 20 --q-star 0.7 0.8 0.9",
         ),
     ),
     "at-line": Question(
@@ -194,8 +195,8 @@ QUESTIONS = {
     "stability": Question(
         "replicon eigenvalue at a load",
         _plain("stability"),
-        ("alpha", "kappa", "beta"),
-        ("alpha", "kappa", "beta"),
+        ("alpha", "kappa", "beta", "q_star"),
+        ("alpha", "kappa", "beta", "q_star"),
         ("alpha",),
         examples=("replicas stability --weights binary --alpha 0.5 1 1.1",),
     ),
@@ -265,6 +266,7 @@ NUMERIC = {
     "alpha": "load P/N >= 0",
     "kappa": "margin of the threshold, or half-width of the window (default 0)",
     "beta": "inverse temperature of error counting (default: hard constraints)",
+    "q_star": "mean square magnetization of a stochastic perceptron, 0 < q_star < 1",
     "m": "Parisi parameter of ansatz 1rsb, 0 < m <= 1 (default: the thermodynamic one)",
     "u": "local fields",
     "K": "units",
@@ -287,7 +289,7 @@ def question_flags(parser: argparse.ArgumentParser, question: Question) -> None:
             needed = name in question.required
             usual = f" (default {' '.join(question.defaults[name])})" if name in question.defaults else ""
             group.add_argument(
-                f"--{name}", action=Once, nargs="+", metavar="X", required=needed, help=NUMERIC[name] + sweep + usual
+                f"--{name.replace('_', '-')}", action=Once, nargs="+", metavar="X", required=needed, help=NUMERIC[name] + sweep + usual
             )
         elif name == "certified":
             group.add_argument(

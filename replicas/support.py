@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-MODELS = ("perceptron", "tree-committee", "tree-parity", "committee")
+MODELS = ("perceptron", "tree-committee", "tree-parity", "committee", "stochastic-perceptron")
 TREES = {"tree-committee": "majority", "tree-parity": "parity"}  # machines of several sign units, by their likelihood
 WEIGHTS = ("binary", "spherical", "ternary", "discrete:V1,V2,...")
 MACHINES = (*TREES, "committee")  # of several units
@@ -102,6 +102,13 @@ SHARED_QUESTIONS: Questions = {
     "derive": ({TEACHER: WEIGHTS}, "K = 2, 3"),
 }
 
+MAGNETIZED = ("magnetizations",)  # means of binary weights, of prescribed mean square
+STOCHASTIC_QUESTIONS: Questions = {
+    "solve": ({SOFT: MAGNETIZED}, "errors of sign(m), log-likelihood"),
+    "stability": ({SOFT: MAGNETIZED}, ""),
+    "derive": ({SOFT: MAGNETIZED}, ""),
+}
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -115,8 +122,15 @@ class Kind:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The columns of a model: units count no errors."""
+        """The columns of a model: units count no errors, a stochastic perceptron only has a log-likelihood at beta."""
+        if self.model == "stochastic-perceptron":
+            return (SOFT,)
         return PROBLEMS if self.model == "perceptron" else (HARD, TEACHER)
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The weights of its cells."""
+        return MAGNETIZED if self.model == "stochastic-perceptron" else WEIGHTS
 
     def asked(self, question: str, problem: Problem, ansatz: str) -> tuple[str, ...]:
         """Weights for which a question can be asked of a problem in an ansatz."""
@@ -132,6 +146,7 @@ KINDS = {
     "tree-committee, K inf": Kind("tree-committee", "inf", "threshold", WIDE_QUESTIONS, WIDE_BROKEN),
     "committee, K inf": Kind("committee", "inf", "threshold", WIDE_QUESTIONS, WIDE_BROKEN),
     "committee": Kind("committee", "finite", "majority", SHARED_QUESTIONS, {}),
+    "stochastic-perceptron": Kind("stochastic-perceptron", "", "stochastic", STOCHASTIC_QUESTIONS, {}),
 }
 
 
@@ -163,6 +178,10 @@ SHARED_NOTES = (
     "Fully connected committees of K = 2, 3 sign units learn from a teacher of the same kind; for K even a tied vote is a third",
     "label. K = 1 is the perceptron. Their storage capacity is open: for large K only its growth is settled.",
 )
+STOCHASTIC_NOTES = (
+    "Means m of binary weights at a prescribed mean square 0 < q_star < 1 (--q-star, needed), whose log-likelihood weighs",
+    "with --beta (default 1). No margin, no teacher, no digits; ansatz rs.",
+)
 
 
 @dataclass(frozen=True)
@@ -183,7 +202,7 @@ class Cell:
 def cells() -> Iterator[Cell]:
     """Every combination."""
     for kind, question in itertools.product(KINDS.values(), QUESTIONS):
-        for problem, weights in itertools.product(kind.problems, WEIGHTS):
+        for problem, weights in itertools.product(kind.problems, kind.weights):
             likelihoods = (kind.likelihood,) if kind.likelihood else problem.likelihoods
             for likelihood, ansatz in itertools.product(likelihoods, ANSATZES):
                 supported = weights in kind.asked(question, problem, ansatz)
@@ -193,7 +212,7 @@ def cells() -> Iterator[Cell]:
 
 def to_dict() -> dict[str, Any]:
     """The table as plain data."""
-    notes = [*NOTES, *TREE_NOTES, *WIDE_NOTES, *SHARED_NOTES]
+    notes = [*NOTES, *TREE_NOTES, *WIDE_NOTES, *SHARED_NOTES, *STOCHASTIC_NOTES]
     return {"models": list(MODELS), "cells": [asdict(cell) for cell in cells()], "notes": notes}
 
 
@@ -220,5 +239,6 @@ def table() -> str:
         (", ".join(TREES), "tree-committee", TREE_NOTES),
         ("tree-committee and committee, --K inf", "tree-committee, K inf", WIDE_NOTES),
         ("committee", "committee", SHARED_NOTES),
+        ("stochastic-perceptron", "stochastic-perceptron", STOCHASTIC_NOTES),
     ]
     return "\n\n".join("\n".join([title, "", *_part(kind), "", *notes]) for title, kind, notes in parts)

@@ -432,11 +432,13 @@ def test_models_prints_the_table(run):
     assert all(re.search(rf"^{question} +(rs|-)[ ,]", out, re.MULTILINE) for question in support.QUESTIONS)
     code, out, _ = run("models --json")
     listed = {(cell["model"], cell["question"]) for cell in json.loads(out)["cells"]}
-    assert json.loads(out)["models"] == ["perceptron", "tree-committee", "tree-parity", "committee"]
+    assert json.loads(out)["models"] == ["perceptron", "tree-committee", "tree-parity", "committee", "stochastic-perceptron"]
     assert listed == {(m, q) for m in support.MODELS for q in (*QUESTIONS, "derive")}
 
 
 def machine(cell: support.Cell, weights: str, kappa: float) -> rp.models.Model:
+    if cell.model == "stochastic-perceptron":
+        return rp.StochasticPerceptron(0.5, 1.0)
     if cell.model != "perceptron":
         kind = {"tree-committee": rp.TreeCommittee, "tree-parity": rp.TreeParity, "committee": rp.Committee}[cell.model]
         units = math.inf if cell.K == "inf" else 3 if cell.model == "tree-committee" else 2
@@ -469,6 +471,11 @@ def outcome(cell: support.Cell) -> str:
 def holds(cell: support.Cell) -> bool:
     """Whether the library keeps the promise of a cell; 'no-solution' and 'diverges' are answers to a question that has meaning."""
     return outcome(cell) in (("converged", "no-solution", "diverges") if cell.supported else ("refused", "unsupported"))
+
+
+def test_the_table_of_the_stochastic_perceptron_is_true():
+    wrong = [c for c in support.cells() if c.model == "stochastic-perceptron" and not holds(c)]
+    assert not wrong
 
 
 def test_the_table_of_binary_weights_is_true():

@@ -187,7 +187,7 @@ def test_missing_or_foreign_validation_results_are_refused(tmp_path, text):
         plotting.read_validation(path)
 
 
-@pytest.mark.parametrize("name", ["entropy-and-overlap", "capacity-vs-kappa", "field-distribution"])
+@pytest.mark.parametrize("name", ["entropy-and-overlap", "capacity-vs-kappa", "field-distribution", "energy-vs-qstar"])
 def test_house_style(name):
     columns = plotting.FIGURES[name].data()
     for narrow in (False, True):

@@ -18,11 +18,12 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from . import committees, entropy, fields, learning_rules, separability, shared_inputs
+from . import committees, entropy, fields, learning_rules, local_geometry, separability, shared_inputs
 from .result import ExperimentResult, decimals
 
 EXPERIMENTS: dict[str, Callable[..., ExperimentResult]] = {
-    module.NAME: module.run for module in (entropy, committees, shared_inputs, separability, fields, learning_rules)
+    module.NAME: module.run
+    for module in (entropy, committees, shared_inputs, separability, fields, learning_rules, local_geometry)
 }
 
 

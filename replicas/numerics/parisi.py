@@ -92,15 +92,30 @@ def step_for(width: float, pole: float) -> float:
     return 2 * math.pi / k
 
 
-def lattices(c: np.ndarray, leaf: LeafTable, m: np.ndarray, quality: float) -> tuple[list[float], list[int], list[int]]:
-    """Steps, half-sizes, and the ratio of each step to that of the next level."""
+@dataclass(frozen=True)
+class Outer:
+    """Another outermost measure than N(0, c_0), which it must not exceed in width.
+
+    weights : density on an array of fields, up to a factor;  width : of its narrowest feature
+    """
+
+    weights: Callable[[np.ndarray], np.ndarray]
+    width: float
+
+
+def lattices(
+    c: np.ndarray, leaf: LeafTable, m: np.ndarray, quality: float | np.ndarray, width: float | None = None
+) -> tuple[list[float], list[int], list[int]]:
+    """Steps, half-sizes, and the ratio of each step to that of the next level; ``width`` of the outermost measure."""
     K = c.size - 1
+    finer = np.broadcast_to(quality, K + 1)
     if np.any((c > 0) & (c < NARROWEST * c.max())):
         raise TooNarrow("neighbouring overlaps coincide")
     steps = []
     for j in range(K + 1):
         wider = math.sqrt(1.0 + float(c[j + 1 :].sum()) / leaf.noise) if leaf.noise else 1.0
-        steps.append(step_for(math.sqrt(c[j]), leaf.pole * wider) / quality if c[j] > 0 else math.inf)
+        own = width if j == 0 and width is not None else math.sqrt(c[j])
+        steps.append(step_for(own, leaf.pole * wider) / finer[j] if c[j] > 0 else math.inf)
     ratios, used = [1] * (K + 1), [0.0] * (K + 1)
     used[K] = min(steps) if np.any(c > 0) else 1.0
     for j in range(K - 1, -1, -1):
@@ -123,13 +138,18 @@ def lattices(c: np.ndarray, leaf: LeafTable, m: np.ndarray, quality: float) -> t
     return used, halves, ratios
 
 
-def tower(leaf: LeafTable, c: np.ndarray, m: np.ndarray, quality: float = 1.0) -> Tower:
-    """Evaluate a tower of increments c_0, ..., c_K (c_0 may be 0) and powers m_1 <= ... <= m_K (m[0] is 0)."""
+def tower(
+    leaf: LeafTable, c: np.ndarray, m: np.ndarray, quality: float | np.ndarray = 1.0, outer: Outer | None = None
+) -> Tower:
+    """Evaluate a tower of increments c_0, ..., c_K (c_0 may be 0) and powers m_1 <= ... <= m_K (m[0] is 0).
+
+    ``quality`` divides the steps, of every level or of each; ``outer`` replaces the outermost measure N(0, c_0).
+    """
     c, m = np.asarray(c, dtype=float), np.asarray(m, dtype=float)
     K = c.size - 1
     if not (np.isfinite(c).all() and np.isfinite(m).all() and leaf.pole > 0):
         raise TooNarrow("order parameters are not finite")
-    steps, halves, ratios = lattices(c, leaf, m, quality)
+    steps, halves, ratios = lattices(c, leaf, m, quality, None if outer is None else outer.width)
     fields = [np.arange(-n, n + 1) * h for n, h in zip(halves, steps)]
     table = leaf.values(fields[K])
     phi, first, second = [table[0]], [table[1]], [table[2]]
@@ -146,6 +166,9 @@ def tower(leaf: LeafTable, c: np.ndarray, m: np.ndarray, quality: float = 1.0) -
         rates.insert(0, out[3])
         variances.insert(0, out[4])
     weight = _gaussian(fields[0], c[0], steps[0])
+    if outer is not None:
+        weight = outer.weights(fields[0])
+        weight /= weight.sum()
     probability = [weight]
     for j in range(1, K + 1):
         spread = np.zeros(fields[j].size)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..models import Discrete, Likelihood, Model, Perceptron, Spherical, Tree, check_beta, check_kappa
+from ..stochastic import StochasticPerceptron
 from .codegen import load
 
 CONVERGED = -3  # column of Solution.info; the last two are errors of the replicon and of the mean log-likelihood
@@ -109,6 +110,8 @@ def check_model(model: Any) -> None:
     """Anything but a model is refused by name."""
     if not isinstance(model, Model):
         raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
+    if isinstance(model, StochasticPerceptron):
+        raise ValueError(f"model: got {model.describe()}; takes another model (of this one: solve, stability, derive)")
 
 
 def make_batch(model: Model, alpha: Any = 1.0, kappa: Any = None, beta: Any = None) -> Batch:

@@ -21,6 +21,16 @@ from .enumeration import (
 from .fields import field_counts, local_fields
 from .machines import PERCEPTRON, Architecture, fully_connected, machine_outputs, majority, parity
 from .message_passing import MessagePassing, learn_committee, message_passing
+from .neighbourhoods import (
+    MAX_SHELL_SITES,
+    LocalEntropies,
+    Neighbourhoods,
+    Shell,
+    ShellEntropy,
+    count_shells,
+    quenched_mean,
+    solution_codes,
+)
 from .overlaps import QuenchedEntropy, best_relabelling, overlap_counts, quenched_entropy
 from .problems import Problem, draw_patterns, draw_problem, draw_teacher
 from .rules import hebb_student, overlap, pseudo_inverse_student, teacher_overlap
@@ -29,15 +39,21 @@ from .seeding import task_generator
 from .separability import cover_count, is_separable, separable_probability
 
 __all__ = [
+    "MAX_SHELL_SITES",
     "MAX_SITES",
     "PERCEPTRON",
     "Architecture",
+    "LocalEntropies",
     "MessagePassing",
+    "Neighbourhoods",
     "Problem",
     "QuenchedEntropy",
     "SampleRun",
+    "Shell",
+    "ShellEntropy",
     "Votes",
     "best_relabelling",
+    "count_shells",
     "count_solutions",
     "count_solutions_by_load",
     "count_votes",
@@ -63,8 +79,10 @@ __all__ = [
     "parity",
     "pseudo_inverse_student",
     "quenched_entropy",
+    "quenched_mean",
     "run_samples",
     "separable_probability",
+    "solution_codes",
     "task_generator",
     "teacher_overlap",
 ]

@@ -17,8 +17,14 @@ import sympy as sp
 
 from ..committees import Committee
 from ..models import Model, Tree
+from ..stochastic import StochasticPerceptron
 
 ANSATZES = ("rs", "1rsb", "krsb")
+REFERENCES = {  # that the quantities take, the default first
+    "free-entropy": (),
+    "franz-parisi": ("typical", "spherical", "stochastic"),
+    "local-entropy": ("unconstrained", "constrained"),
+}
 MAX_UNITS = 7  # of a tree: averages over so many fields are exact to 1e-7 on grids of a few hundred thousand points
 Checker = Callable[[sp.Expr], tuple[float, float]]
 
@@ -94,6 +100,8 @@ class Derivation:
     steps: tuple[Step, ...]
     functional: Any
     k: int = 0  # steps of replica symmetry breaking
+    quantity: str = "free-entropy"
+    reference: str | None = None  # what a local quantity is measured around
 
     @property
     def free_entropy(self) -> Any:
@@ -145,14 +153,23 @@ class Derivation:
         return body_html(self)
 
 
-def derive(model: Model, ansatz: str = "rs", k: int | None = None) -> Derivation:
-    """Derive the free entropy, saddle-point equations and stability condition of a model.
+def derive(
+    model: Model,
+    ansatz: str = "rs",
+    k: int | None = None,
+    quantity: str = "free-entropy",
+    reference: Any = None,
+) -> Derivation:
+    """Derive the free entropy, saddle-point equations and stability condition of a model, or an entropy around a reference.
 
     Parameters
     ----------
     model : any supported model; its kappa and beta stay symbols and are used as numbers in the checks.
     ansatz : "rs", "1rsb" (one step of replica symmetry breaking) or "krsb" (k steps; storage only).
     k : number of steps, for "krsb" only; 2 unless given.
+    quantity : "free-entropy", or replica symmetric "franz-parisi" and "local-entropy".
+    reference : "typical", "spherical" or "stochastic" for franz-parisi (typical unless given), "unconstrained" or
+        "constrained" for local-entropy (unconstrained unless given).
 
     Returns
     -------
@@ -160,12 +177,18 @@ def derive(model: Model, ansatz: str = "rs", k: int | None = None) -> Derivation
 
     Raises
     ------
-    ValueError for an unknown ansatz, a k that does not go with it, breaking with a Bayes-optimal teacher, or a tree of more
-    units than the checks integrate over. Of fully connected committees: K = 2, 3, teacher-student, rs.
+    ValueError for an unknown ansatz, quantity or reference, a combination that has no derivation, a k that does not go with
+    it, breaking with a Bayes-optimal teacher, or a tree of more units than the checks integrate over. Of fully connected
+    committees: K = 2, 3, teacher-student, rs.
     """
     if not isinstance(model, Model):
         raise ValueError(f"model: got {model!r}; takes a model such as rp.Perceptron(weights='binary')")
     steps = check_steps(ansatz, k)
+    check_quantity(quantity, reference, ansatz)
+    if quantity != "free-entropy":
+        return _derive_local(model, quantity, REFERENCES[quantity][0] if reference is None else reference)
+    if isinstance(model, StochasticPerceptron) and steps:
+        raise ValueError(f"ansatz: got {ansatz!r} with a {model.name}; its derivation takes rs")
     if isinstance(model, Committee):
         if model.K == 1:
             return replace(derive(model.perceptron, ansatz, k), model=model)
@@ -204,6 +227,34 @@ def check_steps(ansatz: str, k: Any = None) -> int:
     if not whole or (k is not None and k < 1):
         raise ValueError(f"k: got {k!r}; takes a whole number from 1")
     return {"rs": 0, "1rsb": 1}.get(ansatz, 2 if k is None else int(k))
+
+
+def check_quantity(quantity: Any, reference: Any, ansatz: str) -> None:
+    """One line on a word that does not exist, or does not go with another."""
+    words = tuple(REFERENCES)
+    if quantity not in words:
+        raise ValueError(f"quantity: got {quantity!r}; takes {', '.join(words)}")
+    if not REFERENCES[quantity]:
+        if reference is not None:
+            raise ValueError(f"reference: got {reference!r} with quantity {quantity}; takes none")
+        return
+    own = quantity == "franz-parisi" and hasattr(reference, "likelihood")  # a `franz_parisi.Reference` with leaves of its own
+    if reference is not None and not own and reference not in REFERENCES[quantity]:
+        raise ValueError(f"reference: got {reference!r} with quantity {quantity}; takes {', '.join(REFERENCES[quantity])}")
+    if ansatz != "rs":
+        raise ValueError(f"ansatz: got {ansatz!r} with quantity {quantity}; takes rs")
+
+
+@lru_cache(maxsize=64)
+def _derive_local(model: Model, quantity: str, reference: Any) -> Derivation:
+    """The entropies around a reference."""
+    if quantity == "franz-parisi":
+        from .franz_parisi_steps import derive_franz_parisi
+
+        return derive_franz_parisi(model, reference)
+    from .local_entropy_steps import derive_local_entropy
+
+    return derive_local_entropy(model, reference)
 
 
 @lru_cache(maxsize=64)

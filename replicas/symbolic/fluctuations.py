@@ -17,6 +17,8 @@ from .overlaps import counted
 from .towers import Function, power_mean, recursion, spline, tilted_mean
 from .workshop import BRANCHES, CURVATURE, EXACT, FINE_UNITS, Workshop
 
+FOUR_NODES = 20  # of each of four weights in an interval, integrated together
+
 
 def pair_fluctuations(
     w: Workshop,
@@ -247,7 +249,7 @@ def _explicit_weights(w: Workshop, env: Env, lam: float, eta: np.ndarray) -> Cal
     conjugates = env["qhat"] * np.ones((4, 4)) - lam * np.eye(4)
     if isinstance(w.model.weights, Spherical):
         return lambda eps: -0.5 * float(np.linalg.slogdet(-(conjugates + eps * eta))[1])
-    x, logs = w.leaves["g"].measure(env)
+    x, logs = w.leaves["g"].measure(env, FOUR_NODES)
     axes = np.meshgrid(*([x] * 4), indexing="ij", sparse=True)
     measure = sum(np.meshgrid(*([logs] * 4), indexing="ij", sparse=True))
 

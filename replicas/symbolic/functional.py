@@ -12,6 +12,7 @@ from typing import Any
 
 import sympy as sp
 
+from ..stochastic import StochasticPerceptron
 from . import symbols as S
 from .leaves import LeafDefinition
 from .nodes import Leaf, LogMean, Tilt, saddle_form
@@ -59,7 +60,9 @@ class Functional:
         free = set(self.expr.free_symbols) | {
             s for leaf in self.leaves.values() if leaf.closed for s in leaf.closed.free_symbols
         }
-        return tuple(p for p in (S.alpha, S.kappa, S.beta) if p in free)
+        if isinstance(self.model, StochasticPerceptron):  # in its likelihood, which has no closed form
+            free |= {S.beta, S.q_star}
+        return tuple(p for p in (S.alpha, S.kappa, S.beta, S.q_star) if p in free)
 
     def closed_form(self, expr: sp.Expr | None = None) -> sp.Expr:
         """The expression with every leaf that has a closed form written out."""
@@ -85,7 +88,7 @@ class Functional:
         """phi at any point, also off the saddle; every unknown and parameter by name (``q=0.5, qhat=1, alpha=0.3, ...``)."""
         from .numeric import evaluate
 
-        names = {"q_hat": "qhat", "lam": "lambda"}
+        names = {"q_hat": "qhat", "lam": "lambda", "q_star": "qstar"}
         env = {sp.Symbol(names.get(k, k)).name: float(v) for k, v in values.items()}
         needed = {x.name for x in (*self.unknowns, *self.parameters)}
         if needed - set(env):

@@ -20,6 +20,7 @@ import sympy as sp
 
 from ..exact import rational
 from ..models import Discrete, Likelihood, Model, Spherical, Tree
+from ..stochastic import StochasticPerceptron
 from . import symbols as S
 from .likelihood import exact_pieces
 from .nodes import Leaf
@@ -28,6 +29,7 @@ from .special import A, Between, G, H
 FIELD_SHORT = 0.5  # of that reach, kept in brute-force integrals over several replicas
 MAX_FIELDS = 9  # whose closed form is written out: 2^K products of tails
 FIELD_REACH = 14.0  # of the local field in numerical checks, in units of the root mean square weight: 9 standard deviations and more
+BOUNDED_NODES = 48  # of weights in an interval: |h| <= 30 and |lam| <= 50 to rounding
 MAX_TAILS = 4  # of a piecewise-constant likelihood of one field: a threshold has one, a window two
 
 Measure = Callable[..., tuple[np.ndarray, np.ndarray]]
@@ -85,6 +87,9 @@ def weight_leaf(model: Model) -> LeafDefinition:
         closed = S.h**2 / (2 * S.lam) - sp.log(S.lam) / 2 - sp.Rational(1, 2)
         text = r"\log\int\frac{dw}{\sqrt{2\pi e}}\,e^{hw-\lambda w^2/2}"
         return LeafDefinition("g", -1, S.h, S.lam, closed, text, _flat_measure)
+    if isinstance(model, StochasticPerceptron):
+        text = r"\log\int_{-1}^1 dm\,e^{hm-\lambda m^2/2}"
+        return LeafDefinition("g", -1, S.h, S.lam, None, text, _bounded_measure)
     nodes, logs = np.array(model.weights.values), np.array(model.weights.log_measure)
     text = r"\log\sum_{w}" + ("" if model.weights.probabilities is None else r" p(w)\,") + r"e^{hw-\lambda w^2/2}"
     return LeafDefinition("g", -1, S.h, S.lam, _finite_sum(model.weights), text, lambda env, most=0: (nodes, logs))
@@ -96,16 +101,22 @@ def _flat_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np
     return w, np.full(w.size, math.log(w[1] - w[0]) - 0.5 * math.log(2 * math.pi * math.e))
 
 
+def _bounded_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """dm on [-1, 1]: one panel, whose error is exponentially small for the entire functions that are integrated."""
+    m, weight = np.polynomial.legendre.leggauss(min(most, BOUNDED_NODES) or BOUNDED_NODES)
+    return m, np.log(weight)
+
+
 def _likelihood_measure(model: Model) -> Measure:
     """Theta(u) du on panels that end at its kinks."""
 
     def measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
         from .numeric import gauss_panels
 
-        parameters = (env.get("kappa"), env.get("beta"))
+        parameters = (env.get("kappa"), env.get("beta"), env.get("qstar"))
         key = (*parameters, most)
         if key not in cache:
-            kinks = theta_kinks(model, *parameters)
+            kinks = theta_kinks(model, *parameters[:2])
             wide = FIELD_SHORT * reach if most else reach
             edges = np.unique(
                 np.concatenate([np.linspace(-wide, wide, 2 if most else 111), [k for k in kinks if abs(k) < wide]])
@@ -118,7 +129,7 @@ def _likelihood_measure(model: Model) -> Measure:
         return cache[key]
 
     cache: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
-    values = model.weights.values if isinstance(model.weights, Discrete) else (1.0,)
+    values = model.weights.values if isinstance(model.weights, Discrete) else (1.0,)  # magnetizations: less than 1
     reach = FIELD_REACH * math.sqrt(sum(v * v for v in values) / len(values))
     return measure
 
@@ -130,8 +141,15 @@ def theta_kinks(model: Model, kappa: float | None, beta: float | None) -> list[f
     return sorted({e for p in model.pieces(kappa or 0.0, beta) for e in (p.low, p.high) if math.isfinite(e)})
 
 
-def likelihood_values(model: Model, u: np.ndarray, kappa: float | None, beta: float | None) -> np.ndarray:
+def likelihood_values(
+    model: Model, u: np.ndarray, kappa: float | None, beta: float | None, q_star: float | None = None
+) -> np.ndarray:
     """Theta(u) as it was defined."""
+    if isinstance(model, StochasticPerceptron):
+        from scipy.special import ndtr
+
+        assert beta is not None and q_star is not None
+        return np.asarray(ndtr(u / math.sqrt(1 - q_star)) ** beta)
     if isinstance(model.likelihood, Likelihood):
         from .likelihood import numpy_function
 
@@ -168,6 +186,8 @@ def _finite_sum(weights: Discrete) -> sp.Expr:
 
 def levels(model: Model) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]] | None:
     """(log Theta, low, high) where Theta > 0 is constant, edges exact or symbolic; None for a smooth likelihood."""
+    if isinstance(model, StochasticPerceptron):
+        return None
     if isinstance(model.likelihood, Likelihood):
         if model.likelihood.pieces is None:
             return None
@@ -188,6 +208,8 @@ def pattern_leaf(model: Model) -> LeafDefinition:
     if pieces is not None:
         closed = sp.log(_mass(model, pieces))
     text = r"\log\int\!Dz\,\Theta(\omega+\sqrt V\,z)"
+    if isinstance(model, StochasticPerceptron):
+        text = r"\log\int\!Dz\,H\left(-\frac{\omega+\sqrt V\,z}{\sqrt{1-q_\ast}}\right)^\beta"
     return LeafDefinition("f", 1, S.omega, S.V, closed, text, _likelihood_measure(model))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.core.basic import Basic
 
 from .leaves import LeafDefinition
 from .nodes import Finite, Leaf, Level, LogMean, Tilt
@@ -21,6 +22,10 @@ from .wide import Covariance
 
 REACH = 9.0  # of standard normals: mass 2e-19 beyond
 PANELS, ORDER = 30, 12
+INTERVAL_PANELS, LINE_PANELS = 6, 24  # of a flat measure: bounded, or the real line under a Gaussian tilt
+TABLE = 20_000  # points from which a function of one field is tabulated and interpolated
+TABLE_PART = 2000  # points of a table evaluated at once
+TABLE_STEP = 0.02  # of such a table, in the width of its features: quintic splines leave 1e-11
 FIELD_POINTS = 400_000  # grid points of an average over several fields
 MATRIX_POINTS = 60_000  # the same where each point costs an integral over a common field
 AXIS_NODES, MATRIX_NODES = range(4, 60), range(4, 41)
@@ -38,6 +43,20 @@ def gauss_panels(edges: np.ndarray, order: int = ORDER) -> tuple[np.ndarray, np.
 
 Z_NODES, _Z_WEIGHTS = gauss_panels(np.linspace(-REACH, REACH, PANELS + 1))
 Z_WEIGHTS = _Z_WEIGHTS * np.exp(-(Z_NODES**2) / 2) / math.sqrt(2 * math.pi)
+
+
+class Interval(Basic):
+    """z flat between two ends, up to a factor: a level with this measure is a Tilt, which normalises it."""
+
+    def __new__(cls, low: Any, high: Any) -> Interval:
+        return super().__new__(cls, sp.sympify(low), sp.sympify(high))
+
+    def nodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Panels that end at 0, where a sign changes; an infinite end stands for that of a standard normal."""
+        low, high = (float(x) if x.is_finite else math.copysign(REACH, x) for x in self.args)
+        step = (high - low) / (INTERVAL_PANELS if self.args[0].is_finite and self.args[1].is_finite else LINE_PANELS)
+        edges = [np.linspace(a, b, max(1, round((b - a) / step)) + 1) for a, b in ((low, min(high, 0.0)), (max(low, 0.0), high)) if a < b]
+        return gauss_panels(np.unique(np.concatenate(edges)))
 
 
 def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any, env: Env) -> np.ndarray:
@@ -123,6 +142,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.tanh: np.tanh,
     sp.sech: lambda x: 1 / np.cosh(x),
     sp.Abs: np.abs,
+    sp.sign: np.sign,
     sp.erf: np.vectorize(math.erf),
     H: lambda x: 0.5 * _erfc(np.asarray(x) / math.sqrt(2)),
     G: lambda x: np.exp(-(np.asarray(x) ** 2) / 2) / math.sqrt(2 * math.pi),
@@ -222,14 +242,7 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
             return leaves[expr.name].values(orders, tuple(map(int, expr.j)), fields, V, env)  # type: ignore[attr-defined]
         return units_value(leaves[expr.name], orders, int(expr.j), fields, evaluate(expr.V, env, leaves), env)
     if isinstance(expr, Leaf):
-        return leaf_value(
-            leaves[expr.name],
-            int(expr.k[0]),
-            int(expr.j),
-            evaluate(expr.w[0], env, leaves),
-            evaluate(expr.V, env, leaves),
-            env,
-        )
+        return _one_field(expr, env, leaves)
     if isinstance(expr, sp.Sum):
         return _sum(expr, env, leaves)
     if isinstance(expr, sp.Indexed):
@@ -247,6 +260,27 @@ def evaluate(expr: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> A
     if isinstance(expr, sp.Pow):
         return args[0] ** args[1]
     return _FUNCTIONS[expr.func](*args)
+
+
+def _one_field(leaf: Leaf, env: Env, leaves: Mapping[str, LeafDefinition]) -> np.ndarray:
+    """A leaf of one field; on a large grid with one V it is tabulated."""
+    definition, k, j = leaves[leaf.name], int(leaf.k[0]), int(leaf.j)
+    w, V = evaluate(leaf.w[0], env, leaves), evaluate(leaf.V, env, leaves)
+    if np.size(w) < TABLE or np.size(V) > 1:
+        return leaf_value(definition, k, j, w, V, env)
+    V = float(np.ravel(V)[0])
+    width = math.sqrt(V) if leaf.sign > 0 else 1.0
+    return tabulated(lambda x: leaf_value(definition, k, j, x, V, env), w, width)
+
+
+def tabulated(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, width: float) -> np.ndarray:
+    """A function with features of a width at many points, by quintics through a table."""
+    from scipy.interpolate import make_interp_spline
+
+    low, high = float(np.min(at)), float(np.max(at))
+    x = np.linspace(low, high, max(round((high - low) / (TABLE_STEP * min(width, 1.0))), 100))
+    values = np.concatenate([np.atleast_1d(f(part)) for part in np.array_split(x, x.size // TABLE_PART + 1)])
+    return np.asarray(make_interp_spline(x, values, k=5)(at))
 
 
 _MEMORY: OrderedDict[Any, Any] = OrderedDict()
@@ -270,17 +304,34 @@ def _remembered(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -
 def _average(node: sp.Expr, env: Env, leaves: Mapping[str, LeafDefinition]) -> Any:
     level = node.level
     m = evaluate(level.power, env, leaves)
-    if len(level.w) > 1:
+    if len(level.z) > 1 or (len(level.w) > 1 and level.exchangeable):
         return _several(node, m, env, leaves)
-    scale, at = evaluate(level.L[0, 0], env, leaves), evaluate(level.at[0], env, leaves)
+    scales = [evaluate(x, env, leaves) for x in level.L]
+    shifts = [np.asarray(evaluate(x, env, leaves)) for x in level.at]
+    if len(level.w) == 1 and shifts[0].size >= TABLE:
+        around = {k for k, v in env.items() if isinstance(v, np.ndarray) and not isinstance(v, Matrix)}
+        inside = set().union(*(a.free_symbols for a in node.args[1:])) - level.bound
+        if not around & {x.name for x in inside}:  # a function of its shift alone
+            flat = {k: v for k, v in env.items() if k not in around}
+            return tabulated(lambda x: _over_normal(node, m, scales, [x], flat, leaves), shifts[0], 1.0)
+    return _over_normal(node, m, scales, shifts, env, leaves)
+
+
+def _over_normal(
+    node: sp.Expr, m: float, scales: list[float], shifts: list[np.ndarray], env: Env, leaves: Mapping[str, LeafDefinition]
+) -> Any:
+    """An average over one variable z; the fields are shift + scale z."""
+    level = node.level
     if isinstance(level.measure, Finite):
         z = np.array([float(v) for v in level.measure.args[0]])
         weight = np.array([float(p) for p in level.measure.args[1]])
+    elif isinstance(level.measure, Interval):
+        z, weight = level.measure.nodes()
     else:
         z, weight = Z_NODES, Z_WEIGHTS
     grow = {k: (v[..., None] if isinstance(v, np.ndarray) and not isinstance(v, Matrix) else v) for k, v in env.items()}
-    at = np.asarray(at)[..., None]
-    inner = {**grow, level.z[0].name: z, level.w[0].name: at + scale * z}
+    fields = {w.name: at[..., None] + scale * z for w, scale, at in zip(level.w, scales, shifts)}
+    inner = {**grow, level.z[0].name: z, **fields}
     phi = evaluate(node.phi, inner, leaves)
     if isinstance(node, LogMean):
         return (np.log((weight * np.exp(m * phi)).sum(axis=-1)) / m) if m else (weight * phi).sum(axis=-1)

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ..committees import Committee
-from ..models import Perceptron, Tree
+from ..models import Tree
+from ..stochastic import StochasticPerceptron
 from ..wide import Wide
 from .numeric import Named
 
@@ -25,6 +26,10 @@ CONVENTIONS = (
         "average tilted by one replica",
     ),
     (r"f'=\partial_\omega f,\ g'=\partial_h g", "derivatives in the field"),
+)
+MAGNETIZATIONS = (
+    (r"Q=q_\ast,\ \lambda", "prescribed mean square of the weights (means m of binary ones), and its multiplier"),
+    (r"\Theta(u)=H(-u/\sqrt{1-q_\ast})^\beta", "likelihood of binary weights drawn with means m, at inverse temperature beta"),
 )
 WIDE = (
     (r"h=\sqrt{\hat q}\,z,\ \omega=\sqrt{C(q)}\,t", "Gaussian fields; z, t standard normal"),
@@ -82,6 +87,12 @@ CONNECTED = (
     (r"\partial_{V_{jk}},\ \partial_{\Lambda_{jk}}", "derivatives in a symmetric entry, jk and kj together"),
     (r"G(x)=e^{-x^2/2}/\sqrt{2\pi},\ H(x)=\int_x^\infty\!G", "Gaussian density and tail"),
 )
+COUPLED = (
+    (r"\tilde W,\ \tilde q,\ \tilde Q", "the reference, the overlap of two of its replicas, its norm"),
+    (r"p,\ t,\ q", "overlaps of the weights with their own reference, with another one, and with each other"),
+    (r"F,\ f", "pattern leaves of the reference and of the weights around it; derivatives in their own fields"),
+    (r"x,\ z", "standard normals, shared by all replicas and by the weights of one reference"),
+)
 BROKEN = (
     (
         r"\omega_0=\sqrt{q_0}\,t_0,\ \omega_j=\omega_{j-1}+\sqrt{q_j-q_{j-1}}\,t_j",
@@ -129,6 +140,9 @@ def title(derivation: Derivation) -> str:
         k, f"Replica symmetry breaking in {k} steps"
     )
     model = derivation.model
+    if derivation.reference is not None:
+        what = {"franz-parisi": "Franz-Parisi entropy", "local-entropy": "local entropy"}[derivation.quantity]
+        return f"{theory} of the {what}, {derivation.reference} reference: {describe(model)}"
     if isinstance(model, Committee):
         units = "one unit" if model.K == 1 else f"{model.K} units"
         return f"{theory}: {model.weights.name} fully connected committee of {units}, {model.task}"
@@ -138,18 +152,21 @@ def title(derivation: Derivation) -> str:
     if isinstance(model, Wide):
         kind = f"infinitely many {model.activation.name} units"
         return f"{theory}: {model.weights.name} {model.name.replace('-', ' ')} of {kind}, {model.task}"
-    assert isinstance(model, Perceptron)
     return f"{theory}: {describe(model)}"
 
 
 def conventions(derivation: Derivation) -> tuple[tuple[str, str], ...]:
     """Notation as pairs of LaTeX and words; a broken symmetry has its own fields and averages."""
+    if derivation.quantity == "franz-parisi":
+        return (*COUPLED, *CONVENTIONS[1:])
     if isinstance(derivation.model, Committee) and derivation.model.K > 1:
         return CONNECTED
     if derivation.model.fields > 1:
         return (*UNITS, *((TILTED_UNITS,) if derivation.model.teacher else ()), *UNIT_DERIVATIVES)
     if isinstance(derivation.model, Wide):
         return (*WIDE, *CONVENTIONS[1:]) if not derivation.k else (*WIDE, BROKEN[0], CONVENTIONS[1], *BROKEN[1:], CONVENTIONS[3])
+    if isinstance(derivation.model, StochasticPerceptron):
+        return (*CONVENTIONS, *MAGNETIZATIONS)
     if not derivation.k:
         return CONVENTIONS
     return (BROKEN[0], CONVENTIONS[1], *BROKEN[1:], CONVENTIONS[3])

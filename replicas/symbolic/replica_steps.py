@@ -487,6 +487,8 @@ def reduced(w: Workshop, free: sp.Expr, expr: sp.Expr, why: str) -> None:
 
     if not changes:
         text = "Nothing can be eliminated: the same free entropy, its algebra collected."
+        if f.norm not in (*f.unknowns, S.Q):
+            text = f"Q = {plain(f.norm)} is prescribed and lambda its multiplier: nothing can be eliminated."
     elif dropped:
         text = "w^2 is the same for all values, so lambda shifts g by -lambda Q/2 and drops out."
     else:

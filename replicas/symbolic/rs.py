@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from ..models import Discrete, Model, Perceptron, Spherical
+from ..models import Model, Perceptron, Spherical
+from ..stochastic import StochasticPerceptron
 from . import symbols as S
 from .functional import Functional, split, tidy_algebra
 from .leaves import LeafDefinition, exact, log_likelihood_leaf, pattern_leaf, weight_leaf
@@ -64,9 +65,14 @@ def limit(term: sp.Expr, s: sp.Symbol, at: int) -> sp.Expr:
 
 
 def self_overlap(model: Model) -> sp.Expr:
-    """Q: 1 on the sphere, w^2 when it is the same for all values, the mean square of a uniform teacher, else free."""
+    """Q: 1 on the sphere, w^2 when it is the same for all values, the mean square of a uniform teacher, else free.
+
+    Of magnetizations it is a parameter (q_star), not an unknown.
+    """
     if isinstance(model.weights, Spherical):
         return sp.S.One
+    if isinstance(model, StochasticPerceptron):
+        return S.q_star
     if model.weights.fixed_norm is not None:
         return exact(model.weights.exact[0]) ** 2
     if model.teacher:
@@ -91,9 +97,10 @@ def functional(model: Model) -> Functional:
         cubes = {2: tidy_algebra(1 / eliminated[S.lam] ** 3, norm), 3: sp.S.Zero}
     else:
         free = limit(terms["algebra"], S.s, at) + limit(terms["weights"], S.s, at)
-        assert isinstance(model.weights, Discrete)
         unknowns = (S.q, S.q_hat)
-        if at == 1:
+        if isinstance(model, StochasticPerceptron):
+            unknowns = (S.q, S.q_hat, S.lam)  # Q is prescribed, lam its multiplier
+        elif at == 1:
             # order n^0: the free teacher fixes lam = q_hat and Q = E w0^2
             eliminated = {S.lam: S.q_hat}
         elif model.weights.fixed_norm is not None:

@@ -234,6 +234,7 @@ def textbook_equations(
 ) -> list[tuple[sp.Symbol, sp.Symbol, sp.Expr, sp.Expr, tuple[sp.Symbol, ...]]]:
     """Each saddle-point equation solved for its conjugate: (symbol, right-hand side, coefficient, gradients summed)."""
     grad = f.grad()
+    norm = f.norm if f.norm.is_Symbol else S.Q  # free, or prescribed
     out = []
     for x in f.unknowns:
         # sums of gradients in which E g'' (for q) or E f'^2 (for lambda) cancels
@@ -241,8 +242,8 @@ def textbook_equations(
         equation = linear(sp.expand(sp.Add(*(grad[y] for y in summed)), deep=False))
         algebra, towers = split(equation)
         algebra = sp.expand(algebra)
-        target = {S.q: S.q_hat, S.q_hat: S.q, S.lam: S.Q, S.Q: S.lam}[x]
-        if target not in f.unknowns:  # sphere: the conjugate is gone, q itself stands in the algebra
+        target = {S.q: S.q_hat, S.q_hat: S.q, S.lam: norm, S.Q: S.lam}[x]
+        if target not in f.unknowns and not algebra.has(target):  # sphere: the conjugate is gone, q itself stands in the algebra
             target = S.q
             coefficient = tidy_algebra(sp.cancel(algebra / S.q), f.norm)
             rhs = sp.Add(*(sp.factor(-1 / coefficient) * t for t in sp.Add.make_args(towers)))

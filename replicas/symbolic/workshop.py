@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..models import Discrete, Model
+from ..models import Discrete, Model, Spherical
+from ..stochastic import StochasticPerceptron, first
 from . import symbols as S
 from .derivation import Checker, Step
 from .functional import Functional, latex
@@ -27,6 +28,7 @@ CURVATURE = 2e-4  # second finite differences of four-replica integrals, relativ
 BRANCHES = 3e-6  # the same for trees of few units: branches are combined by signs, and no jump is integrated over
 BLOCKS = 1e-6  # the same for four blocks, whose functions are power means: smooth on the scale of the differences
 
+NORMS, TEMPERATURES = (0.2, 0.8), (0.5, 5.0)  # q_star and beta at which grids of three replicas resolve a stochastic perceptron
 FEW_UNITS = 3  # whose fields are averaged over fine grids
 FINE_UNITS = 5  # whose curvatures the grids over all fields resolve to BRANCHES
 
@@ -85,6 +87,8 @@ class Workshop:
         norm = self.functional.norm
         if isinstance(model.weights, Discrete) and norm == S.Q:
             scale = float(np.mean(np.square(model.weights.values)))
+        elif isinstance(model, StochasticPerceptron):
+            scale = float(np.clip(first(model.q_star), *NORMS))
         else:
             scale = float(norm)
         env: dict[str, Any] = {"alpha": 0.83, "Q": scale, "lambda": 1.27 / scale}
@@ -94,7 +98,7 @@ class Workshop:
             at = middle + spread * np.linspace(-0.5, 0.5, len(symbols)) if len(symbols) > 1 else [middle]
             env |= {x.name: v * (scale if name == "q" else 1 / scale) for x, v in zip(symbols, map(float, at))}
         env |= {x.name: (j + 0.9) / (self.k + 0.7) for j, x in enumerate(self.m)}
-        if not isinstance(model.weights, Discrete):
+        if isinstance(model.weights, Spherical):
             env["lambda"] = 8.3 if self.m else 4.3  # the s coupled spheres need lam > s q_hat
         kappa, beta = model.kappa, model.beta
         kappa = kappa[0] if isinstance(kappa, tuple) else kappa
@@ -104,6 +108,8 @@ class Workshop:
             if beta is not None:
                 env["beta"] = beta[0] if isinstance(beta, tuple) else beta
                 env["beta"] = env["beta"] or 1.0
+        if isinstance(model, StochasticPerceptron):
+            env |= {"beta": float(np.clip(env["beta"], *TEMPERATURES)), "qstar": scale}
         return env
 
     def evaluate(self, expr: sp.Expr, env: Env) -> float:
@@ -176,8 +182,8 @@ def difference(f: Callable[[float], float], x: float, step: float | None = None)
 
 
 def plain(x: sp.Symbol) -> str:
-    """A symbol as the prose of a step writes it: q_hat, q_hat_1, m_1."""
-    name = x.name.replace("qhat", "q_hat")
+    """A symbol as the prose of a step writes it: q_hat, q_hat_1, p_hat, m_1."""
+    name = x.name.replace("hat", "_hat").replace("qstar", "q_star")
     stem = name.rstrip("0123456789")
     level = name[len(stem) :]
     return f"{stem}_{level}" if level else name

@@ -13,6 +13,7 @@ import numpy as np
 from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Tree
 from ..numerics.saddle import check_model
+from ..stochastic import StochasticPerceptron
 from ..support import ANSATZES
 
 MOST_STEPS = 8  # with every Parisi parameter free; beyond, the functional is too flat for double precision
@@ -20,6 +21,7 @@ GROUND_STEPS = 4  # whose energies full breaking extrapolates
 FEWEST_INTERVALS, MOST_INTERVALS = 8, 96  # of the profile x(q) of full breaking
 
 
+ANSWERED = ("solve", "stability", "derive")  # of the stochastic perceptron
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,6 +33,8 @@ def of_one_unit(question: Callable[Concatenate[Model, P], R]) -> Callable[Concat
     def asked(model: Model, *args: P.args, **options: P.kwargs) -> R:
         if not (isinstance(model, Tree | Committee) and model.K == 1):
             check_self_overlap(model)
+            if isinstance(model, StochasticPerceptron) and question.__name__ not in ANSWERED:
+                raise ValueError(f"model: got {model.describe()}; {question.__name__} takes another model (of this one: {', '.join(ANSWERED)})")
             return question(model, *args, **options)
         for name in ("kappa", "beta"):
             if options.get(name) is not None:

@@ -33,6 +33,7 @@ from ..numerics.saddle import (
     zero_overlap,
 )
 from ..results import BrokenPoint, Curve, SaddlePoint, verdict
+from ..stochastic import StochasticPerceptron, check_no_norm
 from ..support import ANSATZES
 from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_refused
@@ -77,6 +78,7 @@ def solve(
     beta: Any = None,
     k: int | None = None,
     m: Any = None,
+    q_star: Any = None,
 ) -> SaddlePoint | Curve | BrokenPoint:
     """Saddle point of the free entropy at load alpha.
 
@@ -95,6 +97,7 @@ def solve(
     kappa, beta : override the model's own; arrays broadcast with alpha.
     k : steps of "krsb" (1 to 8, default 2); intervals of the profile x(q) of "frsb" (8 to 96; None for 24 or more, as the error needs).
     m : Parisi parameter of "1rsb" in (0, 1], scalar or array; None for the thermodynamic one, where Sigma = 0.
+    q_star : override that of rp.StochasticPerceptron (ansatz "rs"), as kappa and beta.
 
     Returns
     -------
@@ -106,6 +109,13 @@ def solve(
     ValueError : alpha negative or not finite, unknown ansatz or branch, shapes that do not broadcast.
     """
     check_ansatz(ansatz, ANSATZES)
+    if isinstance(model, StochasticPerceptron):
+        from . import stochastic
+
+        return stochastic.solve(
+            model, alpha, ansatz, branch, digits, certified, kappa=kappa, beta=beta, q_star=q_star, k=k, m=m
+        )
+    check_no_norm(model, q_star)
     wanted = check_digits(digits, certified)
     if isinstance(model, Committee):
         from . import committee_answers

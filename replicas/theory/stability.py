@@ -19,6 +19,7 @@ from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
+from ..stochastic import StochasticPerceptron, check_no_norm
 from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
 from .capacity import default_criterion, threshold
@@ -55,9 +56,16 @@ class Stability(Result):
 
 
 @of_one_unit
-def stability(model: Model, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None) -> Stability:
+def stability(
+    model: Model, alpha: Any, ansatz: str = "rs", *, kappa: Any = None, beta: Any = None, q_star: Any = None
+) -> Stability:
     """Replicon of the thermodynamic saddle at load(s) alpha; raises and answers like `solve`."""
     check_ansatz(ansatz)
+    if isinstance(model, StochasticPerceptron):
+        from . import stochastic
+
+        return stochastic.stability(model, alpha, ansatz, kappa=kappa, beta=beta, q_star=q_star)
+    check_no_norm(model, q_star)
     if isinstance(model, Committee):
         from . import committee_answers
 

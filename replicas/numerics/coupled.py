@@ -1,0 +1,285 @@
+r"""Averages over two coupled fields: a reference configuration W~ and a configuration W constrained to overlap with it.
+
+At the replica-symmetric saddle of the reference (overlap q~ between references, conjugate q~_hat) the fields of a pattern are
+
+.. math:: \tilde w = \sqrt{\tilde q}\,x + b z, \qquad w = \tau x + \gamma z, \qquad x, z \sim N(0, 1),
+
+with t = sqrt(q~) tau the overlap of W with other references, q = tau^2 + gamma^2 that between two W, p = t + b gamma that
+with the own reference. z carries the weight exp[f~(w~; Q~ - q~ - b^2) - f~(sqrt(q~) x; Q~ - q~)], of mean 1. The factors
+tau, gamma, b are carried, not the overlaps: at the typical distance gamma vanishes while b does not.
+
+The pattern side is summed along w (where the leaf of W is sharp) and across it; the site side over x, the reference's weight
+and z. `replicas.symbolic.franz_parisi` derives what is averaged here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+
+from .parisi import LeafTable, TooNarrow
+
+ORDER = 12  # Gauss-Legendre nodes of a panel
+WIDEST = 1.5  # of a panel, in standard deviations: 12 nodes then resolve a Gaussian to rounding
+FIRST = 0.5  # width of the panels beside a kink, in units of the distance of the poles above it
+GROWTH = 0.35  # of a panel's width with its distance from the kink
+REACH = 9.0  # standard deviations kept: mass 2e-19 beyond
+TILTED = 11.0  # the same of the pattern side, where the reference's weight pushes z outwards as it pulls x inwards
+COARSEST = 0.5  # step of a trapezoid sum over a Gaussian, in standard deviations
+SHARPEST = 1e-3  # pole distance or step, in standard deviations, below which a grid would not fit
+LARGEST = 400_000  # nodes of a grid over two fields
+SPREAD = 3.0  # standard deviation of h from which its average is taken beside h = 0
+BESIDE = (0.0, 0.6, 1.5, 3.0, 5.0, 8.0, 12.0, 20.0)  # panels there
+RESOLVED = 36.0  # e-folds that a trapezoid sum resolves
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The measure a reference configuration is drawn from, at its replica-symmetric saddle.
+
+    q, q_hat, norm : overlap, its conjugate, self-overlap Q~
+    leaf : noise V -> table of f~(., V);  kinks : fields where its likelihood jumps or bends
+    values, logs : nodes of the measure of one weight and the logarithms of their weights, exp(-lam w^2/2) included
+    pole : distance from the real axis of the zeros of sum exp(logs + h values), in h
+    """
+
+    q: float
+    q_hat: float
+    norm: float
+    leaf: Callable[[float], LeafTable]
+    kinks: tuple[float, ...]
+    values: np.ndarray
+    logs: np.ndarray
+    pole: float
+
+    @property
+    def rest(self) -> float:
+        """Q~ - q~."""
+        return self.norm - self.q
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Averages over the fields of a pattern, primes in the field of W unless they are on the reference's leaf.
+
+    value E<f>;  square E<f'^2>;  cross E<f~' f'> inside the weight;  other E f~'(sqrt(q~) x) <f'>;
+    ratio other/E f~'(sqrt(q~) x)^2 and excess E<(f' - ratio f~')^2>;  lost |E[weight] - 1|
+    """
+
+    value: float
+    square: float
+    cross: float
+    other: float
+    ratio: float
+    excess: float
+    lost: float
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Averages over a weight: E<g>, E<g'^2>, E<w~ g'>, E<w~><g'>, E<sign(w~) g'>, E<(w~ - <w~>) g'>, E<(g' - c <w~>)^2>."""
+
+    value: float
+    square: float
+    own: float
+    other: float
+    sign: float
+    beside: float
+    excess: float
+
+
+@lru_cache(maxsize=4)
+def _legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
+    x, w = np.polynomial.legendre.leggauss(order)
+    return x, w
+
+
+def panels(kinks: list[tuple[float, float]], reach: float, quality: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of a standard normal, on panels graded around kinks (place, distance of the poles above it)."""
+    marks = [(at, FIRST * pole) for at, pole in kinks if abs(at) < reach]
+    if not all(math.isfinite(at) and first > SHARPEST for at, first in marks):
+        raise TooNarrow("an average is too sharp for its grid")
+    edges = [-reach]
+    ends = sorted([at for at, _ in marks] + [reach])
+    while edges[-1] < reach:
+        x = edges[-1]
+        width = min([WIDEST] + [first + GROWTH * abs(x - at) for at, first in marks]) / quality
+        end = next(e for e in ends if e > x)
+        edges.append(end if x + 1.3 * width >= end else x + width)
+    low, high = np.array(edges[:-1]), np.array(edges[1:])
+    unit, w = _legendre(ORDER)
+    half = (high - low)[:, None] / 2
+    nodes = ((high + low)[:, None] / 2 + half * unit).ravel()
+    return nodes, (half * w).ravel() * np.exp(-nodes * nodes / 2) / math.sqrt(2 * math.pi)
+
+
+def trapezoid(pole: float, reach: float, quality: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of a standard normal for a function analytic within ``pole``."""
+    step = min(COARSEST, 2 * math.pi * pole / RESOLVED) / quality
+    if not step > SHARPEST:
+        raise TooNarrow("an average is too sharp for its grid")
+    n = math.ceil(reach / step)
+    nodes = np.arange(-n, n + 1) * step
+    weights = np.exp(-nodes * nodes / 2)
+    return nodes, weights / weights.sum()
+
+
+def patterns(
+    reference: Reference,
+    leaf: Callable[[float], LeafTable],
+    kinks: tuple[float, ...],
+    tau: float,
+    gamma: float,
+    b: float,
+    V: float,
+    v: float,
+    quality: float = 1.0,
+) -> Patterns:
+    """The averages over a pattern, V = 1 - q and v = Q~ - q~ - b^2 the noise inside the two leaves."""
+    root = math.hypot(tau, gamma)
+    along, across = (tau / root, gamma / root) if root > 0 else (0.0, 1.0)
+    outside = math.sqrt(reference.q)
+    near, far = outside * along + b * across, outside * across - b * along  # w~ along and across w
+    inner, outer, own = reference.leaf(v), reference.leaf(reference.rest), leaf(V)
+    marks = [(k / root, own.pole / root) for k in kinks] if root > 0 else []
+    if abs(near) > 0:
+        blurred = math.hypot(inner.pole, far)  # what is left of the reference's kink once r is averaged over
+        marks += [(k / near, blurred / abs(near)) for k in reference.kinks]
+    s, ws = panels(marks, TILTED, quality)
+    sharp = min([math.inf] + [abs(p / c) for p, c in ((inner.pole, far), (outer.pole, outside * across)) if c])
+    r, wr = trapezoid(sharp, TILTED, quality)
+    if s.size * r.size > LARGEST:
+        raise TooNarrow("an average is too sharp for its grid")
+    x = along * s[:, None] + across * r
+    z = across * s[:, None] - along * r
+    shape = x.shape
+    tilted = inner.values((outside * x + b * z).ravel())
+    plain = outer.values((outside * x).ravel())
+    score, base = tilted[1].reshape(shape), plain[1].reshape(shape)
+    with np.errstate(under="ignore"):
+        weight = ws[:, None] * wr * np.exp((tilted[0] - plain[0]).reshape(shape))
+    f = own.values(root * s)
+    mass = weight.sum(axis=1)
+    other = f[1] @ (weight * base).sum(axis=1)
+    below = float((weight * base * base).sum())
+    ratio = float(other / below) if below > 0 else 0.0
+    return Patterns(
+        float(f[0] @ mass),
+        float((f[1] * f[1]) @ mass),
+        float(f[1] @ (weight * score).sum(axis=1)),
+        float(other),
+        ratio,
+        float((weight * (f[1][:, None] - ratio * base) ** 2).sum()),
+        abs(float(mass.sum()) - 1.0),
+    )
+
+
+def sites(
+    reference: Reference,
+    slope: float,
+    gamma_hat: float,
+    shift: float,
+    multiplier: float,
+    ratio: float,
+    quality: float = 1.0,
+) -> Sites:
+    """Averages over a binary weight in the field h = slope x + gamma_hat z + shift w~ + multiplier sign(w~); c is ``ratio``."""
+    half = math.pi / 2
+    outside = math.sqrt(reference.q_hat)
+    near = [reference.pole / outside] if outside > 0 else []
+    near += [math.hypot(half, gamma_hat) / abs(slope)] if slope else []  # the average over z blurs what is sharp in h
+    x, wx = trapezoid(min(near, default=math.inf), REACH, quality)
+    spread = gamma_hat > SPREAD
+    if spread:
+        z, wz = _beside_zero(quality)
+    else:
+        z, wz = trapezoid(half / gamma_hat if gamma_hat > 0 else math.inf, REACH, quality)
+    if reference.values.size * x.size * z.size > 10 * LARGEST:
+        raise TooNarrow("an average is too sharp for its grid")
+    right = x.size // 2  # the measure is even: half of x is enough
+    wx = 2 * wx[right:]
+    wx[0] /= 2
+    given = (x[right:], wx, z, wz, reference.values, reference.logs, outside)
+    out = _sites(*given, slope, gamma_hat, shift, multiplier, ratio, spread)
+    return Sites(*map(float, out))
+
+
+def _beside_zero(quality: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on h > 0 for what decays like exp(-2h) times a Gaussian wider than `SPREAD`."""
+    x, w = _legendre(math.ceil(ORDER * quality))
+    low, high = np.array(BESIDE[:-1])[:, None], np.array(BESIDE[1:])[:, None]
+    return ((high + low) / 2 + (high - low) / 2 * x).ravel(), ((high - low) / 2 * w).ravel()
+
+
+@njit(cache=True, error_model="numpy")
+def _sharp(a, spread, h, wh, decay, out):
+    """E log 2cosh, E tanh, E tanh^2 over N(a, spread^2): |h|, sign h and 1 in closed form, the rest decays beside h = 0."""
+    y = a / spread
+    density = math.exp(-0.5 * y * y) / math.sqrt(2 * math.pi)
+    side = math.erf(y / math.sqrt(2.0))
+    out[0], out[1], out[2] = a * side + 2 * spread * density, side, 1.0
+    for j in range(h.size):
+        up = (h[j] - a) / spread
+        down = (h[j] + a) / spread
+        above, below = math.exp(-0.5 * up * up), math.exp(-0.5 * down * down)
+        weight = wh[j] / (spread * math.sqrt(2 * math.pi))
+        out[0] += weight * (above + below) * decay[0, j]
+        out[1] += weight * (above - below) * decay[1, j]
+        out[2] += weight * (above + below) * decay[2, j]
+
+
+@njit(cache=True, error_model="numpy")
+def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multiplier, ratio, spread):
+    total = np.zeros(7)
+    n = values.size
+    chance = np.empty(n)
+    decay, mean_of = np.empty((3, z.size)), np.empty(3)
+    if spread:
+        for j in range(z.size):
+            e = math.exp(-2.0 * z[j])
+            decay[0, j], decay[1, j] = math.log1p(e), -2.0 * e / (1.0 + e)
+            decay[2, j] = -4.0 * e / ((1.0 + e) * (1.0 + e))
+    for i in range(x.size):
+        top = -np.inf
+        for k in range(n):
+            chance[k] = logs[k] + outside * x[i] * values[k]
+            top = max(top, chance[k])
+        mass = 0.0
+        mean = 0.0
+        for k in range(n):
+            chance[k] = math.exp(chance[k] - top)
+            mass += chance[k]
+            mean += chance[k] * values[k]
+        mean /= mass
+        for k in range(n):
+            share = chance[k] / mass * wx[i]
+            if share < 1e-30:
+                continue
+            side = 1.0 if values[k] > 0 else (-1.0 if values[k] < 0 else 0.0)
+            a = slope * x[i] + shift * values[k] + multiplier * side
+            g, square, first, excess = 0.0, 0.0, 0.0, 0.0
+            if spread:
+                _sharp(a, gamma_hat, z, wz, decay, mean_of)
+                g, first, square = mean_of
+                excess = square - 2.0 * ratio * mean * first + (ratio * mean) ** 2
+            for j in range(0 if spread else z.size):
+                h = a + gamma_hat * z[j]
+                e = math.exp(-2.0 * abs(h))
+                th = math.copysign((1.0 - e) / (1.0 + e), h)
+                g += wz[j] * (abs(h) + math.log1p(e))
+                first += wz[j] * th
+                square += wz[j] * th * th
+                excess += wz[j] * (th - ratio * mean) ** 2
+            total[0] += share * g
+            total[1] += share * square
+            total[2] += share * values[k] * first
+            total[3] += share * mean * first
+            total[4] += share * side * first
+            total[5] += share * (values[k] - mean) * first
+            total[6] += share * excess
+    return total

@@ -1,0 +1,318 @@
+r"""The saddle-point equations of the Franz-Parisi entropy, and their curves in the distance.
+
+.. math:: S = -\tfrac{\hat q}{2}(1 - q) - \hat p p + \hat t t - D(1 - 2d) + G_S + \alpha G_E
+
+The conjugates are explicit averages over a pattern (`coupled`), the unknowns t, log(gamma/sqrt(1 - q)), artanh(b/sqrt(Q~ - q~)),
+D, so that no Newton step leaves the cone of possible overlaps. Near the typical distance gamma vanishes with D: equations are
+divided by what they vanish with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .coupled import Patterns, Reference, patterns, sites
+from .parisi import LeafTable, TooNarrow
+
+TOLERANCE = 1e-11  # of the undamped residual, relative: quadratic convergence leaves rounding below it
+STEPS = 12  # Jacobians that a root may take
+FEW = 4  # the same of a root on a curve, whose neighbour is known
+DIFFERENCE = 1e-6  # of the unknowns, which are of order one, for the Jacobian
+SLOW = 0.3  # share of the residual that a step leaves when its Jacobian is renewed
+LOST = 30.0  # residual from which no root is sought
+HALVINGS = 5  # of a step that does not lower the residual
+LONGEST = 0.8  # Newton step of an unknown
+FINER = 1.5  # density of nodes of the refinement
+STRIDE = 0.35  # of a continuation in log(d/(1 - d))
+SHORTEST = 0.03  # stride at which a branch counts as ended
+SAME = 1e-9  # difference of two distances in that measure that is none
+SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
+SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
+FAINT = 1e-4  # such a deviation that is no jump, whatever the slopes
+FADED = 1e-6  # deviation of p from the typical overlap below which D^2 and gamma^2 are under the rounding of S
+
+
+@dataclass(frozen=True)
+class Factors:
+    """t = sqrt(q~) tau, q = tau^2 + gamma^2, p = t + b gamma, V = 1 - q, v = Q~ - q~ - b^2, and the multiplier D."""
+
+    t: float
+    tau: float
+    gamma: float
+    b: float
+    V: float
+    v: float
+    D: float
+
+    @property
+    def p(self) -> float:
+        return self.t + self.b * self.gamma
+
+
+@dataclass(frozen=True)
+class State:
+    """The equations at given unknowns: relative residuals, entropy, D and overlaps; ``size`` sums the entropy's terms."""
+
+    x: np.ndarray
+    residual: np.ndarray
+    entropy: float
+    size: float
+    multiplier: float
+    q: float
+    t: float
+    p: float
+    lost: float
+
+    @property
+    def shown(self) -> np.ndarray:
+        return np.array([self.q, self.t, self.p, self.multiplier])
+
+
+@dataclass(frozen=True)
+class Root:
+    """A saddle: the state, and errors of entropy, multiplier and overlaps from a refinement of every average."""
+
+    state: State
+    distance: float
+    entropy_error: float
+    multiplier_error: float
+    order_error: np.ndarray
+    converged: bool
+    slope: np.ndarray  # of the unknowns with the distance
+    matrix: np.ndarray
+
+    @property
+    def residual(self) -> float:
+        return float(np.abs(self.state.residual).max())
+
+
+class Binary:
+    """Binary W around a reference that is binarised by sign (a binary one is its own sign)."""
+
+    def __init__(self, alpha: float, reference: Reference, leaf: Callable[[float], LeafTable], kinks: tuple[float, ...]):
+        self.alpha, self.reference, self.leaf, self.kinks = alpha, reference, leaf, kinks
+
+    @cached_property
+    def zero(self) -> bool:
+        """References without common overlap: t = 0."""
+        return self.reference.q == 0.0
+
+    @property
+    def size(self) -> int:
+        return 4 - self.zero
+
+    def unpack(self, x: np.ndarray) -> Factors:
+        """The factors of the overlaps at given unknowns."""
+        t = 0.0 if self.zero else float(x[0])
+        share, cone = x[1 - self.zero], x[2 - self.zero]
+        rest = self.reference.rest
+        D = float(x[3 - self.zero]) if x.size == 4 - self.zero else 0.0
+        tau = 0.0 if self.zero else t / math.sqrt(self.reference.q)
+        free = 1.0 - tau * tau
+        if not free > 0.0:
+            raise TooNarrow("t leaves the cone of possible overlaps")
+        # gamma^2 = free/(1 + e^-2x) and V = free - gamma^2 without a difference
+        gamma, V = math.sqrt(free / (1 + math.exp(-2 * share))), free / (1 + math.exp(2 * share))
+        return Factors(t, tau, gamma, math.sqrt(rest) * math.tanh(cone), V, rest / math.cosh(cone) ** 2, D)
+
+    def pack(self, t: float, gamma: float, b: float, D: float) -> np.ndarray:
+        free = 1.0 if self.zero else 1.0 - t * t / self.reference.q
+        share = 0.5 * math.log(gamma * gamma / (free - gamma * gamma))
+        x = [t, share, math.atanh(b / math.sqrt(self.reference.rest)), D]
+        return np.array(x[self.zero :][: self.size])
+
+    def patterns(self, f: Factors, quality: float) -> Patterns:
+        return patterns(self.reference, self.leaf, self.kinks, f.tau, f.gamma, f.b, f.V, f.v, quality)
+
+    def evaluate(self, x: np.ndarray, d: float, quality: float = 1.0) -> State:
+        ref = self.reference
+        f = self.unpack(x)
+        t, gamma, b, D, p, V = f.t, f.gamma, f.b, f.D, f.p, f.V
+        at = self.patterns(f, quality)
+        q_hat, t_hat, p_hat = (self.alpha * v for v in (at.square, at.other, at.cross))
+        gamma_hat = math.sqrt(self.alpha * at.excess)
+        slope = 0.0 if self.zero else t_hat / math.sqrt(ref.q_hat)
+        ratio = 0.0 if self.zero else t / ref.q
+        site = sites(ref, slope, gamma_hat, p_hat - t_hat, D, ratio, quality)
+        residual = [
+            site.other - t,
+            math.log(site.excess) - 2 * math.log(gamma),
+            (site.beside - b * gamma) / gamma,
+            site.sign - (1 - 2 * d),
+        ]
+        terms = (-q_hat / 2 * V, -p_hat * p, t_hat * t, -D * (1 - 2 * d), site.value, self.alpha * at.value)
+        return State(x, np.array(residual[self.zero :]), sum(terms), sum(map(abs, terms)), D, 1 - V, t, p, at.lost)
+
+
+    def by_distance(self, x: np.ndarray) -> np.ndarray:
+        """d residual/dd."""
+        return np.array([0.0] * (self.size - 1) + [2.0])
+
+
+class Sphere(Binary):
+    """Spherical W around a spherical reference: p = 1 - 2d itself is given, the sites are Gaussian and eliminated.
+
+    With delta = p - t the conjugates of the sphere are t_hat = (t - delta q~/(1 - q~))/((1 - q~)(1 - q)) and
+    q_hat - t_hat^2/q~_hat = gamma^2 (1 - q~ - b^2)/((1 - q~)(1 - q)^2).
+    """
+
+    @property
+    def size(self) -> int:
+        return 3 - self.zero
+
+    def evaluate(self, x: np.ndarray, d: float, quality: float = 1.0) -> State:
+        ref = self.reference
+        f = self.unpack(x)
+        t, gamma, V, rest = f.t, f.gamma, f.V, ref.rest
+        delta = f.b * gamma
+        at = self.patterns(f, quality)
+        bend = (1 - 2 * ref.q) / rest
+        within = (2 * t * delta + bend * delta**2) / rest  # length of W along the references
+        t_hat = (t - delta * ref.q / rest) / (rest * V)
+        residual = [
+            t_hat - self.alpha * at.other,
+            math.log(self.alpha * at.excess * V * V * rest / f.v) - 2 * math.log(gamma),
+            (t + delta - (1 - 2 * d)) / gamma,
+        ]
+        D = (t + bend * delta) / (rest * V) - self.alpha * at.cross
+        terms = (math.log(V) / 2, (1 - V - within) / (2 * V), self.alpha * at.value)
+        return State(x, np.array(residual[self.zero :]), sum(terms), sum(map(abs, terms)), D, 1 - V, t, f.p, at.lost)
+
+
+    def by_distance(self, x: np.ndarray) -> np.ndarray:
+        return np.array([0.0] * (self.size - 1) + [2.0 / self.unpack(x).gamma])
+
+
+def jacobian(system: Binary, at: State, d: float) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives by the unknowns of the residual, and of overlaps and D."""
+    rows, shown = [], []
+    for i in range(at.x.size):
+        x = at.x.copy()
+        x[i] += DIFFERENCE
+        up = system.evaluate(x, d)
+        rows.append((up.residual - at.residual) / DIFFERENCE)
+        shown.append((up.shown - at.shown) / DIFFERENCE)
+    return np.array(rows).T, np.array(shown).T
+
+
+def solve(system: Binary, x: np.ndarray, d: float, matrix: np.ndarray | None = None, most: int = STEPS) -> State | None:
+    """The root near x, None when Newton leaves or stalls within ``most`` Jacobians; ``matrix`` is one from near by.
+
+    Broyden's updates save Jacobians, which cost an evaluation for each unknown; a new one is made where they no longer
+    converge quickly.
+    """
+    at = system.evaluate(x, d)
+    fresh, made = matrix is None, 0
+    for _ in range(4 * most):
+        best = float(np.abs(at.residual).max())
+        if not best < LOST or made > most:
+            return None
+        if best < TOLERANCE:
+            return at
+        if matrix is None:
+            matrix, made, fresh = jacobian(system, at, d)[0], made + 1, True
+        move = np.linalg.solve(matrix, -at.residual)
+        new = _shortened(system, at, move * min(1.0, LONGEST / float(np.abs(move).max())), d, HALVINGS if fresh else 0)
+        if new is None:
+            if fresh:
+                return None
+            matrix = None
+            continue
+        dx = new.x - at.x
+        matrix = matrix + np.outer(new.residual - at.residual - matrix @ dx, dx) / (dx @ dx)
+        if float(np.abs(new.residual).max()) > SLOW * best:
+            matrix = None
+        at, fresh = new, False
+    return None
+
+
+def _shortened(system: Binary, at: State, move: np.ndarray, d: float, halvings: int) -> State | None:
+    """The state a move away, or less far where the residual would grow."""
+    size = float(np.abs(at.residual).max())
+    for _ in range(halvings + 1):
+        try:
+            new = system.evaluate(at.x + move, d)
+            if float(np.abs(new.residual).max()) < size:
+                return new
+        except UNREACHED:
+            pass
+        move = move / 2
+    return None
+
+
+def finished(system: Binary, at: State, d: float) -> Root:
+    """The root with its errors: the residual and the change of every average on finer grids, through the Jacobian."""
+    matrix, shown = jacobian(system, at, d)
+    fine = system.evaluate(at.x, d, FINER)
+    inverse = np.linalg.inv(matrix)
+    rounding = 4 * np.finfo(float).eps
+    shift = np.abs(inverse) @ (np.abs(fine.residual) + rounding)
+    # what the averages miss directly, and through the unknowns
+    moved = np.abs(fine.shown - at.shown) + np.abs(shown) @ shift + rounding
+    entropy_error = abs(fine.entropy - at.entropy) + rounding * at.size
+    converged = bool(np.abs(at.residual).max() < TOLERANCE)
+    return Root(at, d, entropy_error, float(moved[-1]), moved[:-1], converged, -inverse @ system.by_distance(at.x), matrix)
+
+
+UNREACHED = (TooNarrow, OverflowError, np.linalg.LinAlgError, ValueError, ZeroDivisionError)
+
+
+def root(system: Binary, x: np.ndarray, d: float, matrix: np.ndarray | None = None, most: int = STEPS) -> Root | None:
+    """The root near x with its errors."""
+    with np.errstate(all="ignore"):
+        try:
+            at = solve(system, x, d, matrix, most)
+            new = None if at is None else finished(system, at, d)
+        except UNREACHED:
+            return None
+    return new if new is not None and new.converged else None
+
+
+def logit(d: float) -> float:
+    """What strides are measured in: near d = 0 the unknowns change with its logarithm."""
+    return math.log(d / (1 - d))
+
+
+def follow(system: Binary, start: Root, targets: np.ndarray, report: Callable[[], None] = lambda: None) -> Iterator[Root | None]:
+    """Roots at ``targets``, which lead away from the start, each continued from the last; None from where the branch ends.
+
+    A stride is accepted when unknowns and entropy change by what their slopes predict; otherwise it is halved: no branch is
+    left for another.
+    """
+    here, ended, longest = start, False, STRIDE
+    for target in targets:
+        while not ended and here.distance != target:
+            stride = min(abs(logit(target) - logit(here.distance)), longest)
+            new = None
+            while new is None and (stride >= SHORTEST or stride > 0.5 * abs(logit(target) - logit(here.distance))):
+                u = logit(here.distance) + math.copysign(stride, target - here.distance)
+                d = target if abs(logit(target) - u) < SAME else 1 / (1 + math.exp(-u))
+                new = _stride(system, here, float(d))
+                longest, stride = min(STRIDE, 2 * stride), stride / 2
+            ended = new is None
+            here = new if new is not None else here
+        report()
+        yield None if ended else here
+
+
+def _stride(system: Binary, here: Root, d: float) -> Root | None:
+    """The root at d if it is the continuation of the one here."""
+    step = logit(d) - logit(here.distance)
+    per = here.distance * (1 - here.distance)
+    new = root(system, here.state.x + here.slope * per * step, d, here.matrix, FEW)
+    if new is None:
+        return None
+    # trapezoid rule over the slopes at both ends: on one branch the remainder is small beside the change of slope
+    first, last = here.slope * per, new.slope * d * (1 - d)
+    surprise = np.abs(new.state.x - here.state.x - (first + last) / 2 * step)
+    allowed = (SURPRISE * np.abs(last - first) + SHARE * (np.abs(first) + np.abs(last))) * abs(step) + FAINT
+    rise = 2 * np.array([here.state.multiplier * per, new.state.multiplier * d * (1 - d)])
+    entropy = abs(new.state.entropy - here.state.entropy - rise.mean() * step)
+    noise = 10 * (here.entropy_error + new.entropy_error)
+    smooth = entropy <= (SURPRISE * abs(rise[1] - rise[0]) + SHARE * np.abs(rise).sum() + FAINT) * abs(step) + noise
+    return new if smooth and np.all(surprise <= allowed) else None

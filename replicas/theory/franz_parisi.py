@@ -1,0 +1,509 @@
+r"""The Franz-Parisi entropy: how many solutions lie at a distance from a reference configuration.
+
+.. math:: S_{FP}(d) = \frac1N\,\overline{\Big\langle \log\sum_W \delta\big(d(W, \tilde W) - d\big)
+    \prod_\mu\Theta(W\cdot\xi^\mu/\sqrt N)\Big\rangle_{\tilde W}}
+
+around a typical solution (with its own margin), the sign of a typical solution of the sphere, or the sign of a state of the
+stochastic perceptron; spherical W around spherical references with overlap 1 - 2d. Curves are continued from the typical
+distance to both sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import interrupts
+from ..local_results import FranzParisi
+from ..models import Discrete, Perceptron, Spherical, finite
+from ..numerics.coupled import Reference
+from ..numerics.franz_parisi import FADED, Binary, Root, Sphere, follow, root
+from ..numerics.saddle import check_alpha, check_model, numbers
+from ..results import Estimate
+from .references import REFERENCES, NoReference, likelihood, own_model, stochastic, typical
+
+AVERAGES = ("quenched", "first-moment", "jensen")
+BESIDE = (0.1, 0.04, 0.15, 0.02)  # deviation of p from the typical overlap where a curve is entered, of the room there is
+LOADS = (1.0, 0.5, 0.2, 0.05, 0.01)  # of the constrained weights, as shares of theirs, from which a first saddle is continued
+ENTERED = (0.25, 0.35, 0.15, 0.45, 0.08)  # distances from which other references are tried
+CONES = (0.6, 0.8, 0.4, 0.95)  # guesses of b, of its largest value
+EMPTY = "no solutions at this distance from a typical reference: the entropy is negative"
+ENDED = "the replica-symmetric branch has ended; the last distance reached was {:.6g}"
+
+
+@dataclass
+class Rows:
+    """The answers of a curve, one entry a point."""
+
+    number: dict[str, np.ndarray]
+    error: dict[str, np.ndarray]
+    status: np.ndarray
+    message: np.ndarray
+    jump: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+
+NUMBERS = ("entropy", "slope", "q", "t", "p", "weight_error", "residual")
+
+
+def franz_parisi(
+    model: Perceptron,
+    alpha: Any = None,
+    distance: Any = None,
+    reference: str = "typical",
+    *,
+    reference_kappa: Any = None,
+    q_star: Any = None,
+    beta: Any = None,
+    average: str = "quenched",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> FranzParisi:
+    """Entropy of the solutions at Hamming distance d N from a reference configuration, replica symmetric.
+
+    Parameters
+    ----------
+    model : a perceptron with binary (or spherical) weights that stores patterns; the weights that are counted are its solutions.
+    alpha : load(s) >= 0.
+    distance : Hamming distance(s) d per weight in [0, 1]; for spherical weights the overlap is 1 - 2d.
+    reference : "typical" (a typical solution of the same weights), "spherical" (the sign of one of the sphere),
+        "stochastic" (the sign of a state of the stochastic perceptron with ``q_star`` and ``beta``).
+    reference_kappa : margin of the reference (default: that of the model).
+    average : "quenched", or for the symmetric binary perceptron the upper bounds "first-moment" and "jensen" (conditioned on the margins).
+
+    Returns
+    -------
+    FranzParisi : entropy per weight, slope = d entropy/d distance, q, t, p, with errors, status and residual. A negative entropy
+        has the status "unphysical": no solutions there. Where alpha and distance are arrays they broadcast.
+
+    Raises
+    ------
+    ValueError : naming the argument, what it got and what it takes.
+    """
+    check(model, reference, reference_kappa, q_star, beta, average)
+    loads = check_alpha(alpha)
+    places = numbers("distance", distance, "number(s) in [0, 1]", 0.0)
+    if np.any(places > 1):
+        raise ValueError(f"distance: got {float(places.max()):g}; takes number(s) in [0, 1]")
+    try:
+        loads, places = np.broadcast_arrays(loads, places)
+    except ValueError:
+        raise ValueError(f"alpha, distance: got shapes {loads.shape}, {places.shape}; takes arrays that broadcast") from None
+    rows = _blank(places.size)
+    flat, where = loads.reshape(-1), places.reshape(-1)
+    for load in np.unique(flat):
+        at = np.flatnonzero(flat == load)
+        curve = Curve(model, float(load), reference, reference_kappa, q_star, beta)
+        if average == "quenched":
+            curve.fill(rows, at, where[at], progress)
+        else:
+            _bound(curve, average, rows, at, where[at])
+    return _result(model, loads.shape, flat, where, rows, reference, reference_kappa, q_star, beta, average)
+
+
+def isolation(
+    model: Perceptron,
+    alpha: Any,
+    reference: str = "typical",
+    *,
+    reference_kappa: Any = None,
+    q_star: Any = None,
+    beta: Any = None,
+) -> Estimate:
+    """Smallest distance at which solutions lie around a typical reference: the zero of the Franz-Parisi entropy.
+
+    Below it the entropy is negative: the reference is isolated. Arguments as of `franz_parisi`; alpha is one load > 0.
+
+    Raises
+    ------
+    ValueError : naming the argument, what it got and what it takes.
+    """
+    check(model, reference, reference_kappa, q_star, beta, "quenched")
+    if isinstance(model.weights, Spherical):
+        raise ValueError("weights: got spherical, whose entropy is relative to the sphere's and has no meaning at zero; takes binary")
+    load = finite("alpha", alpha, "one number > 0")
+    if load <= 0:
+        raise ValueError(f"alpha: got {alpha!r}; takes one number > 0")
+    curve = Curve(model, load, reference, reference_kappa, q_star, beta)
+    value, error, status, message = curve.zero()
+    return Estimate(
+        model=model,
+        question="isolation",
+        alpha=load,
+        kappa=model.kappa if model.margin else None,
+        criterion="zero-entropy",
+        value=value,
+        error=error,
+        errors={"value": error},
+        status=status,
+        message=message,
+        statement="Zero of the Franz-Parisi entropy: a typical reference has no solutions closer than this.",
+    )
+
+
+def check(model: Any, reference: Any, reference_kappa: Any, q_star: Any, beta: Any, average: Any) -> None:
+    """Refuse in one line what has no answer."""
+    check_model(model)
+    if not isinstance(model, Perceptron):
+        raise ValueError(f"model: got a {model.to_dict()['name']}; takes a perceptron (around references of one field)")
+    if model.teacher:
+        raise ValueError("task: got teacher-student; takes storage")
+    sphere = isinstance(model.weights, Spherical)
+    if not sphere and model.weights.name != "binary":
+        raise ValueError(f"weights: got {model.weights.name}; takes binary or spherical")
+    if isinstance(model.kappa, tuple) or isinstance(model.beta, tuple):
+        raise ValueError("kappa, beta: got several; takes one of each")
+    if reference not in REFERENCES:
+        raise ValueError(f"reference: got {reference!r}; takes {', '.join(REFERENCES)}")
+    if average not in AVERAGES:
+        raise ValueError(f"average: got {average!r}; takes {', '.join(AVERAGES)}")
+    if sphere and reference == "stochastic":
+        raise ValueError("reference: got 'stochastic' for spherical weights; takes typical")
+    if reference == "stochastic":
+        if q_star is None or beta is None:
+            raise ValueError("q_star, beta: missing; reference stochastic takes both")
+        from ..stochastic import StochasticPerceptron
+
+        StochasticPerceptron(q_star=finite("q_star", q_star, "one number in (0, 1)"), beta=finite("beta", beta, "one number >= 0"))
+        if reference_kappa is not None:
+            raise ValueError("reference_kappa: got a value for the stochastic perceptron; takes None")
+        return
+    if q_star is not None or beta is not None:
+        raise ValueError(f"q_star, beta: got values for reference {reference!r}; takes them for reference stochastic")
+    if reference_kappa is not None:
+        finite("reference_kappa", reference_kappa, "one finite number")
+        own_model(model, reference, float(reference_kappa))
+    if average != "quenched" and not (
+        model.likelihood == "window" and model.beta is None and reference == "typical" and not sphere and reference_kappa in (None, model.kappa)
+    ):
+        raise ValueError(f"average: got {average!r}; takes quenched (bounds are known for binary weights in a window around their own solutions)")
+
+
+class Curve:
+    """The entropy around one reference at one load."""
+
+    def __init__(self, model: Perceptron, alpha: float, kind: str, reference_kappa: Any, q_star: Any, beta: Any):
+        self.model, self.alpha, self.kind = model, alpha, kind
+        self.sphere = isinstance(model.weights, Spherical)
+        self.own = None if kind == "stochastic" else own_model(model, kind, reference_kappa)
+        self.same = self.own == model
+        self.given = q_star, beta
+
+    def reference(self) -> tuple[Reference, float]:
+        """The reference's measure, and its entropy where it is the model's own."""
+        if self.own is None:
+            return stochastic(self.alpha, *map(float, self.given)), math.nan
+        return typical(self.own, self.alpha)
+
+    def system(self, reference: Reference, alpha: float) -> Binary:
+        leaf, kinks = likelihood(self.model, self.alpha)
+        return (Sphere if self.sphere else Binary)(alpha, reference, leaf, kinks)
+
+    def fill(self, rows: Rows, at: np.ndarray, places: np.ndarray, progress: Any) -> None:
+        """The points ``at`` of the rows, which lie at ``places``."""
+        if self.alpha == 0:
+            for i, d in zip(at, places):
+                _put(rows, i, unconstrained(float(d), self.sphere), {"entropy": 1e-15, "slope": 1e-14, "q": 1e-15, "p": 1e-15})
+            return
+        try:
+            reference, entropy = self.reference()
+        except NoReference as error:
+            rows.status[at], rows.message[at] = "no-solution", str(error)
+            return
+        system = self.system(reference, self.alpha)
+        mirrored = self.model.even & (places > 0.5)
+        folded = np.where(mirrored, 1 - places, places)
+        todo: dict[float, list[int]] = {}
+        for i, d in zip(at, folded):
+            if not self._end(rows, int(i), float(d)):
+                todo.setdefault(float(d), []).append(int(i))
+        done = 0
+        for branch, distances in self._sides(system, entropy, np.array(sorted(todo))):
+            last: float | None = None
+            for d, found in zip(distances, branch):
+                interrupts.check()
+                last = d if found is not None else last
+                done += 1
+                if progress is not None:
+                    progress("franz-parisi", done, len(todo))
+                for i in todo[float(d)]:
+                    _write(rows, i, found, last)
+                    if isinstance(found, Root) and self._empty(found):
+                        rows.status[i], rows.message[i] = "unphysical", EMPTY
+        turned = at[mirrored]
+        for name in ("slope", "t", "p"):
+            rows.number[name][turned] *= -1
+
+    def _empty(self, at: Root) -> bool:
+        """Whether there are no solutions: a number of configurations has no negative logarithm."""
+        return not self.sphere and self.model.hard and at.state.entropy < -at.entropy_error
+
+    def _end(self, rows: Rows, i: int, d: float) -> bool:
+        """Distances 0 and 1, where one configuration is left."""
+        if 0 < d < 1:
+            return False
+        p = 1 - 2 * d
+        if self.sphere:
+            rows.status[i], rows.message[i] = "diverges", "the entropy of the sphere is -inf where one configuration is left"
+            rows.number["entropy"][i] = -math.inf
+        elif d == 0 and self.kind == "typical" and (self.same or self._inside()):
+            # the reference is the one solution at distance 0; the slope is infinite
+            _put(rows, i, {"entropy": 0.0, "q": 1.0, "p": p}, {"entropy": 0.0, "q": 0.0, "p": 0.0})
+        else:
+            rows.status[i] = "no-solution"
+            rows.message[i] = "the one configuration at this distance is typically no solution"
+        return True
+
+    def _inside(self) -> bool:
+        """Whether every solution at the reference's margin is one at the model's."""
+        if self.own is None or not self.model.margin or self.model.beta is not None:
+            return False
+        stricter = float(self.own.kappa) - float(self.model.kappa)  # type: ignore[arg-type]
+        return stricter >= 0 if self.model.likelihood == "threshold" else stricter <= 0
+
+    def _sides(self, system: Binary, entropy: float, places: np.ndarray) -> Any:
+        """(roots, distances) of the curves away from where it is entered."""
+        reference = system.reference
+        if not (self.same and reference.norm == 1.0):
+            start = self._enter(system)
+            for side in (places[places <= start.distance][::-1] if start else places[::-1], places[places > start.distance] if start else places[:0]):
+                yield (follow(system, start, side) if start else [None] * side.size), side
+            return
+        # at the typical distance gamma = D = 0: the curve is entered beside it, from both sides
+        middle = (1 - reference.q) / 2
+        near = np.abs(places - middle) < FADED
+        yield [Typical(entropy, reference.q)] * int(near.sum()), places[near]
+        for sign, side in ((-1, places[~near & (places < middle)][::-1]), (1, places[~near & (places > middle)])):
+            if side.size:
+                yield self._from_typical(system, middle, sign, side), side
+
+    def _from_typical(self, system: Binary, middle: float, sign: int, side: np.ndarray) -> Any:
+        start = self._beside(system, middle, sign)
+        if start is None:
+            return [None] * side.size
+        between = [d for d in side if (d - start.distance) * sign < 0]
+        inner = dict(zip(reversed(between), follow(system, start, np.array(between[::-1]))))
+        return [*(inner[d] for d in between), *follow(system, start, side[len(between) :])]
+
+    def _beside(self, system: Binary, middle: float, sign: int) -> Root | None:
+        """A saddle beside the typical distance."""
+        reference = system.reference
+        for share in BESIDE:
+            off = share * (middle if sign < 0 else 1 - middle)
+            dp = -2 * sign * off
+            for cone in CONES:
+                b = math.copysign(cone * math.sqrt(reference.rest), dp)
+                t = 0.0 if system.zero else reference.q + 0.3 * dp
+                gamma = (reference.q + dp - t) / b
+                found = _try(system, t, gamma, b, dp, middle + sign * off)
+                if found is not None:
+                    return found
+        return None
+
+    def _enter(self, system: Binary) -> Root | None:
+        """A saddle at some distance, continued in the load of the constrained weights from where their spins are independent."""
+        reference = system.reference
+        for d in ENTERED:
+            for load in LOADS:
+                first = self.system(reference, self.alpha * load)
+                start = _independent(first, d, self.sphere)
+                if start is None:
+                    continue
+                for share in np.geomspace(load, 1.0, 1 + math.ceil(math.log(1 / load) / 0.5))[1:]:
+                    now = self.system(reference, self.alpha * float(share))
+                    start = root(now, start.state.x, d)
+                    if start is None:
+                        break
+                if start is not None:
+                    return start
+        return None
+
+    def zero(self) -> tuple[float | None, float | None, str, str]:
+        """The distance below which the entropy is negative, by Newton on the curve."""
+        try:
+            reference, _ = self.reference()
+        except NoReference as missing:
+            return None, None, "no-solution", str(missing)
+        system = self.system(reference, self.alpha)
+        if self.same and reference.norm == 1.0:
+            start = self._beside(system, (1 - reference.q) / 2, -1)
+        else:
+            start = self._enter(system)
+        if start is None:
+            return None, None, "not-converged", "no saddle was found to start from"
+        here = start
+        if here.state.entropy < 0:
+            return None, None, "no-solution", "the entropy is negative where the curve is entered"
+        last = here
+        for found in follow(system, here, here.distance * 0.8 ** np.arange(1, SMALLEST)):
+            if found is None:
+                return None, None, "branch-ended", ENDED.format(last.distance)
+            if found.state.entropy < 0:
+                break
+            last = found
+        else:
+            return 0.0, last.distance, "converged", "the entropy is positive down to the smallest distance tried"
+        at: Root | None = found
+        for _ in range(20):
+            assert at is not None
+            step = -at.state.entropy / (2 * at.state.multiplier)
+            if abs(step) < 1e-13 * at.distance:
+                break
+            (at,) = follow(system, at, np.array([at.distance + step]))
+            if at is None:
+                return None, None, "not-converged", "Newton's method left the branch"
+        assert at is not None
+        error = (at.entropy_error + abs(at.state.entropy)) / abs(2 * at.state.multiplier) + 4e-16
+        return at.distance, float(error), "converged", ""
+
+
+SMALLEST = 50  # strides towards distance 0, a fifth shorter each
+
+
+@dataclass(frozen=True)
+class Typical:
+    """The typical distance itself: the entropy of the model, and one overlap."""
+
+    entropy: float
+    q: float
+
+
+def _try(system: Binary, t: float, gamma: float, b: float, D: float, d: float) -> Root | None:
+    try:
+        x = system.pack(t, gamma, b, D)
+    except ValueError:  # outside the cone
+        return None
+    return root(system, x, d)
+
+
+def _independent(system: Binary, d: float, sphere: bool) -> Root | None:
+    """A saddle near that of weights which do not see the patterns: each follows the reference with one probability."""
+    reference, mu = system.reference, 1 - 2 * d
+    if sphere:
+        t, p, q = mu * reference.q, mu, mu * mu
+    else:
+        mean, t = _mean_signs(reference)
+        t, p, q = mu * t, mu * mean, mu * mu
+    gamma2 = q - (0.0 if system.zero else t * t / reference.q)
+    if not gamma2 > 0:
+        return None
+    for scale in (1.0, 1.1):
+        gamma = math.sqrt(min(gamma2 * scale, 0.999))
+        found = _try(system, t, gamma, min((p - t) / gamma, 0.98 * math.sqrt(reference.rest)), math.atanh(mu), d)
+        if found is not None:
+            return found
+    return None
+
+
+def _mean_signs(reference: Reference) -> tuple[float, float]:
+    """E|w~| and E_x <w~> <sign w~>."""
+    x = np.linspace(-9, 9, 181)
+    weight = np.exp(-x * x / 2)
+    weight /= weight.sum()
+    exponent = reference.logs + np.outer(math.sqrt(reference.q_hat) * x, reference.values)
+    chance = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+    chance /= chance.sum(axis=1, keepdims=True)
+    mean, sign = chance @ reference.values, chance @ np.sign(reference.values)
+    return float(weight @ (chance @ np.abs(reference.values))), float(weight @ (mean * sign))
+
+
+def unconstrained(d: float, sphere: bool) -> dict[str, float]:
+    """No patterns: all configurations at that distance, the binary entropy of d (or the volume at overlap 1 - 2d)."""
+    p = 1 - 2 * d
+    with np.errstate(divide="ignore"):
+        if sphere:
+            return {"entropy": 0.5 * math.log1p(-p * p) if abs(p) < 1 else -math.inf, "slope": 2 * p / (1 - p * p) if abs(p) < 1 else math.nan, "q": p * p, "p": p}
+        terms = [-x * math.log(x) for x in (d, 1 - d) if x > 0]
+        return {"entropy": sum(terms), "slope": math.log((1 - d) / d) if 0 < d < 1 else math.nan, "q": p * p, "p": p}
+
+
+def _blank(n: int) -> Rows:
+    nothing = {name: np.full(n, np.nan) for name in NUMBERS}
+    errors = {name: np.full(n, np.nan) for name in NUMBERS}
+    status, message = np.full(n, "converged", dtype=object), np.full(n, "", dtype=object)
+    return Rows(nothing, errors, status, message, np.zeros(n, dtype=bool))
+
+
+def _put(rows: Rows, i: int, number: dict[str, float], error: dict[str, float]) -> None:
+    for name, value in number.items():
+        rows.number[name][i] = value
+        if math.isfinite(value):
+            rows.error[name][i] = error.get(name, 0.0)
+    if not math.isfinite(number["entropy"]):
+        rows.status[i], rows.message[i] = "diverges", "the entropy is -inf where one configuration is left"
+
+
+def _write(rows: Rows, i: int, found: Root | Typical | None, last: float | None) -> None:
+    if found is None:
+        rows.status[i] = "not-converged" if last is None else "branch-ended"
+        rows.message[i] = "no saddle was found" if last is None else ENDED.format(last)
+    elif isinstance(found, Typical):
+        q = found.q
+        number = {"entropy": found.entropy, "slope": 0.0, "q": q, "t": q, "p": q}
+        _put(rows, i, number, {"entropy": 1e-12, "slope": 10 * FADED, "q": 2 * FADED, "t": 2 * FADED, "p": FADED})
+    else:
+        at = found.state
+        number = {
+            "entropy": at.entropy,
+            "slope": 2 * at.multiplier,
+            "q": at.q,
+            "t": at.t,
+            "p": at.p,
+            "weight_error": at.lost,
+            "residual": found.residual,
+        }
+        q, t, p = map(float, found.order_error)
+        _put(rows, i, number, {"entropy": found.entropy_error, "slope": 2 * found.multiplier_error, "q": q, "t": t, "p": p})
+
+
+def _bound(curve: Curve, average: str, rows: Rows, at: np.ndarray, places: np.ndarray) -> None:
+    """The upper bounds of the symmetric binary perceptron."""
+    from .symmetric_bounds import first_moment_bound, jensen_bound
+
+    bound = first_moment_bound if average == "first-moment" else jensen_bound
+    made = bound(float(curve.model.kappa), curve.alpha, places)  # type: ignore[arg-type]
+    rows.number["entropy"][at], rows.error["entropy"][at] = made.value, made.error
+    rows.number["slope"][at], rows.error["slope"][at] = made.slope, made.slope_error
+
+
+def _result(
+    model: Perceptron,
+    shape: tuple[int, ...],
+    loads: np.ndarray,
+    places: np.ndarray,
+    rows: Rows,
+    reference: str,
+    reference_kappa: Any,
+    q_star: Any,
+    beta: Any,
+    average: str,
+) -> FranzParisi:
+    def shaped(values: np.ndarray) -> Any:
+        return values.reshape(shape) if shape else values[0].item() if isinstance(values[0], np.generic) else values[0]
+
+    number = {name: shaped(values) for name, values in rows.number.items()}
+    error = {name: shaped(values) for name, values in rows.error.items()}
+    branch = "replica-symmetric" if average == "quenched" else "upper bound"
+    return FranzParisi(
+        model=model,
+        alpha=shaped(loads),
+        kappa=model.kappa if model.margin else None,
+        beta=model.beta if beta is None else beta,
+        distance=shaped(places),
+        reference=reference,
+        reference_kappa=reference_kappa,
+        q_star=q_star,
+        average=average,
+        entropy=number["entropy"],
+        slope=number["slope"],
+        order_parameters={name: number[name] for name in ("q", "t", "p", "weight_error")},
+        residual=number["residual"],
+        branch=branch,
+        jump=False,
+        status=shaped(rows.status),
+        message=shaped(rows.message),
+        error=error["entropy"],
+        errors=error,
+    )
