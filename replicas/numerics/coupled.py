@@ -29,10 +29,11 @@ WIDEST = 1.5  # of a panel, in standard deviations: 12 nodes then resolve a Gaus
 FIRST = 0.5  # width of the panels beside a kink, in units of the distance of the poles above it
 GROWTH = 0.35  # of a panel's width with its distance from the kink
 REACH = 9.0  # standard deviations kept: mass 2e-19 beyond
-TILTED = 11.0  # the same of the pattern side, where the reference's weight pushes z outwards as it pulls x inwards
+TAIL = 7.0  # the same of the pattern side, where the reference's weight pushes z outwards at the far end of x: mass 3e-12 there,
+# all of which it would take to be wrong by as much
 COARSEST = 0.5  # step of a trapezoid sum over a Gaussian, in standard deviations
 SHARPEST = 1e-3  # pole distance or step, in standard deviations, below which a grid would not fit
-LARGEST = 400_000  # nodes of a grid over two fields
+LARGEST = 1_000_000  # nodes of a grid over two fields
 SPREAD = 3.0  # standard deviation of h from which its average is taken beside h = 0
 BESIDE = (0.0, 0.6, 1.5, 3.0, 5.0, 8.0, 12.0, 20.0)  # panels there
 RESOLVED = 36.0  # e-folds that a trapezoid sum resolves
@@ -150,9 +151,11 @@ def patterns(
     if abs(near) > 0:
         blurred = math.hypot(inner.pole, far)  # what is left of the reference's kink once r is averaged over
         marks += [(k / near, blurred / abs(near)) for k in reference.kinks]
-    s, ws = panels(marks, TILTED, quality)
+    ends = outer.values(np.array([-TAIL, TAIL]) * outside)
+    reach = max(REACH, TAIL + abs(b) * float(np.abs(ends[1]).max()))
+    s, ws = panels(marks, reach, quality)
     sharp = min([math.inf] + [abs(p / c) for p, c in ((inner.pole, far), (outer.pole, outside * across)) if c])
-    r, wr = trapezoid(sharp, TILTED, quality)
+    r, wr = trapezoid(sharp, reach, quality)
     if s.size * r.size > LARGEST:
         raise TooNarrow("an average is too sharp for its grid")
     x = along * s[:, None] + across * r

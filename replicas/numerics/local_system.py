@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 CONVERGED = 1e-12  # undamped residual below which Newton has no more to gain
-ACCEPTED = 1e-9  # undamped residual of an accepted saddle
+ACCEPTED = 1e-8  # undamped residual of an accepted saddle: rounding where q0_hat nearly vanishes, d -> 0 at y ~ 1000
 STALLED = 0.5  # reduction of an accepted residual by a Newton step above which rounding is all that is left
 DIFFERENCE = 1e-6  # step of the Jacobian; the residual is known to 1e-14 and curved on the scale 1
 STEPS = 25

@@ -1,0 +1,214 @@
+"""Local entropy: limits that must hold, derivatives along curves, where branches end, and the load at which they break."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import replicas as rp
+from replicas.numerics.local_reference import Unconstrained, replica_symmetric
+from replicas.numerics.local_system import Path
+from replicas.numerics.saddle import make_batch
+from replicas.theory.local_entropy import STAR, BinaryCurve, local_entropy
+from replicas.theory.local_entropy_threshold import local_entropy_threshold
+
+EXACT = 1e-10  # asked of y = 1 and alpha = 0
+SOLVED = 1e-8  # asked of local entropies
+DIFFERENCE = 1e-4  # of d in a central difference: error 1e-8 times a third derivative, which is of order 1/d^2
+SLOPE = 2e-6
+HONEST = 1e3  # how much larger than the true error an estimate may be, beside rounding
+FLOOR = 1e-11
+MODEL, TEACHER = rp.Perceptron(), rp.Perceptron(task="teacher-student")
+WINDOW = rp.Perceptron(kappa=1.0, likelihood="window")
+
+
+def H2(d):
+    return -d * math.log(d) - (1 - d) * math.log(1 - d)
+
+
+@pytest.mark.parametrize("model", [MODEL, TEACHER, WINDOW, rp.Perceptron(kappa=-0.5)])
+def test_y_of_one_is_a_typical_pair(model):
+    d = np.array([0.08, 0.2, 0.4, 0.5, 0.7])
+    r = local_entropy(model, 0.4, d, y=1)
+    typical = float(rp.solve(model, alpha=0.4).free_entropy)
+    assert list(r.status) == ["converged"] * d.size
+    np.testing.assert_allclose(r.local_entropy + r.external_entropy, [typical + H2(x) for x in d], atol=EXACT, rtol=0)
+    assert r[3].local_entropy == pytest.approx(typical, abs=EXACT)
+
+
+@pytest.mark.parametrize("y", [0.5, 7, "inf", "star"])
+def test_without_patterns(y):
+    d = np.array([0.0, 0.02, 0.5, 0.9])
+    r = local_entropy(MODEL, 0.0, d, y=y)
+    np.testing.assert_allclose(r.local_entropy, [0.0 if x == 0 else H2(x) for x in d], atol=EXACT, rtol=0)
+    np.testing.assert_allclose(r.external_entropy, math.log(2), atol=EXACT, rtol=0)
+
+
+def test_small_load_approaches_no_load():
+    for d in (0.1, 0.3):
+        gaps = [H2(d) - local_entropy(MODEL, a, d, y=4).local_entropy for a in (1e-3, 2e-3)]
+        assert 0 < gaps[0] < gaps[1] < 2.2 * gaps[0]
+
+
+@pytest.mark.parametrize("model, alpha", [(MODEL, 0.6), (TEACHER, 0.7), (WINDOW, 0.5)])
+def test_curve_without_external_entropy(model, alpha):
+    d = np.array([0.015, 0.04, 0.07, 0.1])
+    r = local_entropy(model, alpha, d)
+    assert list(r.status) == ["converged"] * d.size and not any(r.jump)
+    assert np.max(np.abs(r.external_entropy)) < EXACT
+    assert np.max(r.error) < SOLVED
+    assert np.all(r.local_entropy < [H2(x) for x in d])
+    up, down = (local_entropy(model, alpha, d + e).local_entropy for e in (DIFFERENCE, -DIFFERENCE))
+    np.testing.assert_allclose((up - down) / (2 * DIFFERENCE), r.slope, rtol=SLOPE / d[0])
+
+
+@pytest.mark.parametrize("y", [3, "inf"])
+def test_slopes_at_given_y(y):
+    d = np.array([0.05, 0.12])
+    r = local_entropy(MODEL, 0.5, d, y=y)
+    up, down = (local_entropy(MODEL, 0.5, d + e, y=y).local_entropy for e in (DIFFERENCE, -DIFFERENCE))
+    np.testing.assert_allclose((up - down) / (2 * DIFFERENCE), r.slope, rtol=SLOPE / d[0])
+
+
+def test_local_entropy_grows_with_y_and_external_falls():
+    """d S_E/dy = -y d S_I/dy, so that S_E = 0 lies between its neighbours in y and below y = inf."""
+    star = local_entropy(MODEL, 0.6, 0.05)
+    r = local_entropy(MODEL, 0.6, 0.05, y=[5, star.y * 0.9, star.y, star.y * 1.1, 100, "inf"])
+    assert np.all(np.diff(r.local_entropy) > 0) and np.all(np.diff(r.external_entropy) < 0)
+    assert r[2].local_entropy == pytest.approx(star.local_entropy, abs=SOLVED)
+    assert list(r.status) == ["converged"] * 3 + ["unphysical"] * 3 or list(r.status[:2]) == ["converged"] * 2
+    assert r[5].local_entropy > star.local_entropy
+    rise, fall = np.diff(r.local_entropy)[1:3], np.diff(r.external_entropy)[1:3]
+    np.testing.assert_allclose(-fall / rise, star.y * np.array([0.95, 1.05]), rtol=5e-3)
+
+
+@pytest.mark.parametrize("y", [2.5, "star", "inf"])
+def test_reference_and_its_mirror_image(y):
+    here, there = (local_entropy(TEACHER, 0.6, d, y=y) for d in (0.06, 0.94))
+    assert there.local_entropy == pytest.approx(here.local_entropy, abs=FLOOR)
+    assert there.slope == pytest.approx(-here.slope, abs=SLOPE)
+    assert there.eps_reference == pytest.approx(1 - here.eps_reference, abs=FLOOR)
+    assert there.eps_solutions == pytest.approx(here.eps_solutions, abs=FLOOR)
+
+
+def test_dense_clusters_generalise_better():
+    """The centre of a dense cluster against a typical student, and typical references at y = 1."""
+    alpha, d = 0.8, 0.1
+    typical = math.acos(float(rp.solve(TEACHER, alpha=alpha).R)) / math.pi
+    star = local_entropy(TEACHER, alpha, d)
+    assert star.eps_reference < star.eps_solutions < typical
+    one = local_entropy(TEACHER, alpha, d, y=1)
+    assert one.eps_solutions == pytest.approx(typical, abs=EXACT)
+    assert math.cos(math.pi * one.eps_reference) == pytest.approx((1 - 2 * d) * math.cos(math.pi * typical), abs=EXACT)
+    assert local_entropy(MODEL, alpha, 0.1).eps_reference is None
+
+
+@pytest.mark.parametrize("y, d", [("star", 0.01), ("star", 0.12), (300, 0.05), ("inf", 0.03)])
+def test_errors_are_honest(y, d):
+    """Against quadratures three times finer."""
+    r = local_entropy(MODEL, 0.5, d, y=y)
+    curve = BinaryCurve(make_batch(MODEL, 0.5), {"star": STAR, "inf": math.inf}.get(y, y))
+    anchor, _ = curve.anchor(0.1)
+    saddle, reached = Path(curve._family, "d", anchor, curve.star).advance(anchor, d)
+    fine = Path(curve._family, "d", saddle, curve.star, 3.0)
+    best = fine.newton(fine.unknowns(saddle), fine.place(saddle), d)
+    assert reached and best.ok
+    true = abs(best.values.local_entropy - r.local_entropy)
+    assert true <= r.error <= HONEST * true + FLOOR * 10
+
+
+def test_diverging_y_is_bounded_by_its_limit():
+    """Where S_E = 0 takes y > 1e4, S_I lies between a solved neighbour and the limit y -> inf."""
+    r = local_entropy(MODEL, 0.3, 0.01)
+    limit = local_entropy(MODEL, 0.3, 0.01, y="inf")
+    assert r.status == "converged" and math.isinf(r.y) and "limit" in r.message
+    near = local_entropy(MODEL, 0.3, 0.01, y=8000)
+    assert near.external_entropy > 0
+    assert near.local_entropy < limit.local_entropy == r.local_entropy < near.local_entropy + r.error + SOLVED * 100
+
+
+def test_beyond_the_sign_of_typical_states():
+    """From d* = (1 - E|<w>|)/2 on S_I = S_0; below it y at S_E = 0 diverges and S_I tends to S_0."""
+    _, typical = replica_symmetric(make_batch(MODEL, 0.8))
+    r = local_entropy(MODEL, 0.8, [typical - 0.01, typical + 0.01])
+    assert list(r.status) == ["converged", "no-solution"] and f"{typical:.6g}" in r[1].message
+    assert r[1].local_entropy is None or math.isnan(r[1].local_entropy)
+    S0 = float(rp.solve(MODEL, alpha=0.8).entropy)
+    assert S0 - 2e-4 < r[0].local_entropy < S0
+
+
+def test_branch_that_ends_says_where():
+    r = local_entropy(MODEL, 0.8, np.array([0.03, 0.06, 0.1]))
+    assert list(r.status) == ["branch-ended", "converged", "converged"]
+    last = float(r[0].message.split("d = ")[1].split(",")[0])
+    assert 0.03 < last < 0.06
+    assert local_entropy(MODEL, 0.8, last + 1e-3).status == "converged"
+    assert local_entropy(MODEL, 0.8, last - 1e-3).status == "branch-ended"
+
+
+def test_broadcasting_and_output():
+    r = local_entropy(MODEL, np.array([0.4, 0.5])[:, None], np.array([0.05, 0.1]), y=[2, "star"])
+    assert r.shape == (2, 2) and r[1, 1].y > 10
+    one = local_entropy(MODEL, 0.5, 0.1)
+    assert one.local_entropy == pytest.approx(r[1, 1].local_entropy, abs=EXACT)
+    out = json.loads(one.to_json())
+    assert out["status"] == "converged" and float(out["local_entropy"]) == one.local_entropy
+    margins = local_entropy(MODEL, 0.3, 0.05, kappa=[0.0, 0.5])
+    assert margins[0].local_entropy > margins[1].local_entropy
+    assert margins[1].local_entropy == pytest.approx(local_entropy(rp.Perceptron(kappa=0.5), 0.3, 0.05).local_entropy, abs=EXACT)
+
+
+@pytest.mark.parametrize(
+    "arguments, names",
+    [
+        ({"distance": 1.5}, "distance: got 1.5"),
+        ({"distance": -0.1}, "distance: got -0.1"),
+        ({"distance": math.nan}, "distance: got nan"),
+        ({"distance": None}, "distance: got None"),
+        ({"distance": "a"}, "distance: got 'a'"),
+        ({"y": 0}, "y: got 0"),
+        ({"y": -2}, "y: got -2"),
+        ({"y": "many"}, "y: got 'many'"),
+        ({"y": math.nan}, "y: got nan"),
+        ({"alpha": -0.1}, "alpha: got -0.1"),
+        ({"overlap": 0.5}, "overlap: got 0.5"),
+        ({"reference": "typical"}, "reference: got 'typical'"),
+        ({"reference_kappa": 0.5}, "reference_kappa: got 0.5"),
+        ({"distance": [0.1, 0.2], "y": [1, 2, 3]}, "takes arrays that broadcast"),
+        ({"model": rp.Perceptron(weights="ternary")}, "model: got"),
+        ({"model": rp.TreeCommittee(K=3)}, "model: got"),
+        ({"model": TEACHER, "reference": "constrained"}, "reference: got 'constrained'"),
+    ],
+)
+def test_bad_arguments(arguments, names):
+    values = {"model": MODEL, "alpha": 0.5, "distance": 0.1} | arguments
+    with pytest.raises(ValueError, match=names) as error:
+        local_entropy(**values)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_load_at_which_the_branch_breaks():
+    """alpha_U lies between a load whose branch passes and one whose branch ends, and is stationary there."""
+    r = local_entropy_threshold(MODEL)
+    assert r.status == "converged" and r.error < SOLVED
+    below, above = (local_entropy(MODEL, r.value + e, 0.02) for e in (-2e-4, 2e-4))
+    assert below.status == "converged" and above.status == "branch-ended"
+    d = r.order_parameters["distance"]
+    last = float(above.message.split("d = ")[1].split(",")[0])
+    assert abs(last - d) < 0.2 * d
+    assert "in one piece" in r.statement
+    system = Unconstrained(make_batch(MODEL, r.value))
+    order = r.order_parameters
+    x = system.pack(order["q0"], order["q1"] - order["q0"], 1 - order["q1"], order["p_hat"])
+    at = system.evaluate(x, order["y"], d)
+    assert max(np.max(np.abs(at.residual)), abs(at.external_entropy)) < SOLVED
+
+
+@pytest.mark.parametrize("model", [TEACHER, rp.Perceptron(weights="spherical"), rp.Perceptron(beta=1.0), rp.Perceptron(kappa=(0.0, 0.1))])
+def test_threshold_refuses(model):
+    with pytest.raises(ValueError, match="takes"):
+        local_entropy_threshold(model)
