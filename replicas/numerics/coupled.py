@@ -33,9 +33,13 @@ TAIL = 7.0  # the same of the pattern side, where the reference's weight pushes 
 # all of which it would take to be wrong by as much
 COARSEST = 0.5  # step of a trapezoid sum over a Gaussian, in standard deviations
 SHARPEST = 1e-3  # pole distance or step, in standard deviations, below which a grid would not fit
-LARGEST = 1_000_000  # nodes of a grid over two fields
+LARGEST = 2_000_000  # nodes of a grid over two fields
 SPREAD = 3.0  # standard deviation of h from which its average is taken beside h = 0
 BESIDE = (0.0, 0.6, 1.5, 3.0, 5.0, 8.0, 12.0, 20.0)  # panels there
+NOTHING = 1e-25  # probability that is not worth an average
+FEW = 8  # values of a weight for which averages over h are summed one by one
+DEGREE, FLAT = 18, 20.0  # Chebyshev coefficients of an average on a panel of width 1; field at which tanh is 1
+WEIGHTLESS, ROUGH = -52.0, 400  # log-weight of a node that is left out, and places of the table that says so
 RESOLVED = 36.0  # e-folds that a trapezoid sum resolves
 
 
@@ -101,7 +105,7 @@ def _legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def panels(kinks: list[tuple[float, float]], reach: float, quality: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of a standard normal, on panels graded around kinks (place, distance of the poles above it)."""
+    """Nodes and weights on panels graded around kinks (place, distance of the poles above it), to be used with a normal density."""
     marks = [(at, FIRST * pole) for at, pole in kinks if abs(at) < reach]
     if not all(math.isfinite(at) and first > SHARPEST for at, first in marks):
         raise TooNarrow("an average is too sharp for its grid")
@@ -116,7 +120,7 @@ def panels(kinks: list[tuple[float, float]], reach: float, quality: float) -> tu
     unit, w = _legendre(ORDER)
     half = (high - low)[:, None] / 2
     nodes = ((high + low)[:, None] / 2 + half * unit).ravel()
-    return nodes, (half * w).ravel() * np.exp(-nodes * nodes / 2) / math.sqrt(2 * math.pi)
+    return nodes, (half * w).ravel()
 
 
 def trapezoid(pole: float, reach: float, quality: float) -> tuple[np.ndarray, np.ndarray]:
@@ -155,29 +159,33 @@ def patterns(
     reach = max(REACH, TAIL + abs(b) * float(np.abs(ends[1]).max()))
     s, ws = panels(marks, reach, quality)
     sharp = min([math.inf] + [abs(p / c) for p, c in ((inner.pole, far), (outer.pole, outside * across)) if c])
-    r, wr = trapezoid(sharp, reach, quality)
+    r, _ = trapezoid(sharp, reach, quality)
     if s.size * r.size > LARGEST:
         raise TooNarrow("an average is too sharp for its grid")
     x = along * s[:, None] + across * r
     z = across * s[:, None] - along * r
-    shape = x.shape
-    tilted = inner.values((outside * x + b * z).ravel())
-    plain = outer.values((outside * x).ravel())
-    score, base = tilted[1].reshape(shape), plain[1].reshape(shape)
-    with np.errstate(under="ignore"):
-        weight = ws[:, None] * wr * np.exp((tilted[0] - plain[0]).reshape(shape))
+    # most of the grid has no weight: a rough table of what the tilt divides by says where
+    places = np.linspace(-1.0, 1.0, ROUGH) * float(np.abs(x).max())
+    bulk = inner.values(places * outside)[0].max() - np.interp(x.ravel(), places, outer.values(places * outside)[0])
+    kept = np.flatnonzero(bulk - 0.5 * (x * x + z * z).ravel() > WEIGHTLESS)
+    x, z, row = x.ravel()[kept], z.ravel()[kept], kept // r.size
+    tilted, plain = inner.values(outside * x + b * z), outer.values(outside * x)
+    score, base = tilted[1], plain[1]
+    density = (r[1] - r[0]) / (2 * math.pi) * np.exp(tilted[0] - plain[0] - 0.5 * (x * x + z * z))
+    weight = ws[row] * density
     f = own.values(root * s)
-    mass = weight.sum(axis=1)
-    other = f[1] @ (weight * base).sum(axis=1)
-    below = float((weight * base * base).sum())
-    ratio = float(other / below) if below > 0 else 0.0
+    mass = np.bincount(row, weight, s.size)
+    slope = f[1][row]
+    other = float((weight * base) @ slope)
+    below = float((weight * base) @ base)
+    ratio = other / below if below > 0 else 0.0
     return Patterns(
         float(f[0] @ mass),
         float((f[1] * f[1]) @ mass),
-        float(f[1] @ (weight * score).sum(axis=1)),
-        float(other),
+        float((weight * score) @ slope),
+        other,
         ratio,
-        float((weight * (f[1][:, None] - ratio * base) ** 2).sum()),
+        float(weight @ (slope - ratio * base) ** 2),
         abs(float(mass.sum()) - 1.0),
     )
 
@@ -202,7 +210,8 @@ def sites(
         z, wz = _beside_zero(quality)
     else:
         z, wz = trapezoid(half / gamma_hat if gamma_hat > 0 else math.inf, REACH, quality)
-    if reference.values.size * x.size * z.size > 10 * LARGEST:
+    each = 1 if reference.values.size > FEW else z.size
+    if reference.values.size * x.size * each > 10 * LARGEST:
         raise TooNarrow("an average is too sharp for its grid")
     right = x.size // 2  # the measure is even: half of x is enough
     wx = 2 * wx[right:]
@@ -237,16 +246,73 @@ def _sharp(a, spread, h, wh, decay, out):
 
 
 @njit(cache=True, error_model="numpy")
+def _summed(a, spread, z, wz, out):
+    """The same by a sum over h = a + spread z."""
+    out[0], out[1], out[2] = 0.0, 0.0, 0.0
+    for j in range(z.size):
+        h = a + spread * z[j]
+        e = math.exp(-2.0 * abs(h))
+        t = math.copysign((1.0 - e) / (1.0 + e), h)
+        out[0] += wz[j] * (abs(h) + math.log1p(e))
+        out[1] += wz[j] * t
+        out[2] += wz[j] * t * t
+
+
+@njit(cache=True, error_model="numpy")
+def _averages(a, gamma_hat, z, wz, decay, out):
+    if decay.size:
+        _sharp(a, gamma_hat, z, wz, decay, out)
+    else:
+        _summed(a, gamma_hat, z, wz, out)
+
+
+@njit(cache=True, error_model="numpy")
+def _chebyshev(gamma_hat, z, wz, decay):
+    """The three averages as functions of a > 0: Chebyshev coefficients on panels of width 1, up to where tanh is 1."""
+    size = int(math.ceil(FLAT + REACH * gamma_hat))
+    angles = math.pi * (np.arange(DEGREE) + 0.5) / DEGREE
+    values, out = np.empty((3, DEGREE)), np.empty(3)
+    table = np.zeros((size, 3, DEGREE))
+    for i in range(size):
+        for j in range(DEGREE):
+            _averages(i + 0.5 + 0.5 * math.cos(angles[j]), gamma_hat, z, wz, decay, out)
+            values[:, j] = out
+        for k in range(DEGREE):
+            for row in range(3):
+                for j in range(DEGREE):
+                    table[i, row, k] += values[row, j] * math.cos(k * angles[j]) * (2.0 - (k == 0)) / DEGREE
+    return table
+
+
+@njit(cache=True, error_model="numpy")
+def _read(table, a, out):
+    """The averages at a, by Clenshaw's sum; even, odd and even in a."""
+    size = abs(a)
+    panel = int(size)
+    if panel >= table.shape[0]:
+        out[0], out[1], out[2] = size, math.copysign(1.0, a), 1.0
+        return
+    y = 2.0 * (size - panel) - 1.0
+    for row in range(3):
+        up, upper = 0.0, 0.0
+        for k in range(table.shape[2] - 1, 0, -1):
+            up, upper = table[panel, row, k] + 2.0 * y * up - upper, up
+        out[row] = table[panel, row, 0] + y * up - upper
+    out[1] = math.copysign(out[1], a)
+
+
+@njit(cache=True, error_model="numpy")
 def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multiplier, ratio, spread):
     total = np.zeros(7)
     n = values.size
     chance = np.empty(n)
-    decay, mean_of = np.empty((3, z.size)), np.empty(3)
-    if spread:
-        for j in range(z.size):
-            e = math.exp(-2.0 * z[j])
-            decay[0, j], decay[1, j] = math.log1p(e), -2.0 * e / (1.0 + e)
-            decay[2, j] = -4.0 * e / ((1.0 + e) * (1.0 + e))
+    decay, at = np.empty((3, z.size if spread else 0)), np.empty(3)
+    for j in range(decay.shape[1]):
+        e = math.exp(-2.0 * z[j])
+        decay[0, j], decay[1, j] = math.log1p(e), -2.0 * e / (1.0 + e)
+        decay[2, j] = -4.0 * e / ((1.0 + e) * (1.0 + e))
+    tabulated = n > FEW
+    table = _chebyshev(gamma_hat, z, wz, decay) if tabulated else np.empty((0, 3, 0))
     for i in range(x.size):
         top = -np.inf
         for k in range(n):
@@ -261,28 +327,25 @@ def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multipl
         mean /= mass
         for k in range(n):
             share = chance[k] / mass * wx[i]
-            if share < 1e-30:
+            if share < NOTHING:
                 continue
             side = 1.0 if values[k] > 0 else (-1.0 if values[k] < 0 else 0.0)
             a = slope * x[i] + shift * values[k] + multiplier * side
-            g, square, first, excess = 0.0, 0.0, 0.0, 0.0
-            if spread:
-                _sharp(a, gamma_hat, z, wz, decay, mean_of)
-                g, first, square = mean_of
-                excess = square - 2.0 * ratio * mean * first + (ratio * mean) ** 2
-            for j in range(0 if spread else z.size):
-                h = a + gamma_hat * z[j]
-                e = math.exp(-2.0 * abs(h))
-                th = math.copysign((1.0 - e) / (1.0 + e), h)
-                g += wz[j] * (abs(h) + math.log1p(e))
-                first += wz[j] * th
-                square += wz[j] * th * th
-                excess += wz[j] * (th - ratio * mean) ** 2
-            total[0] += share * g
-            total[1] += share * square
-            total[2] += share * values[k] * first
-            total[3] += share * mean * first
-            total[4] += share * side * first
-            total[5] += share * (values[k] - mean) * first
+            expected = ratio * mean
+            if tabulated:
+                _read(table, a, at)
+            else:
+                _averages(a, gamma_hat, z, wz, decay, at)
+            excess = at[2] - 2.0 * expected * at[1] + expected * expected
+            if not (tabulated or spread):  # all of it small where gamma_hat and the multiplier are: no difference then
+                excess = 0.0
+                for j in range(z.size):
+                    excess += wz[j] * (math.tanh(a + gamma_hat * z[j]) - expected) ** 2
+            total[0] += share * at[0]
+            total[1] += share * at[2]
+            total[2] += share * values[k] * at[1]
+            total[3] += share * mean * at[1]
+            total[4] += share * side * at[1]
+            total[5] += share * (values[k] - mean) * at[1]
             total[6] += share * excess
     return total

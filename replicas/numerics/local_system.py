@@ -224,7 +224,7 @@ class Path:
             found = self._predicted(saddle, slope, here, target, value if target == end else None)
             if found is None:
                 step *= 0.5
-                if abs(step) < SHORTEST:
+                if abs(step) < SHORTEST or (self.star and saddle.y > 0.5 * MOST_Y):
                     return saddle, False
                 continue
             saddle, here, slope = found, target, None

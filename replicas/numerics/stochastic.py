@@ -20,7 +20,7 @@ FALL = 44.0  # of the logarithm of an integrand from its mode to where it is cut
 POLE = 2.5  # of log H(-u/s) from the real axis, in units of s: its nearest zero is at s (1.916 + 2.816 i)
 NEWTONS = 60  # for the mode; it converges from one side
 DEGREE = 20  # of the polynomial on a panel of `reference_leaf`
-FIELD_REACH = 14.0  # fields that it tabulates; beyond, the leaf itself
+FIELD_REACH = 26.0  # fields that it tabulates; beyond, the leaf itself
 
 PATTERN_ROWS = ("f", "f1_squared", "f2_squared", "f1_squared_f2", "loglik", "magnitude")
 """Rows of `pattern_averages`: f, f'^2, f''^2, f'^2 f'', <log H(-u/s)>, |f|."""

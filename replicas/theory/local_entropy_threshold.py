@@ -22,7 +22,7 @@ from ..numerics.local_reference import replica_symmetric
 from ..numerics.local_system import NoValue, Path, Saddle
 from ..numerics.saddle import make_batch
 from ..results import Estimate
-from .local_entropy import ANCHOR, FARTHEST_ANCHOR, FINER, MARGIN, STAR, BinaryCurve
+from .local_curve import ANCHOR, FARTHEST_ANCHOR, FINER, MARGIN, STAR, BinaryCurve
 
 DEEP = 1 / 12  # of the anchor's distance: a branch that reaches it passed the gap, which opens at about a third
 LOWEST = 0.6  # of capacity, where the branch is still in one piece

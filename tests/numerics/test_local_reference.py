@@ -16,6 +16,7 @@ from replicas.numerics.local_system import NoValue, Path, newton
 from replicas.numerics.local_weights import weight_side
 from replicas.numerics.saddle import make_batch
 from replicas.symbolic.local_entropy import functional
+from replicas.symbolic.local_entropy_limits import limit
 
 CLOSED = 2e-14  # relative, of trapezoid sums against a closed form
 QUAD = 1e-11  # asked of scipy's nested quad
@@ -192,6 +193,19 @@ def test_free_entropy_is_the_derived_one(name):
     if S.teacher:
         reference = derived.value(derived.observables["reference_teacher"], **at)
         assert reference == pytest.approx(v.order_parameters["R_reference"], abs=REFEREE)
+
+
+@pytest.mark.parametrize("name", ["threshold", "teacher"])
+def test_limit_is_the_derived_one(name):
+    """Off the saddle at y = inf, conjugates being the explicit ones."""
+    S = system(MODELS[name], 0.6, infinite=True)
+    d, (q0, dq, R) = 0.08, (0.6, 0.3, 0.5)
+    x = S.pack(q0, dq, 1 - q0, 0.8, R)
+    v = S.evaluate(x, math.inf, d)
+    P = S.patterns(math.inf, q0, dq, 1 - q0, R * R / q0 if S.teacher else 0.0, 1.0)
+    at = {k: v.order_parameters[k] for k in ("q0", "p_hat", "q0_hat", *(("R", "R_hat") if S.teacher else ()))}
+    at |= {"dq": dq, "dq_hat": 0.6 * P.spread, "alpha": 0.6, "p": 1 - 2 * d} | ({} if S.teacher else {"kappa": 0.0})
+    assert limit(MODELS[name])(**at) == pytest.approx(v.local_entropy, abs=REFEREE)
 
 
 @pytest.mark.parametrize("name", ["threshold", "margin", "window", "teacher", "temperature"])

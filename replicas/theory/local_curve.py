@@ -1,0 +1,277 @@
+r"""Branches of the local entropy of binary weights: entered at a smaller load and moderate d, followed in y, alpha, then d.
+
+Typical references (y = 1) are the one branch whose order parameters are known beforehand. Where y at S_E = 0 diverges, the
+limit y -> inf bounds the answer: d S_I = -d S_E/y.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..models import Model
+from ..numerics.local_reference import Unconstrained, replica_symmetric
+from ..numerics.local_system import MOST_Y, NoValue, Path, Saddle, System, newton
+from ..numerics.saddle import Batch
+
+STAR = math.nan  # y unknown, S_E = 0
+ANCHOR = 0.6  # of the distance of typical solutions from the sign of their mean, where the branch is entered
+FARTHEST_ANCHOR = 0.12
+SHARES = (0.6, 0.3, 1.0)  # of the load, at which typical references are followed to y
+RAISE = 1.5  # factor of y in which S_E = 0 is sought
+ENTERED = 100.0  # y from which the limit y -> inf is entered
+FINER = 1.4  # refinement of all quadratures whose effect is the error
+MARGIN = 3.0  # finer quadratures have an error, too
+ROUNDING = 2e-14  # of a term of phi
+CONDITION = 10.0  # of S_I in the residual, typically
+SLOPE_STEP = 1e-5  # of log(d/(1-d)) in a difference of S_I along the branch
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One point: numbers and their errors by name, status."""
+
+    status: str
+    message: str = ""
+    y: float = math.nan
+    numbers: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    order_parameters: dict[str, float] = field(default_factory=dict)
+    residual: float = math.nan
+
+
+class BinaryCurve:
+    """Points of one load and one y, along d; ``y`` is nan for S_E = 0."""
+
+    def __init__(self, point: Batch, y: float, reference: str = "unconstrained", reference_kappa: float = math.nan):
+        self.point, self.y, self.free = point, y, reference == "unconstrained"
+        self.alpha = float(point.alpha[0])
+        self.star, self.infinite = math.isnan(y), math.isinf(y)
+        self.reference_kappa = None if math.isnan(reference_kappa) else reference_kappa
+        self.typical = math.nan  # distance from typical solutions to the sign of their mean
+        self.S0 = math.nan
+
+    def system(self, alpha: float, infinite: bool = False) -> System:
+        """The equations at a load."""
+        point = self.point.with_alpha(alpha)
+        if self.free:
+            return Unconstrained(point, infinite)
+        from ..numerics.constrained_reference import Constrained
+
+        return Constrained(point, self.reference_kappa)
+
+    def answers(self, distances: Sequence[float]) -> list[Answer]:
+        """Answers in the order asked."""
+        if self.alpha == 0:
+            return [self._empty(d) for d in distances]
+        mirrored = [self.free and d > 0.5 for d in distances]
+        folded = [1 - d if m else d for d, m in zip(distances, mirrored)]
+        try:
+            _, self.typical = replica_symmetric(self.point)
+        except NoValue as error:
+            return [Answer("no-solution", str(error)) for _ in distances]
+        found = self._curve(sorted({d for d in folded if not self._outside(d)}))
+        out = []
+        for d, flip in zip(folded, mirrored):
+            answer = self._outside(d) or found[d]
+            out.append(_mirror(answer) if flip else answer)
+        return out
+
+    def _empty(self, d: float) -> Answer:
+        """alpha = 0: every configuration is a solution, and every reference alike."""
+        if not self.free:
+            return Answer("unsupported", "alpha = 0 leaves nothing that a reference could be constrained by")
+        entropy = -sum(x * math.log(x) for x in (d, 1 - d) if x > 0)
+        slope = math.log((1 - d) / d) if 0 < d < 1 else math.nan
+        values = {"local_entropy": entropy, "external_entropy": math.log(2), "slope": slope}
+        values |= {"eps_reference": 0.5, "eps_solutions": 0.5} if self.point.model.teacher else {}
+        message = "without patterns all references are alike: S_E = log 2 at every y" if self.star else ""
+        return Answer("converged", message, self.y, values, dict.fromkeys(values, 1e-15), {}, 0.0)
+
+    def _outside(self, d: float) -> Answer | None:
+        """Distances at which there is nothing to solve, and limits that are not taken."""
+        if self.infinite and not self.free:
+            return Answer("unsupported", "the limit y -> inf takes an unconstrained reference; takes a finite y or star")
+        if self.infinite and self.point.model.even and not self.point.model.teacher:
+            return Answer("unsupported", "S_E falls as -(alpha/2) log y without an average field (q0 = 0); takes a finite y or star")
+        if d in (0.0, 1.0):
+            return Answer("no-solution", "d = 0 leaves only the reference itself, or its mirror image; takes 0 < d < 1")
+        if self.free and (self.star or self.infinite) and d >= self.typical:
+            return Answer(
+                "no-solution",
+                f"from d = {self.typical:.6g} on typical solutions lie that far from the sign of their mean: S_I = S_0, S_E > 0 at every y",
+            )
+        if self.free and d == 0.5:
+            return self._half()
+        return None
+
+    def _half(self) -> Answer:
+        """d = 1/2: references do not matter, S_I = S_0 and S_E = log 2."""
+        from .saddle import solve
+
+        at = solve(self.point.model, self.alpha, kappa=_own(self.point.model, self.point), beta=_beta(self.point))
+        numbers = {"local_entropy": float(at.free_entropy), "external_entropy": math.log(2), "slope": 0.0}
+        if self.point.model.teacher:
+            numbers |= {"eps_reference": 0.5, "eps_solutions": math.acos(float(at.q)) / math.pi}
+        errors = dict.fromkeys(numbers, float(at.error))
+        order = {"q1": float(at.q), "q0": float(at.q), "p_hat": 0.0, "q1_hat": float(at.q_hat), "q0_hat": float(at.q_hat)}
+        if self.point.model.teacher:
+            order |= {"R": float(at.q), "R_hat": float(at.q_hat), "R_reference": 0.0}
+        return Answer(at.status, "", self.y, numbers, errors, order, float(at.residual))
+
+    def _curve(self, distances: list[float]) -> dict[float, Answer]:
+        if not distances:
+            return {}
+        d0 = min(ANCHOR * self.typical, FARTHEST_ANCHOR)
+        anchor, why = self.anchor(d0)
+        if anchor is None:
+            return {d: Answer("no-solution", why) for d in distances}
+        path = Path(self._family, "d", anchor, self.star)
+        out: dict[float, Answer] = {}
+        for side in ([d for d in distances if d >= d0], [d for d in reversed(distances) if d < d0]):
+            saddle, reached = anchor, True
+            for d in side:
+                if reached:
+                    saddle, reached = path.advance(saddle, d)
+                out[d] = self._answer(path, saddle) if reached else Answer("branch-ended", self._ended(saddle))
+            if not reached and self._diverging(saddle):
+                lost = [d for d in side if out[d].status == "branch-ended"]
+                out |= self._beyond(lost, saddle.y)
+        return out
+
+    def _diverging(self, saddle: Saddle) -> bool:
+        return self.star and saddle.y > 0.5 * MOST_Y
+
+    def _beyond(self, distances: list[float], least: float) -> dict[float, Answer]:
+        """S_E = 0 at y > ``least``, where S_I lies below its limit y -> inf by less than |S_E(inf)|/y: dS_I = -dS_E/y."""
+        found = BinaryCurve(self.point, math.inf).answers(distances) if self.free else []
+        out: dict[float, Answer] = {}
+        for d, answer in zip(distances, found):
+            if answer.status not in ("converged", "unphysical") or answer.numbers["external_entropy"] > 0:
+                continue
+            slack = -answer.numbers["external_entropy"] / least
+            numbers = answer.numbers | {"external_entropy": 0.0}
+            errors = {k: v + slack for k, v in answer.errors.items()}
+            errors["slope"] = math.nan
+            text = f"S_E = 0 takes y > {least:.2g}: the limit y -> inf, with a bound on what it exceeds S_I by"
+            status, bad = ("unphysical", "; S_I < 0") if numbers["local_entropy"] < -errors["local_entropy"] else ("converged", "")
+            out[d] = replace(answer, status=status, message=text + bad, numbers=numbers, errors=errors)
+        return out
+
+    def _family(self, alpha: float) -> System:
+        return self.system(alpha, self.infinite)
+
+    def _ended(self, saddle: Saddle) -> str:
+        where = f"the branch reaches d = {saddle.d:.6g}"
+        if self._diverging(saddle):
+            return f"{where}, where S_E = 0 takes y = {saddle.y:.3g}"
+        return f"{where}, S_I = {saddle.values.local_entropy:.6g} there"
+
+    def anchor(self, d: float) -> tuple[Saddle | None, str]:
+        """A saddle at the load and y asked for: typical references at a smaller load, followed in y, then in alpha."""
+        why = ""
+        for share in SHARES:
+            try:
+                saddle = self._raised(share * self.alpha, d)
+                saddle, reached = Path(self._family, "alpha", saddle, self.star).advance(saddle, self.alpha)
+            except NoValue as error:
+                why = str(error)
+                continue
+            if reached:
+                return saddle, ""
+            why = f"the branch ends at alpha = {saddle.alpha:.6g} for d = {d:.4g}"
+        return None, why
+
+    def _raised(self, alpha: float, d: float) -> Saddle:
+        """From y = 1 to y at one load and distance."""
+        system = self.system(alpha)
+        saddle = replace(newton(system, system.start(1.0, d), 1.0, d), alpha=alpha)
+        path = Path(lambda _: system, "y", saddle)
+        if not self.star:
+            saddle = self._reach(path, saddle, ENTERED if self.infinite else self.y)
+            if not self.infinite:
+                return saddle
+            limit = self.system(alpha, True)
+            if not isinstance(limit, Unconstrained) or not isinstance(system, Unconstrained):
+                raise NoValue("the limit y -> inf takes an unconstrained reference")
+            saddle = replace(newton(limit, limit.entered(system, saddle), math.inf, d), alpha=alpha)
+        else:
+            while saddle.values.external_entropy > 0:
+                if saddle.y >= MOST_Y:
+                    raise NoValue(f"S_E > 0 up to y = {MOST_Y:g} at d = {d:.4g}")
+                saddle = self._reach(path, saddle, RAISE * saddle.y)
+            saddle = replace(newton(system, saddle.x, saddle.y, d, star=True), alpha=alpha)
+        if not saddle.ok:
+            raise NoValue("no saddle to start from")
+        return saddle
+
+    def _reach(self, path: Path, saddle: Saddle, y: float) -> Saddle:
+        found, reached = path.advance(saddle, y)
+        if not reached:
+            raise NoValue(f"the branch of typical references ends at y = {found.y:.4g}")
+        return found
+
+    def _answer(self, path: Path, saddle: Saddle) -> Answer:
+        finer = Path(self._family, "d", saddle, self.star, FINER)
+        try:
+            check = finer.newton(finer.unknowns(saddle), finer.place(saddle), saddle.d)
+        except NoValue as error:
+            return Answer("not-converged", f"finer quadratures: {error}")
+        numbers, again = self._numbers(path, saddle), self._numbers(path, check, numbers_only=True)
+        v = saddle.values
+        scale = 1.0 if self.infinite else saddle.y
+        floor = CONDITION * max(saddle.residual, check.residual) + ROUNDING * max(1.0, v.magnitude / scale)
+        errors = {k: MARGIN * abs(again.get(k, n) - n) + floor for k, n in numbers.items()}
+        errors["external_entropy"] += ROUNDING * v.magnitude
+        errors["y"] = MARGIN * abs(check.y - saddle.y) + floor * saddle.y if self.star else 0.0
+        if "slope" not in again:
+            errors["slope"] += SLOPE_STEP
+        order = dict(v.order_parameters)
+        errors |= {k: MARGIN * abs(check.values.order_parameters[k] - n) + floor * max(1.0, abs(n)) for k, n in order.items()}
+        status, message = "converged", ""
+        for name, text in (("external_entropy", "S_E < 0: no such reference"), ("local_entropy", "S_I < 0: no solution around it")):
+            if numbers[name] < -errors[name] - (0.0 if name == "local_entropy" or not self.star else 1e-8):
+                status, message = "unphysical", text
+        return Answer(status, message, saddle.y, numbers, errors, order, saddle.residual)
+
+    def _numbers(self, path: Path, saddle: Saddle, numbers_only: bool = False) -> dict[str, float]:
+        v = saddle.values
+        out = {"local_entropy": v.local_entropy, "external_entropy": v.external_entropy}
+        if self.star or self.infinite:
+            out["slope"] = v.slope
+        elif not numbers_only:
+            out["slope"] = self._slope(path, saddle)
+        if self.point.model.teacher:
+            out["eps_reference"] = math.acos(v.order_parameters["R_reference"]) / math.pi
+            out["eps_solutions"] = math.acos(v.order_parameters["R"]) / math.pi
+        return out
+
+    def _slope(self, path: Path, saddle: Saddle) -> float:
+        """dS_I/dd along the branch at fixed y."""
+        t = path.tangent(saddle)
+        z, s = path.unknowns(saddle), path.place(saddle)
+        up, down = (path.equations(z + e * t, s + e)[1].local_entropy for e in (SLOPE_STEP, -SLOPE_STEP))
+        return (up - down) / (2 * SLOPE_STEP * saddle.d * (1 - saddle.d))
+
+
+def _own(model: Model, point: Batch) -> Any:
+    return None if model.teacher or not isinstance(model.likelihood, str) else float(point.kappa[0])
+
+
+def _beta(point: Batch) -> Any:
+    return None if point.beta is None else float(point.beta[0])
+
+
+def _mirror(answer: Answer) -> Answer:
+    """W~ -> -W~ takes d to 1 - d."""
+    numbers, order = dict(answer.numbers), dict(answer.order_parameters)
+    if "slope" in numbers:
+        numbers["slope"] = -numbers["slope"]
+    if "eps_reference" in numbers:
+        numbers["eps_reference"] = 1 - numbers["eps_reference"]
+    for name in ("p_hat", "R_reference"):
+        if name in order:
+            order[name] = -order[name]
+    return replace(answer, numbers=numbers, order_parameters=order)
