@@ -69,7 +69,8 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-INFINITE = ("K",)  # flags that may be infinite
+INFINITE = ("K", "y")  # flags that may be infinite
+STAR = "star"  # the y of vanishing external entropy, carried as nan
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ def _number(name: str, word: str, takes: str) -> tuple[float]:
         takes = f"{takes}, or inf"
         if word.lower() in ("inf", "infinity"):
             return (math.inf,)
+    if name == "y":
+        takes = f"{takes}, or {STAR}"
+        if word == STAR:
+            return (math.nan,)
     try:
         number = as_float(word)  # a decimal that a float cannot hold stays exact for --digits
     except ValueError:

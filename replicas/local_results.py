@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from .results import Result
 
+WATCHED = ("residual", "weight_error", "jump")  # of a curve: what a reader of a table need not see
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LocalResult(Result):
@@ -37,6 +39,14 @@ class LocalResult(Result):
     @property
     def computed(self) -> tuple[str, ...]:  # type: ignore[override]
         return (*self.first, *self.order_parameters, "residual")
+
+    def rows(self) -> tuple[list[str], list[list[str]]]:
+        """A table of several points leaves conjugates and what is only watched to `to_dict`."""
+        header, body = super().rows()
+        if len(body) == 1:
+            return header, body
+        kept = [i for i, name in enumerate(header) if "_hat" not in name and name not in WATCHED]
+        return [header[i] for i in kept], [[row[i] for i in kept] for row in body]
 
     def plot(self, ax: Any = None, **style: Any) -> Any:
         """Draw the headline entropy against the distance (or overlap); points without an answer leave a gap. Returns the axes."""

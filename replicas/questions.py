@@ -17,6 +17,7 @@ from typing import Any
 
 from . import interrupts
 from .arguments import (
+    STAR,
     Grid,
     Once,
     Values,
@@ -28,13 +29,14 @@ from .arguments import (
     progress_bar,
     whole_number,
 )
-from .model_flags import build_models
+from .model_flags import build_models, whole
 from .support import ANSATZES
 
 CHUNK = 2000  # points asked together; a longer sweep shows its progress in such steps
 FEW = 8  # the same of a machine with several units, whose points take from milliseconds to minutes
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
+AVERAGES = ("quenched", "first-moment", "jensen")
 BRANCHES = ("typical", "q=0", "permutation-symmetric", "specialised", "perfect", "all")
 
 
@@ -44,7 +46,7 @@ class Question:
 
     flags : names in `FLAGS`, beside those of the model;  swept : those that may take several values
     ask : called as ask(model, options, **parameters), gives a `replicas.results.Result`
-    defaults : what stands for a numeric flag that is not typed
+    defaults : what stands for a numeric flag that is not typed;  helps : texts of flags that mean something else here
     """
 
     help: str
@@ -53,6 +55,7 @@ class Question:
     swept: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     defaults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    helps: Mapping[str, str] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
 
 
@@ -133,6 +136,50 @@ def _phase_diagram(model: Any, o: argparse.Namespace, kappa: Any) -> Any:
     import replicas as rp
 
     return rp.phase_diagram(model, kappa=kappa, k=o.k)
+
+
+def _around(name: str, default: str) -> Callable[..., Any]:
+    """A question about the solutions around a reference."""
+
+    def ask(model: Any, o: argparse.Namespace, **parameters: Any) -> Any:
+        import replicas as rp
+
+        from .theory.ansatz import check_ansatz
+
+        check_ansatz(o.ansatz)
+        if getattr(o, "average", None) is not None:
+            parameters["average"] = o.average
+        if "y" in parameters:
+            parameters["y"] = _starred(parameters["y"])
+        return getattr(rp, name)(model, reference=o.reference or default, **parameters)
+
+    return ask
+
+
+def _starred(y: Any) -> Any:
+    """The values of y as the library takes them."""
+    if hasattr(y, "tolist"):
+        return [_starred(v) for v in y.tolist()]
+    return STAR if math.isnan(y) else y
+
+
+def _overlap_gap(model: Any, o: argparse.Namespace, m: Any = None) -> Any:
+    import replicas as rp
+
+    from .theory.ansatz import check_ansatz
+
+    check_ansatz(o.ansatz)
+    units = m.tolist() if hasattr(m, "tolist") else m
+    return rp.overlap_gap(model, m=[whole(n) for n in units] if isinstance(units, list) else units if units is None else whole(units))
+
+
+def _local_entropy_threshold(model: Any, o: argparse.Namespace) -> Any:
+    import replicas as rp
+
+    from .theory.ansatz import check_ansatz
+
+    check_ansatz(o.ansatz)
+    return rp.local_entropy_threshold(model, reference=o.reference or "unconstrained")
 
 
 def _plain(name: str) -> Callable[..., Any]:
@@ -260,12 +307,86 @@ QUESTIONS = {
         ("alpha", "u"),
         examples=("replicas field-distribution --weights binary --alpha 0.5 --u 0:3:0.25",),
     ),
+    "franz-parisi": Question(
+        "entropy of the solutions at a distance from a reference configuration",
+        _around("franz_parisi", "typical"),
+        ("alpha", "kappa", "distance", "reference", "reference_kappa", "q_star", "beta", "average"),
+        ("alpha", "kappa", "distance", "reference_kappa", "q_star", "beta"),
+        ("alpha", "distance"),
+        helps={
+            "reference": "typical (default), spherical or stochastic: what solutions are counted around",
+            "beta": "inverse temperature of a stochastic reference, else of error counting",
+            "distance": "Hamming distance per weight, 0 to 1",
+    "overlap": "mutual overlap of the solutions (spherical weights)",
+    "reference_kappa": "margin of the reference (default: that of the model)",
+    "y": "inverse temperature of the local entropy: a number > 0, inf, or star (default), where the external entropy vanishes",
+    "q_star": "mean square magnetization of a stochastic reference, 0 < q_star < 1",
+        },
+        examples=(
+            "replicas franz-parisi --alpha 0.55 --distance 0.01:0.5:0.01",
+            "replicas franz-parisi --alpha 0.55 --distance 0.05 0.1 --reference stochastic --q-star 0.7 0.8 --beta 20",
+            "replicas franz-parisi --alpha 0.55 --distance 0.05 --reference-kappa 0 0.2 0.4 --json",
+            "replicas franz-parisi --likelihood window --kappa 1 --alpha 1.2 --distance 0.1 --average jensen",
+        ),
+    ),
+    "isolation": Question(
+        "distance below which a typical reference has no solutions: the zero of the Franz-Parisi entropy",
+        _around("isolation", "typical"),
+        ("alpha", "kappa", "reference", "reference_kappa", "q_star", "beta"),
+        (),
+        ("alpha",),
+        helps={
+            "reference": "typical (default), spherical or stochastic: what solutions are counted around",
+            "beta": "inverse temperature of a stochastic reference",
+            "distance": "Hamming distance per weight, 0 to 1",
+    "overlap": "mutual overlap of the solutions (spherical weights)",
+    "reference_kappa": "margin of the reference (default: that of the model)",
+    "y": "inverse temperature of the local entropy: a number > 0, inf, or star (default), where the external entropy vanishes",
+    "q_star": "mean square magnetization of a stochastic reference, 0 < q_star < 1",
+        },
+        examples=("replicas isolation --alpha 0.55",),
+    ),
+    "local-entropy": Question(
+        "entropy of the solutions around the references that have most of them: dense clusters",
+        _around("local_entropy", "unconstrained"),
+        ("alpha", "kappa", "distance", "overlap", "y", "reference", "reference_kappa", "beta"),
+        ("alpha", "kappa", "distance", "overlap", "y", "reference_kappa", "beta"),
+        ("alpha",),
+        helps={"reference": "unconstrained (default), or constrained: the reference is a solution, too"},
+        examples=(
+            "replicas local-entropy --alpha 0.6 --distance 0.02 0.05 0.1",
+            "replicas local-entropy --alpha 0.6 --distance 0.05 --y 1 10 100 inf star",
+            "replicas local-entropy --alpha 0.6 --distance 0.05 --reference constrained --y 10",
+            "replicas local-entropy --weights spherical --alpha 1 --overlap 0.7 0.8 0.9 --y inf",
+            "replicas local-entropy --task teacher-student --alpha 0.8 --distance 0.05",
+        ),
+    ),
+    "local-entropy-threshold": Question(
+        "load alpha_U at which dense clusters stop reaching down to distance 0",
+        _local_entropy_threshold,
+        ("kappa", "reference"),
+        (),
+        helps={"reference": "unconstrained (default), or constrained: the reference is a solution, too"},
+        examples=("replicas local-entropy-threshold", "replicas local-entropy-threshold --kappa 0.3 --json"),
+    ),
+    "overlap-gap": Question(
+        "load above which m solutions of one mutual overlap do not exist: the overlap gap",
+        _overlap_gap,
+        ("kappa", "m"),
+        ("m",),
+        helps={"m": "number of clones >= 2 (default: 2, 3, ... up to the smallest load)"},
+        examples=("replicas overlap-gap --m 2 3 4 5", "replicas overlap-gap --likelihood window --kappa 1 --m 2 3 4 5"),
+    ),
 }
 
 NUMERIC = {
     "alpha": "load P/N >= 0",
     "kappa": "margin of the threshold, or half-width of the window (default 0)",
     "beta": "inverse temperature of error counting (default: hard constraints)",
+    "distance": "Hamming distance per weight, 0 to 1",
+    "overlap": "mutual overlap of the solutions (spherical weights)",
+    "reference_kappa": "margin of the reference (default: that of the model)",
+    "y": "inverse temperature of the local entropy: a number > 0, inf, or star (default), where the external entropy vanishes",
     "q_star": "mean square magnetization of a stochastic perceptron, 0 < q_star < 1",
     "m": "Parisi parameter of ansatz 1rsb, 0 < m <= 1 (default: the thermodynamic one)",
     "u": "local fields",
@@ -276,14 +397,16 @@ WORDS = {
     "rule": f"{', '.join(RULES)} (default gibbs-bayes)",
     "branch": f"{', '.join(BRANCHES)} (default: the thermodynamic one)",
     "k": "steps of ansatz krsb (default 2), or intervals of x(q) of ansatz frsb (default: as many as the error needs)",
+    "average": f"{', '.join(AVERAGES)}: quenched, or an upper bound for the symmetric binary perceptron (default quenched)",
     "digits": "correct digits asked for, 1 to 10000 (default: double precision)",
 }
-CHOICES = {"criterion": CRITERIA, "rule": RULES, "branch": BRANCHES, "ansatz": ANSATZES}
+CHOICES = {"criterion": CRITERIA, "average": AVERAGES, "rule": RULES, "branch": BRANCHES, "ansatz": ANSATZES}
 
 
 def question_flags(parser: argparse.ArgumentParser, question: Question) -> None:
     group = parser.add_argument_group("question")
     for name in question.flags:
+        flag = f"--{name.replace('_', '-')}"
         if name in NUMERIC:
             sweep = "; several values or start:stop:step make a sweep" if name in question.swept else ""
             needed = name in question.required
@@ -297,7 +420,7 @@ def question_flags(parser: argparse.ArgumentParser, question: Question) -> None:
             )
         else:
             group.add_argument(
-                f"--{name}", action=Once, default="gibbs-bayes" if name == "rule" else None, help=WORDS[name]
+                flag, action=Once, default="gibbs-bayes" if name == "rule" else None, help=question.helps.get(name) or WORDS[name]
             )
     group.add_argument("--json", action="store_true", help="one JSON object on stdout, numbers as decimal strings")
 
@@ -449,6 +572,13 @@ def table(asked: list[Share]) -> str:
     return "\n".join([f"{quantity}: {title}", *lines, *(f"  {note}" for note in notes)])
 
 
+def _of_the_reference(options: argparse.Namespace) -> set[str]:
+    """Flags that belong to the reference around which a model is looked at."""
+    if not hasattr(options, "reference"):
+        return set()
+    return {"q_star", "beta"} if options.reference == "stochastic" else {"q_star"}
+
+
 def run_question(name: str, options: argparse.Namespace) -> int:
     """Ask, print, and give the exit code."""
     question = QUESTIONS[name]
@@ -456,13 +586,11 @@ def run_question(name: str, options: argparse.Namespace) -> int:
     values = typed_values(options, (*question.swept, "K"), name)
     grid = make_grid(values)
     # a single kappa or beta is part of the model; the others, and every swept one, are parameters of the question
-    parameters = {
-        k: v
-        for k, v in grid.parameters.items()
-        if k in grid.swept or k in ("alpha", "m", "u") or (name == "phase-diagram" and k != "K")
-    }
+    others = _of_the_reference(options)
+    of_model = {"K"} if name == "phase-diagram" else {"K", "kappa", "beta", "q_star"} - others
+    parameters = {k: v for k, v in grid.parameters.items() if k in grid.swept or k not in of_model}
     grid = Grid(parameters, grid.swept)
-    asked = shares(build_models(options, values), grid)
+    asked = shares(build_models(options, {k: v for k, v in values.items() if k not in others}), grid)
     with patience(name), progress_bar(grid.size, name) as bar:
         for share in asked:
             _answer(name, options, share, bar)

@@ -34,6 +34,8 @@ TEACHER = Problem("teacher-student", ("threshold",), "hard", "teacher-student")
 PROBLEMS = (HARD, SOFT, TEACHER)
 
 FINITE = tuple(weights for weights in WEIGHTS if weights != "spherical")
+FIXED = ("binary", "spherical")  # weights of one size
+BINARY = ("binary",)
 EVERYTHING: dict[Problem, tuple[str, ...]] = dict.fromkeys(PROBLEMS, WEIGHTS)
 Questions = dict[str, tuple[dict[Problem, tuple[str, ...]], str]]
 Broken = dict[str, dict[str, dict[Problem, tuple[str, ...]]]]
@@ -48,6 +50,14 @@ QUESTIONS: Questions = {
     "max-margin": ({HARD: WEIGHTS}, ""),
     "field-distribution": (EVERYTHING, ""),
     "phase-diagram": ({HARD: ("spherical",)}, "spherical weights against the margin, every ansatz at once"),
+    "franz-parisi": ({HARD: FIXED, SOFT: FIXED}, "references typical, spherical, stochastic (binary weights), own margin"),
+    "isolation": ({HARD: BINARY}, ""),
+    "local-entropy": (
+        {HARD: FIXED, SOFT: BINARY, TEACHER: BINARY},
+        "spherical weights: hard, at a mutual --overlap; reference constrained: threshold, storage",
+    ),
+    "local-entropy-threshold": ({HARD: BINARY}, "threshold likelihood"),
+    "overlap-gap": ({HARD: BINARY, TEACHER: BINARY}, "values of one size"),
     "derive": (EVERYTHING, ""),
 }
 """Each question with the weights for which it can be asked of each problem, replica symmetric, and a remark."""
@@ -66,7 +76,6 @@ BROKEN: Broken = {
 """The same for questions that are also answered with broken symmetry, by ansatz."""
 
 
-FIXED = ("binary", "spherical")  # weights of one size
 LEARNT: dict[Problem, tuple[str, ...]] = {HARD: FIXED, TEACHER: WEIGHTS}
 TREE_QUESTIONS: Questions = {
     "capacity": ({HARD: FIXED}, "spherical weights: rs any K, 1rsb up to K = 9; krsb: the committee of K = 3"),

@@ -20,7 +20,7 @@ from replicas.questions import QUESTIONS
 from replicas.theory.ansatz import check_ansatz, check_one_field
 
 COMMANDS = (*QUESTIONS, "derive", "figure", "atlas", "models")
-LATER = ("franz-parisi", "local-entropy", "overlap-gap", "phase-diagram", "simulate")
+LATER = ("simulate", "sweep")
 HEAD = ["quantity", "model", "ansatz"]
 SOLVE_KEYS = {
     "alpha", "kappa", "beta", "q", "q_hat", "free_entropy", "entropy", "energy", "replicon", "stable", "residual", "branch", "dominant",
@@ -451,13 +451,18 @@ def machine(cell: support.Cell, weights: str, kappa: float) -> rp.models.Model:
 def outcome(cell: support.Cell) -> str:
     """What the library makes of one cell of the table: its status, or 'refused'."""
     weights = cell.weights.replace("V1,V2,...", "-2,-1,1,2")
-    kappa = 1.0 if cell.likelihood == "window" else 0.0
+    kappa, spherical = 1.0 if cell.likelihood == "window" else 0.0, weights == "spherical"
     questions = {
         "capacity": rp.capacity, "solve": lambda m, a: rp.solve(m, 0.3, a), "at-line": rp.at_line, "stability": lambda m, a: rp.stability(m, 0.3, a),
         "transitions": rp.transitions, "generalization": lambda m, a: check_ansatz(a) and rp.generalization(m, [0.5]),
         "ground-state": lambda m, a: rp.ground_state(m, 8.0, a), "max-margin": lambda m, a: rp.max_margin(m, 0.5, a),
         "field-distribution": lambda m, a: check_one_field(m, "fields") or rp.field_distribution(rp.solve(m, 0.3, a), 0.5), "derive": rp.derive,
         "phase-diagram": lambda m, a: check_ansatz(a, ("rs", "1rsb", "frsb")) and rp.phase_diagram(m, kappa=kappa),
+        "franz-parisi": lambda m, a: check_ansatz(a) and rp.franz_parisi(m, 0.3, 0.2),
+        "isolation": lambda m, a: check_ansatz(a) and rp.isolation(m, 0.3),
+        "local-entropy": lambda m, a: check_ansatz(a) and rp.local_entropy(m, 0.5, **({"overlap": 0.8} if spherical else {"distance": 0.1}), y=3.0),
+        "local-entropy-threshold": lambda m, a: check_ansatz(a) and rp.local_entropy_threshold(m),
+        "overlap-gap": lambda m, a: check_ansatz(a) and rp.overlap_gap(m, 2),
     }  # fmt: skip
     try:
         model = machine(cell, weights, kappa)

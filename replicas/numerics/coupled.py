@@ -159,7 +159,8 @@ def patterns(
     reach = max(REACH, TAIL + abs(b) * float(np.abs(ends[1]).max()))
     s, ws = panels(marks, reach, quality)
     sharp = min([math.inf] + [abs(p / c) for p, c in ((inner.pole, far), (outer.pole, outside * across)) if c])
-    r, _ = trapezoid(sharp, reach, quality)
+    # nothing depends on x = +-r where neither field does
+    r = np.zeros(1) if outside == 0.0 and tau == 0.0 else trapezoid(sharp, reach, quality)[0]
     if s.size * r.size > LARGEST:
         raise TooNarrow("an average is too sharp for its grid")
     x = along * s[:, None] + across * r
@@ -171,7 +172,8 @@ def patterns(
     x, z, row = x.ravel()[kept], z.ravel()[kept], kept // r.size
     tilted, plain = inner.values(outside * x + b * z), outer.values(outside * x)
     score, base = tilted[1], plain[1]
-    density = (r[1] - r[0]) / (2 * math.pi) * np.exp(tilted[0] - plain[0] - 0.5 * (x * x + z * z))
+    step = r[1] - r[0] if r.size > 1 else math.sqrt(2 * math.pi)
+    density = step / (2 * math.pi) * np.exp(tilted[0] - plain[0] - 0.5 * (x * x + z * z))
     weight = ws[row] * density
     f = own.values(root * s)
     mass = np.bincount(row, weight, s.size)

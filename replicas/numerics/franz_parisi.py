@@ -23,13 +23,15 @@ TOLERANCE = 1e-11  # of the undamped residual, relative: quadratic convergence l
 STEPS = 12  # Jacobians that a root may take
 FEW = 4  # the same of a root on a curve, whose neighbour is known
 DIFFERENCE = 1e-6  # of the unknowns, which are of order one, for the Jacobian
+CENTRAL = 1e-5  # the same of a central one, whose inverse gives slopes and errors
 SLOW = 0.3  # share of the residual that a step leaves when its Jacobian is renewed
 LOST = 30.0  # residual from which no root is sought
 HALVINGS = 5  # of a step that does not lower the residual
 LONGEST = 0.8  # Newton step of an unknown
 FINER = 1.5  # density of nodes of the refinement
-STRIDE = 0.35  # of a continuation in log(d/(1 - d))
-SHORTEST = 0.03  # stride at which a branch counts as ended
+STRIDE = 0.35  # first of a continuation, in the logit of d between the ends of the curve
+WIDEST = 1.4  # stride, where the last ones went well
+SHORTEST = 1e-3  # stride at which a branch counts as ended
 SAME = 1e-9  # difference of two distances in that measure that is none
 SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
 SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
@@ -188,15 +190,19 @@ class Sphere(Binary):
         return np.array([0.0] * (self.size - 1) + [2.0 / self.unpack(x).gamma])
 
 
-def jacobian(system: Binary, at: State, d: float) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives by the unknowns of the residual, and of overlaps and D."""
+def jacobian(system: Binary, at: State, d: float) -> np.ndarray:
+    """Derivatives of the residual by the unknowns, by forward differences: good enough for a step."""
+    columns = [system.evaluate(at.x + DIFFERENCE * axis, d).residual - at.residual for axis in np.eye(at.x.size)]
+    return np.array(columns).T / DIFFERENCE
+
+
+def derivatives(system: Binary, at: State, d: float) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives by the unknowns of the residual, and of overlaps and D, by central differences."""
     rows, shown = [], []
-    for i in range(at.x.size):
-        x = at.x.copy()
-        x[i] += DIFFERENCE
-        up = system.evaluate(x, d)
-        rows.append((up.residual - at.residual) / DIFFERENCE)
-        shown.append((up.shown - at.shown) / DIFFERENCE)
+    for axis in np.eye(at.x.size):
+        up, down = (system.evaluate(at.x + step * axis, d) for step in (CENTRAL, -CENTRAL))
+        rows.append((up.residual - down.residual) / (2 * CENTRAL))
+        shown.append((up.shown - down.shown) / (2 * CENTRAL))
     return np.array(rows).T, np.array(shown).T
 
 
@@ -215,7 +221,7 @@ def solve(system: Binary, x: np.ndarray, d: float, matrix: np.ndarray | None = N
         if best < TOLERANCE:
             return at
         if matrix is None:
-            matrix, made, fresh = jacobian(system, at, d)[0], made + 1, True
+            matrix, made, fresh = jacobian(system, at, d), made + 1, True
         move = np.linalg.solve(matrix, -at.residual)
         new = _shortened(system, at, move * min(1.0, LONGEST / float(np.abs(move).max())), d, HALVINGS if fresh else 0)
         if new is None:
@@ -247,7 +253,7 @@ def _shortened(system: Binary, at: State, move: np.ndarray, d: float, halvings: 
 
 def finished(system: Binary, at: State, d: float) -> Root:
     """The root with its errors: the residual and the change of every average on finer grids, through the Jacobian."""
-    matrix, shown = jacobian(system, at, d)
+    matrix, shown = derivatives(system, at, d)
     fine = system.evaluate(at.x, d, FINER)
     inverse = np.linalg.inv(matrix)
     rounding = 4 * np.finfo(float).eps
@@ -273,45 +279,71 @@ def root(system: Binary, x: np.ndarray, d: float, matrix: np.ndarray | None = No
     return new if new is not None and new.converged else None
 
 
-def logit(d: float) -> float:
-    """What strides are measured in: near d = 0 the unknowns change with its logarithm."""
-    return math.log(d / (1 - d))
+@dataclass(frozen=True)
+class Ended:
+    """A branch that could not be continued; the last distance reached."""
+
+    distance: float
 
 
-def follow(system: Binary, start: Root, targets: np.ndarray, report: Callable[[], None] = lambda: None) -> Iterator[Root | None]:
-    """Roots at ``targets``, which lead away from the start, each continued from the last; None from where the branch ends.
+@dataclass(frozen=True)
+class Span:
+    """A curve between two ends, and what its strides are measured in: unknowns change with the logarithm of the distance
+    to both, d = 0 or 1 and the point where gamma vanishes."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def measure(self, d: float) -> float:
+        return math.log((d - self.low) / (self.high - d))
+
+    def distance(self, u: float) -> float:
+        return self.low + (self.high - self.low) / (1 + math.exp(-u))
+
+    def per(self, d: float) -> float:
+        """dd/du."""
+        return (d - self.low) * (self.high - d) / (self.high - self.low)
+
+
+def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None = None) -> Iterator[Root | Ended]:
+    """Roots at ``targets``, which lead away from the start, each continued from the last; `Ended` from where the branch ends.
 
     A stride is accepted when unknowns and entropy change by what their slopes predict; otherwise it is halved: no branch is
     left for another.
     """
-    here, ended, longest = start, False, STRIDE
+    span = span or Span()
+    here, ended, longest, before = start, False, STRIDE, None
     for target in targets:
         while not ended and here.distance != target:
-            stride = min(abs(logit(target) - logit(here.distance)), longest)
-            new = None
-            while new is None and (stride >= SHORTEST or stride > 0.5 * abs(logit(target) - logit(here.distance))):
-                u = logit(here.distance) + math.copysign(stride, target - here.distance)
-                d = target if abs(logit(target) - u) < SAME else 1 / (1 + math.exp(-u))
-                new = _stride(system, here, float(d))
-                longest, stride = min(STRIDE, 2 * stride), stride / 2
-            ended = new is None
-            here = new if new is not None else here
-        report()
-        yield None if ended else here
+            u = span.measure(here.distance)
+            gap = span.measure(target) - u
+            new, tries, stride = None, 0, min(abs(gap), longest)
+            while new is None and (tries == 0 or stride >= SHORTEST):
+                d = target if abs(gap) - stride < SAME else span.distance(u + math.copysign(stride, gap))
+                new = _stride(system, here, before, float(d), span)
+                tries, longest, stride = tries + 1, stride if new is None or tries else max(longest, min(WIDEST, 2 * stride)), stride / 2
+            if new is None:
+                ended = True
+            else:
+                before, here = here, new
+        yield Ended(here.distance) if ended else here
 
 
-def _stride(system: Binary, here: Root, d: float) -> Root | None:
+def _stride(system: Binary, here: Root, before: Root | None, d: float, span: Span) -> Root | None:
     """The root at d if it is the continuation of the one here."""
-    step = logit(d) - logit(here.distance)
-    per = here.distance * (1 - here.distance)
-    new = root(system, here.state.x + here.slope * per * step, d, here.matrix, FEW)
+    step = span.measure(d) - span.measure(here.distance)
+    first = here.slope * span.per(here.distance)
+    bend = np.zeros_like(first)
+    if before is not None and (back := span.measure(here.distance) - span.measure(before.distance)):
+        bend = (first - before.slope * span.per(before.distance)) / back
+    new = root(system, here.state.x + first * step + bend * step**2 / 2, d, here.matrix, FEW)
     if new is None:
         return None
     # trapezoid rule over the slopes at both ends: on one branch the remainder is small beside the change of slope
-    first, last = here.slope * per, new.slope * d * (1 - d)
+    last = new.slope * span.per(d)
     surprise = np.abs(new.state.x - here.state.x - (first + last) / 2 * step)
     allowed = (SURPRISE * np.abs(last - first) + SHARE * (np.abs(first) + np.abs(last))) * abs(step) + FAINT
-    rise = 2 * np.array([here.state.multiplier * per, new.state.multiplier * d * (1 - d)])
+    rise = 2 * np.array([at.state.multiplier * span.per(at.distance) for at in (here, new)])
     entropy = abs(new.state.entropy - here.state.entropy - rise.mean() * step)
     noise = 10 * (here.entropy_error + new.entropy_error)
     smooth = entropy <= (SURPRISE * abs(rise[1] - rise[0]) + SHARE * np.abs(rise).sum() + FAINT) * abs(step) + noise

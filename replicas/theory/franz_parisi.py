@@ -11,20 +11,21 @@ distance to both sides.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import interrupts
 from ..local_results import FranzParisi
-from ..models import Discrete, Perceptron, Spherical, finite
+from ..models import Perceptron, Spherical, finite
 from ..numerics.coupled import Reference
-from ..numerics.franz_parisi import FADED, Binary, Root, Sphere, follow, root
+from ..numerics.franz_parisi import FADED, Binary, Ended, Root, Span, Sphere, follow, root
 from ..numerics.saddle import check_alpha, check_model, numbers
 from ..results import Estimate
 from .references import REFERENCES, NoReference, likelihood, own_model, stochastic, typical
+from .saddle import solve
 
 AVERAGES = ("quenched", "first-moment", "jensen")
 BESIDE = (0.1, 0.04, 0.15, 0.02)  # deviation of p from the typical overlap where a curve is entered, of the room there is
@@ -43,7 +44,6 @@ class Rows:
     error: dict[str, np.ndarray]
     status: np.ndarray
     message: np.ndarray
-    jump: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 NUMBERS = ("entropy", "slope", "q", "t", "p", "weight_error", "residual")
@@ -55,6 +55,7 @@ def franz_parisi(
     distance: Any = None,
     reference: str = "typical",
     *,
+    kappa: Any = None,
     reference_kappa: Any = None,
     q_star: Any = None,
     beta: Any = None,
@@ -70,37 +71,30 @@ def franz_parisi(
     distance : Hamming distance(s) d per weight in [0, 1]; for spherical weights the overlap is 1 - 2d.
     reference : "typical" (a typical solution of the same weights), "spherical" (the sign of one of the sphere),
         "stochastic" (the sign of a state of the stochastic perceptron with ``q_star`` and ``beta``).
-    reference_kappa : margin of the reference (default: that of the model).
+    kappa : margin(s), or half-widths, in place of the model's own.
+    reference_kappa : margin(s) of the reference (default: that of the model).
     average : "quenched", or for the symmetric binary perceptron the upper bounds "first-moment" and "jensen" (conditioned on the margins).
 
     Returns
     -------
     FranzParisi : entropy per weight, slope = d entropy/d distance, q, t, p, with errors, status and residual. A negative entropy
-        has the status "unphysical": no solutions there. Where alpha and distance are arrays they broadcast.
+        has the status "unphysical": no solutions there. Numbers may be arrays, which broadcast.
 
     Raises
     ------
     ValueError : naming the argument, what it got and what it takes.
     """
-    check(model, reference, reference_kappa, q_star, beta, average)
-    loads = check_alpha(alpha)
-    places = numbers("distance", distance, "number(s) in [0, 1]", 0.0)
-    if np.any(places > 1):
-        raise ValueError(f"distance: got {float(places.max()):g}; takes number(s) in [0, 1]")
-    try:
-        loads, places = np.broadcast_arrays(loads, places)
-    except ValueError:
-        raise ValueError(f"alpha, distance: got shapes {loads.shape}, {places.shape}; takes arrays that broadcast") from None
-    rows = _blank(places.size)
-    flat, where = loads.reshape(-1), places.reshape(-1)
-    for load in np.unique(flat):
-        at = np.flatnonzero(flat == load)
-        curve = Curve(model, float(load), reference, reference_kappa, q_star, beta)
+    several = Swept.of(model, alpha, distance, kappa=kappa, reference_kappa=reference_kappa, q_star=q_star, beta=beta)
+    rows = _blank(several.distance.size)
+    for group in several.groups():
+        check(group.model, reference, group.reference_kappa, group.q_star, group.beta, average)
+    for group in several.groups():
+        curve = Curve(group.model, group.alpha, reference, group.reference_kappa, group.q_star, group.beta)
         if average == "quenched":
-            curve.fill(rows, at, where[at], progress)
+            curve.fill(rows, group.at, several.distance[group.at], progress)
         else:
-            _bound(curve, average, rows, at, where[at])
-    return _result(model, loads.shape, flat, where, rows, reference, reference_kappa, q_star, beta, average)
+            _bound(curve, average, rows, group.at, several.distance[group.at])
+    return _result(several, rows, reference, average)
 
 
 def isolation(
@@ -123,6 +117,8 @@ def isolation(
     check(model, reference, reference_kappa, q_star, beta, "quenched")
     if isinstance(model.weights, Spherical):
         raise ValueError("weights: got spherical, whose entropy is relative to the sphere's and has no meaning at zero; takes binary")
+    if model.beta is not None:
+        raise ValueError(f"beta: got a model with beta {model.beta:g}, whose configurations are weighted; takes hard constraints (None)")
     load = finite("alpha", alpha, "one number > 0")
     if load <= 0:
         raise ValueError(f"alpha: got {alpha!r}; takes one number > 0")
@@ -221,15 +217,13 @@ class Curve:
                 todo.setdefault(float(d), []).append(int(i))
         done = 0
         for branch, distances in self._sides(system, entropy, np.array(sorted(todo))):
-            last: float | None = None
             for d, found in zip(distances, branch):
                 interrupts.check()
-                last = d if found is not None else last
                 done += 1
                 if progress is not None:
                     progress("franz-parisi", done, len(todo))
                 for i in todo[float(d)]:
-                    _write(rows, i, found, last)
+                    _write(rows, i, found)
                     if isinstance(found, Root) and self._empty(found):
                         rows.status[i], rows.message[i] = "unphysical", EMPTY
         turned = at[mirrored]
@@ -266,26 +260,26 @@ class Curve:
     def _sides(self, system: Binary, entropy: float, places: np.ndarray) -> Any:
         """(roots, distances) of the curves away from where it is entered."""
         reference = system.reference
-        if not (self.same and reference.norm == 1.0):
-            start = self._enter(system)
-            for side in (places[places <= start.distance][::-1] if start else places[::-1], places[places > start.distance] if start else places[:0]):
-                yield (follow(system, start, side) if start else [None] * side.size), side
-            return
-        # at the typical distance gamma = D = 0: the curve is entered beside it, from both sides
-        middle = (1 - reference.q) / 2
+        # where W does not depend on its own reference, gamma and D vanish and the curve is continued from both sides
+        middle = (1 - reference.q) / 2 if self.same else 0.5 if self.model.even else math.nan
         near = np.abs(places - middle) < FADED
-        yield [Typical(entropy, reference.q)] * int(near.sum()), places[near]
-        for sign, side in ((-1, places[~near & (places < middle)][::-1]), (1, places[~near & (places > middle)])):
+        if near.any():
+            at = Typical(entropy, reference.q) if self.same else Typical(float(solve(self.model, alpha=self.alpha).free_entropy), 0.0)
+            yield [at] * int(near.sum()), places[near]
+        if math.isnan(middle):
+            yield from self._both_ways(system, self._enter(system), places, Span())
+            return
+        for sign, side in ((-1, places[~near & (places < middle)]), (1, places[~near & (places > middle)])):
             if side.size:
-                yield self._from_typical(system, middle, sign, side), side
+                start = self._beside(system, middle, sign) if self.same else self._enter(system)
+                yield from self._both_ways(system, start, side, Span(0.0, middle) if sign < 0 else Span(middle, 1.0))
 
-    def _from_typical(self, system: Binary, middle: float, sign: int, side: np.ndarray) -> Any:
-        start = self._beside(system, middle, sign)
+    def _both_ways(self, system: Binary, start: Root | None, places: np.ndarray, span: Span) -> Any:
         if start is None:
-            return [None] * side.size
-        between = [d for d in side if (d - start.distance) * sign < 0]
-        inner = dict(zip(reversed(between), follow(system, start, np.array(between[::-1]))))
-        return [*(inner[d] for d in between), *follow(system, start, side[len(between) :])]
+            yield [None] * places.size, places
+            return
+        for side in (places[places <= start.distance][::-1], places[places > start.distance]):
+            yield follow(system, start, side, span), side
 
     def _beside(self, system: Binary, middle: float, sign: int) -> Root | None:
         """A saddle beside the typical distance."""
@@ -327,36 +321,45 @@ class Curve:
         except NoReference as missing:
             return None, None, "no-solution", str(missing)
         system = self.system(reference, self.alpha)
-        if self.same and reference.norm == 1.0:
-            start = self._beside(system, (1 - reference.q) / 2, -1)
-        else:
-            start = self._enter(system)
+        start = self._beside(system, (1 - reference.q) / 2, -1) if self.same else self._enter(system)
         if start is None:
             return None, None, "not-converged", "no saddle was found to start from"
-        here = start
-        if here.state.entropy < 0:
-            return None, None, "no-solution", "the entropy is negative where the curve is entered"
+        middle = (1 - reference.q) / 2 if self.same else 0.5
+        span = Span(0.0, middle) if self.same or self.model.even else Span()
+        here = self._positive(system, start, middle, span)
+        if here is None:
+            return None, None, "no-solution", "the entropy is negative at every distance"
         last = here
-        for found in follow(system, here, here.distance * 0.8 ** np.arange(1, SMALLEST)):
-            if found is None:
-                return None, None, "branch-ended", ENDED.format(last.distance)
+        for found in follow(system, here, here.distance * 0.8 ** np.arange(1, SMALLEST), span):
+            if isinstance(found, Ended):
+                return None, None, "branch-ended", ENDED.format(found.distance)
             if found.state.entropy < 0:
                 break
             last = found
         else:
             return 0.0, last.distance, "converged", "the entropy is positive down to the smallest distance tried"
-        at: Root | None = found
+        at = found
         for _ in range(20):
-            assert at is not None
             step = -at.state.entropy / (2 * at.state.multiplier)
             if abs(step) < 1e-13 * at.distance:
                 break
-            (at,) = follow(system, at, np.array([at.distance + step]))
-            if at is None:
+            (now,) = follow(system, at, np.array([at.distance + step]), span)
+            if isinstance(now, Ended):
                 return None, None, "not-converged", "Newton's method left the branch"
-        assert at is not None
+            at = now
         error = (at.entropy_error + abs(at.state.entropy)) / abs(2 * at.state.multiplier) + 4e-16
         return at.distance, float(error), "converged", ""
+
+
+    def _positive(self, system: Binary, start: Root, middle: float, span: Span) -> Root | None:
+        """A root of positive entropy: the one given, or the next towards the middle while the entropy grows."""
+        here = start
+        towards = middle - (middle - here.distance) * 0.7 ** np.arange(1, SMALLEST)
+        for found in follow(system, start, towards, span):
+            if here.state.entropy > 0 or here.state.multiplier <= 0 or isinstance(found, Ended):
+                break
+            here = found
+        return here if here.state.entropy > 0 else None
 
 
 SMALLEST = 50  # strides towards distance 0, a fifth shorter each
@@ -412,18 +415,20 @@ def _mean_signs(reference: Reference) -> tuple[float, float]:
 def unconstrained(d: float, sphere: bool) -> dict[str, float]:
     """No patterns: all configurations at that distance, the binary entropy of d (or the volume at overlap 1 - 2d)."""
     p = 1 - 2 * d
-    with np.errstate(divide="ignore"):
-        if sphere:
-            return {"entropy": 0.5 * math.log1p(-p * p) if abs(p) < 1 else -math.inf, "slope": 2 * p / (1 - p * p) if abs(p) < 1 else math.nan, "q": p * p, "p": p}
-        terms = [-x * math.log(x) for x in (d, 1 - d) if x > 0]
-        return {"entropy": sum(terms), "slope": math.log((1 - d) / d) if 0 < d < 1 else math.nan, "q": p * p, "p": p}
+    order = {"q": p * p, "p": p}
+    if sphere:
+        if abs(p) == 1:
+            return {"entropy": -math.inf, "slope": math.nan, **order}
+        return {"entropy": 0.5 * math.log1p(-p * p), "slope": 2 * p / (1 - p * p), **order}
+    entropy = sum(-x * math.log(x) for x in (d, 1 - d) if x > 0)
+    return {"entropy": entropy, "slope": math.log((1 - d) / d) if 0 < d < 1 else math.nan, **order}
 
 
 def _blank(n: int) -> Rows:
     nothing = {name: np.full(n, np.nan) for name in NUMBERS}
     errors = {name: np.full(n, np.nan) for name in NUMBERS}
     status, message = np.full(n, "converged", dtype=object), np.full(n, "", dtype=object)
-    return Rows(nothing, errors, status, message, np.zeros(n, dtype=bool))
+    return Rows(nothing, errors, status, message)
 
 
 def _put(rows: Rows, i: int, number: dict[str, float], error: dict[str, float]) -> None:
@@ -435,10 +440,11 @@ def _put(rows: Rows, i: int, number: dict[str, float], error: dict[str, float]) 
         rows.status[i], rows.message[i] = "diverges", "the entropy is -inf where one configuration is left"
 
 
-def _write(rows: Rows, i: int, found: Root | Typical | None, last: float | None) -> None:
+def _write(rows: Rows, i: int, found: Root | Typical | Ended | None) -> None:
     if found is None:
-        rows.status[i] = "not-converged" if last is None else "branch-ended"
-        rows.message[i] = "no saddle was found" if last is None else ENDED.format(last)
+        rows.status[i], rows.message[i] = "not-converged", "no saddle was found"
+    elif isinstance(found, Ended):
+        rows.status[i], rows.message[i] = "branch-ended", ENDED.format(found.distance)
     elif isinstance(found, Typical):
         q = found.q
         number = {"entropy": found.entropy, "slope": 0.0, "q": q, "t": q, "p": q}
@@ -468,39 +474,85 @@ def _bound(curve: Curve, average: str, rows: Rows, at: np.ndarray, places: np.nd
     rows.number["slope"][at], rows.error["slope"][at] = made.slope, made.slope_error
 
 
-def _result(
-    model: Perceptron,
-    shape: tuple[int, ...],
-    loads: np.ndarray,
-    places: np.ndarray,
-    rows: Rows,
-    reference: str,
-    reference_kappa: Any,
-    q_star: Any,
-    beta: Any,
-    average: str,
-) -> FranzParisi:
-    def shaped(values: np.ndarray) -> Any:
-        return values.reshape(shape) if shape else values[0].item() if isinstance(values[0], np.generic) else values[0]
+@dataclass(frozen=True)
+class Group:
+    """The points ``at`` of a sweep that share everything but the distance."""
 
+    model: Perceptron
+    alpha: float
+    reference_kappa: float | None
+    q_star: float | None
+    beta: float | None
+    at: np.ndarray
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Numbers of a question broadcast against each other and made flat; None where none is given."""
+
+    model: Perceptron
+    shape: tuple[int, ...]
+    alpha: np.ndarray
+    distance: np.ndarray
+    others: dict[str, np.ndarray | None]
+
+    @classmethod
+    def of(cls, model: Any, alpha: Any, distance: Any, **others: Any) -> Swept:
+        """Validated and broadcast; a sweep of the model's own kappa is one of the question."""
+        check_model(model)
+        if others["kappa"] is None and isinstance(model.kappa, tuple):
+            others["kappa"] = model.kappa
+        given = {"alpha": check_alpha(alpha), "distance": numbers("distance", distance, "number(s) in [0, 1]", 0.0)}
+        if np.any(given["distance"] > 1):
+            raise ValueError(f"distance: got {float(given['distance'].max()):g}; takes number(s) in [0, 1]")
+        given |= {name: numbers(name, value, "finite number(s)") for name, value in others.items() if value is not None}
+        try:
+            shape = np.broadcast_shapes(*(v.shape for v in given.values()))
+        except ValueError:
+            shapes = ", ".join(f"{name} {v.shape}" for name, v in given.items())
+            raise ValueError(f"{', '.join(given)}: got shapes {shapes}; takes arrays that broadcast") from None
+        flat = {name: np.broadcast_to(v, shape).reshape(-1) for name, v in given.items()}
+        return cls(model, shape, flat.pop("alpha"), flat.pop("distance"), {name: flat.get(name) for name in others})
+
+    def groups(self) -> Iterator[Group]:
+        """The curves asked for."""
+        columns = np.array([self.alpha, *(v for v in self.others.values() if v is not None)]).T
+        names = [name for name, v in self.others.items() if v is not None]
+        for key in np.unique(columns, axis=0):
+            at = np.flatnonzero((columns == key).all(axis=1))
+            value = dict(zip(names, map(float, key[1:])))
+            model = self.model
+            if "kappa" in value:
+                model = Perceptron(model.weights, value.pop("kappa"), model.likelihood, model.beta, model.task)
+            yield Group(model, float(key[0]), value.get("reference_kappa"), value.get("q_star"), value.get("beta"), at)
+
+    def shaped(self, values: np.ndarray | None) -> Any:
+        """One number, or an array of the shape asked for."""
+        if values is None or self.shape:
+            return None if values is None else values.reshape(self.shape)
+        return values[0].item() if isinstance(values[0], np.generic) else values[0]
+
+
+def _result(several: Swept, rows: Rows, reference: str, average: str) -> FranzParisi:
+    shaped, model = several.shaped, several.model
     number = {name: shaped(values) for name, values in rows.number.items()}
     error = {name: shaped(values) for name, values in rows.error.items()}
-    branch = "replica-symmetric" if average == "quenched" else "upper bound"
+    given = {name: shaped(values) for name, values in several.others.items()}
     return FranzParisi(
         model=model,
-        alpha=shaped(loads),
-        kappa=model.kappa if model.margin else None,
-        beta=model.beta if beta is None else beta,
-        distance=shaped(places),
+        alpha=shaped(several.alpha),
+        kappa=given["kappa"] if given["kappa"] is not None else (model.kappa if model.margin else None),
+        beta=given["beta"] if given["beta"] is not None else model.beta,
+        distance=shaped(several.distance),
         reference=reference,
-        reference_kappa=reference_kappa,
-        q_star=q_star,
+        reference_kappa=given["reference_kappa"],
+        q_star=given["q_star"],
         average=average,
         entropy=number["entropy"],
         slope=number["slope"],
         order_parameters={name: number[name] for name in ("q", "t", "p", "weight_error")},
         residual=number["residual"],
-        branch=branch,
+        branch="replica-symmetric" if average == "quenched" else "upper bound",
         jump=False,
         status=shaped(rows.status),
         message=shaped(rows.message),
