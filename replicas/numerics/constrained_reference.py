@@ -161,6 +161,7 @@ class Constrained:
     """
 
     names = ("q0_hat", "gap_hat", "t_hat", "q_ref_hat", "shift")
+    enter = LARGE
 
     def __init__(self, point: Batch, kappa_ref: float | None = None, infinite: bool = False):
         model = point.model
@@ -268,6 +269,10 @@ class Constrained:
         if not self.infinite:
             return self.raised(self.typical(1.0, d), y, d)
         finite = Constrained(self.point, self.kappa_ref)
-        c = finite.conjugates(finite.start(LARGE, d))
-        scaled = Conjugates(c.q0, LARGE * c.gap, c.t / LARGE, c.rest / LARGE**2, c.shift)
-        return newton(self, self.pack(scaled), math.inf, d).x
+        at = newton(finite, finite.start(LARGE, d), LARGE, d)
+        return newton(self, self.entered(finite, at), math.inf, d).x
+
+    def entered(self, finite: Constrained, saddle: Saddle) -> np.ndarray:
+        """Unknowns at y = inf from a saddle at large y."""
+        c, y = finite.conjugates(saddle.x), saddle.y
+        return self.pack(Conjugates(c.q0, y * c.gap, c.t / y, c.rest / y**2, c.shift))

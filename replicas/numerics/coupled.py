@@ -180,7 +180,7 @@ def patterns(
     slope = f[1][row]
     other = float((weight * base) @ slope)
     below = float((weight * base) @ base)
-    ratio = other / below if below > 0 else 0.0
+    ratio = other / below if outside > 0 and below > 0 else 0.0
     return Patterns(
         float(f[0] @ mass),
         float((f[1] * f[1]) @ mass),

@@ -3,7 +3,7 @@ r"""The saddle-point equations of the Franz-Parisi entropy, and their curves in 
 .. math:: S = -\tfrac{\hat q}{2}(1 - q) - \hat p p + \hat t t - D(1 - 2d) + G_S + \alpha G_E
 
 The conjugates are explicit averages over a pattern (`coupled`), the unknowns t, log(gamma/sqrt(1 - q)), artanh(b/sqrt(Q~ - q~)),
-D, so that no Newton step leaves the cone of possible overlaps. Near the typical distance gamma vanishes with D: equations are
+arsinh D, so that no Newton step leaves the cone of possible overlaps. Near the typical distance gamma vanishes with D: equations are
 divided by what they vanish with.
 """
 
@@ -21,7 +21,7 @@ from .parisi import LeafTable, TooNarrow
 
 TOLERANCE = 1e-11  # of the undamped residual, relative: quadratic convergence leaves rounding below it
 STEPS = 12  # Jacobians that a root may take
-FEW = 4  # the same of a root on a curve, whose neighbour is known
+FEW = 3  # the same of a root on a curve, whose neighbour is known
 DIFFERENCE = 1e-6  # of the unknowns, which are of order one, for the Jacobian
 CENTRAL = 1e-5  # the same of a central one, whose inverse gives slopes and errors
 SLOW = 0.3  # share of the residual that a step leaves when its Jacobian is renewed
@@ -31,7 +31,7 @@ LONGEST = 0.8  # Newton step of an unknown
 FINER = 1.5  # density of nodes of the refinement
 STRIDE = 0.35  # first of a continuation, in the logit of d between the ends of the curve
 WIDEST = 1.4  # stride, where the last ones went well
-SHORTEST = 1e-3  # stride at which a branch counts as ended
+SHORTEST = 2e-3  # stride at which a branch counts as ended
 SAME = 1e-9  # difference of two distances in that measure that is none
 SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
 SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
@@ -113,7 +113,7 @@ class Binary:
         t = 0.0 if self.zero else float(x[0])
         share, cone = x[1 - self.zero], x[2 - self.zero]
         rest = self.reference.rest
-        D = float(x[3 - self.zero]) if x.size == 4 - self.zero else 0.0
+        D = math.sinh(x[3 - self.zero]) if x.size == 4 - self.zero else 0.0
         tau = 0.0 if self.zero else t / math.sqrt(self.reference.q)
         free = 1.0 - tau * tau
         if not free > 0.0:
@@ -125,7 +125,7 @@ class Binary:
     def pack(self, t: float, gamma: float, b: float, D: float) -> np.ndarray:
         free = 1.0 if self.zero else 1.0 - t * t / self.reference.q
         share = 0.5 * math.log(gamma * gamma / (free - gamma * gamma))
-        x = [t, share, math.atanh(b / math.sqrt(self.reference.rest)), D]
+        x = [t, share, math.atanh(b / math.sqrt(self.reference.rest)), math.asinh(D)]
         return np.array(x[self.zero :][: self.size])
 
     def patterns(self, f: Factors, quality: float) -> Patterns:
@@ -334,7 +334,8 @@ def _stride(system: Binary, here: Root, before: Root | None, d: float, span: Spa
     step = span.measure(d) - span.measure(here.distance)
     first = here.slope * span.per(here.distance)
     bend = np.zeros_like(first)
-    if before is not None and (back := span.measure(here.distance) - span.measure(before.distance)):
+    back = 0.0 if before is None else span.measure(here.distance) - span.measure(before.distance)
+    if before is not None and abs(back) > SHORTEST:
         bend = (first - before.slope * span.per(before.distance)) / back
     new = root(system, here.state.x + first * step + bend * step**2 / 2, d, here.matrix, FEW)
     if new is None:

@@ -112,6 +112,8 @@ class Unconstrained:
     (y = inf: log of y (q1 - q0)), p_hat, and with a teacher the logit of R^2/q0.
     """
 
+    enter = LARGE
+
     def __init__(self, point: Batch, infinite: bool = False):
         self.point, self.alpha = point, float(point.alpha[0])
         self.teacher = point.model.teacher

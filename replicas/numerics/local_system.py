@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -62,8 +62,15 @@ class System(Protocol):
     def evaluate(self, x: np.ndarray, y: float, d: float, quality: float = 1.0) -> Values:
         """Everything at the unknowns x; raises NoValue where there is nothing."""
 
+    @property
+    def enter(self) -> float:
+        """y from which the limit y -> inf is entered."""
+
     def start(self, y: float, d: float) -> np.ndarray:
         """A saddle, or a guess close to one, at moderate d."""
+
+    def entered(self, finite: Any, saddle: Saddle) -> np.ndarray:
+        """Unknowns of the limit y -> inf from a saddle of the finite system at large y."""
 
 
 Family = Callable[[float], System]  # the system at a load

@@ -1,7 +1,7 @@
 r"""Branches of the local entropy of binary weights: entered at a smaller load and moderate d, followed in y, alpha, then d.
 
-Typical references (y = 1) are the one branch whose order parameters are known beforehand. Where y at S_E = 0 diverges, the
-limit y -> inf bounds the answer: d S_I = -d S_E/y.
+Typical references (y = 1) are the one branch whose order parameters are known beforehand. Where y* at S_E = 0 diverges, any
+smaller y bounds the answer, d S_I = -d S_E/y giving S_I(y) <= S_I(y*) <= phi(y)/y, and so do H2(d) and the limit y -> inf.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ANCHOR = 0.6  # of the distance of typical solutions from the sign of their mean
 FARTHEST_ANCHOR = 0.12
 SHARES = (0.6, 0.3, 1.0)  # of the load, at which typical references are followed to y
 RAISE = 1.5  # factor of y in which S_E = 0 is sought
-ENTERED = 100.0  # y from which the limit y -> inf is entered
+FAINT = 1e-28  # q0_hat at y = inf below which the branch is soon lost in rounding: the patterns hardly act on solutions that close
 FINER = 1.4  # refinement of all quadratures whose effect is the error
 MARGIN = 3.0  # finer quadratures have an error, too
 ROUNDING = 2e-14  # of a term of phi
@@ -42,6 +42,9 @@ class Answer:
     residual: float = math.nan
 
 
+FADED = Answer("not-converged", "S_I is H2(d) up to rounding so close to the reference; S_E is lost in it")
+
+
 class BinaryCurve:
     """Points of one load and one y, along d; ``y`` is nan for S_E = 0."""
 
@@ -60,7 +63,7 @@ class BinaryCurve:
             return Unconstrained(point, infinite)
         from ..numerics.constrained_reference import Constrained
 
-        return Constrained(point, self.reference_kappa)
+        return Constrained(point, self.reference_kappa, infinite)
 
     def answers(self, distances: Sequence[float]) -> list[Answer]:
         """Answers in the order asked."""
@@ -68,6 +71,9 @@ class BinaryCurve:
             return [self._empty(d) for d in distances]
         mirrored = [self.free and d > 0.5 for d in distances]
         folded = [1 - d if m else d for d, m in zip(distances, mirrored)]
+        why = self._missing()
+        if why:
+            return [Answer("no-solution", why) for _ in distances]
         try:
             _, self.typical = replica_symmetric(self.point)
         except NoValue as error:
@@ -83,17 +89,29 @@ class BinaryCurve:
         """alpha = 0: every configuration is a solution, and every reference alike."""
         if not self.free:
             return Answer("unsupported", "alpha = 0 leaves nothing that a reference could be constrained by")
-        entropy = -sum(x * math.log(x) for x in (d, 1 - d) if x > 0)
+        entropy = _entropy_of_pairs(d)
         slope = math.log((1 - d) / d) if 0 < d < 1 else math.nan
         values = {"local_entropy": entropy, "external_entropy": math.log(2), "slope": slope}
         values |= {"eps_reference": 0.5, "eps_solutions": 0.5} if self.point.model.teacher else {}
         message = "without patterns all references are alike: S_E = log 2 at every y" if self.star else ""
         return Answer("converged", message, self.y, values, dict.fromkeys(values, 1e-15), {}, 0.0)
 
+    def _missing(self) -> str:
+        """What does not exist at this load, solutions or references: their entropy is negative. "" if both do."""
+        model = self.point.model
+        if not model.hard:
+            return ""
+        margin = _own(model, self.point)
+        beyond = load_of_the_last(model, self.alpha, margin)
+        if beyond is not None:
+            return f"no solutions{' besides the teacher' if model.teacher else ''}: alpha = {self.alpha:g} is above {beyond:.8g}"
+        if self.reference_kappa is None or not self.reference_kappa > margin:
+            return ""
+        beyond = load_of_the_last(model, self.alpha, self.reference_kappa)
+        return "" if beyond is None else f"no reference of margin {self.reference_kappa:g}: alpha = {self.alpha:g} is above {beyond:.8g}"
+
     def _outside(self, d: float) -> Answer | None:
         """Distances at which there is nothing to solve, and limits that are not taken."""
-        if self.infinite and not self.free:
-            return Answer("unsupported", "the limit y -> inf takes an unconstrained reference; takes a finite y or star")
         if self.infinite and self.point.model.even and not self.point.model.teacher:
             return Answer("unsupported", "S_E falls as -(alpha/2) log y without an average field (q0 = 0); takes a finite y or star")
         if d in (0.0, 1.0):
@@ -136,28 +154,38 @@ class BinaryCurve:
                 if reached:
                     saddle, reached = path.advance(saddle, d)
                 out[d] = self._answer(path, saddle) if reached else Answer("branch-ended", self._ended(saddle))
-            if not reached and self._diverging(saddle):
-                lost = [d for d in side if out[d].status == "branch-ended"]
-                out |= self._beyond(lost, saddle.y)
+            lost = [d for d in side if out[d].status == "branch-ended"]
+            if lost and self._diverging(saddle):
+                out |= self._beyond(lost, saddle)
+            elif lost and self.infinite and saddle.values.order_parameters["q0_hat"] < FAINT:
+                out |= {d: FADED for d in lost}
         return out
 
     def _diverging(self, saddle: Saddle) -> bool:
         return self.star and saddle.y > 0.5 * MOST_Y
 
-    def _beyond(self, distances: list[float], least: float) -> dict[float, Answer]:
-        """S_E = 0 at y > ``least``, where S_I lies below its limit y -> inf by less than |S_E(inf)|/y: dS_I = -dS_E/y."""
-        found = BinaryCurve(self.point, math.inf).answers(distances) if self.free else []
+    def _beyond(self, distances: list[float], last: Saddle) -> dict[float, Answer]:
+        """S_E = 0 at y* above the y of the last saddle: bounds on S_I from the limit y -> inf, or where that has none, from y."""
         out: dict[float, Answer] = {}
-        for d, answer in zip(distances, found):
-            if answer.status not in ("converged", "unphysical") or answer.numbers["external_entropy"] > 0:
+        for d, limit in zip(distances, BinaryCurve(self.point, math.inf).answers(distances) if self.free else []):
+            if limit.status in ("converged", "unphysical") and limit.numbers["external_entropy"] < 0:
+                out[d] = _below(limit, last.y)
+        path = Path(self._family, "d", last)
+        for d in distances:
+            if d in out:
                 continue
-            slack = -answer.numbers["external_entropy"] / least
-            numbers = answer.numbers | {"external_entropy": 0.0}
-            errors = {k: v + slack for k, v in answer.errors.items()}
-            errors["slope"] = math.nan
-            text = f"S_E = 0 takes y > {least:.2g}: the limit y -> inf, with a bound on what it exceeds S_I by"
-            status, bad = ("unphysical", "; S_I < 0") if numbers["local_entropy"] < -errors["local_entropy"] else ("converged", "")
-            out[d] = replace(answer, status=status, message=text + bad, numbers=numbers, errors=errors)
+            last, reached = path.advance(last, d)
+            if not reached:
+                break
+            if last.values.external_entropy < 0:  # y* has come back below y
+                found = newton(self.system(self.alpha), last.x, last.y, d, star=True)
+                if found.ok:
+                    found = replace(found, alpha=self.alpha)
+                    out[d] = self._answer(Path(self._family, "d", found, True), found)
+                continue
+            here = self._answer(path, last)
+            if here.status == "converged":
+                out[d] = _above(here, last)
         return out
 
     def _family(self, alpha: float) -> System:
@@ -190,12 +218,10 @@ class BinaryCurve:
         saddle = replace(newton(system, system.start(1.0, d), 1.0, d), alpha=alpha)
         path = Path(lambda _: system, "y", saddle)
         if not self.star:
-            saddle = self._reach(path, saddle, ENTERED if self.infinite else self.y)
+            saddle = self._reach(path, saddle, system.enter if self.infinite else self.y)
             if not self.infinite:
                 return saddle
             limit = self.system(alpha, True)
-            if not isinstance(limit, Unconstrained) or not isinstance(system, Unconstrained):
-                raise NoValue("the limit y -> inf takes an unconstrained reference")
             saddle = replace(newton(limit, limit.entered(system, saddle), math.inf, d), alpha=alpha)
         else:
             while saddle.values.external_entropy > 0:
@@ -214,6 +240,8 @@ class BinaryCurve:
         return found
 
     def _answer(self, path: Path, saddle: Saddle) -> Answer:
+        if self.infinite and saddle.values.order_parameters["q0_hat"] < FAINT:
+            return FADED
         finer = Path(self._family, "d", saddle, self.star, FINER)
         try:
             check = finer.newton(finer.unknowns(saddle), finer.place(saddle), saddle.d)
@@ -231,7 +259,11 @@ class BinaryCurve:
         order = dict(v.order_parameters)
         errors |= {k: MARGIN * abs(check.values.order_parameters[k] - n) + floor * max(1.0, abs(n)) for k, n in order.items()}
         status, message = "converged", ""
-        for name, text in (("external_entropy", "S_E < 0: no such reference"), ("local_entropy", "S_I < 0: no solution around it")):
+        none = "S_E = -inf, as -(alpha/2) P log y, P of the patterns holding the reference at its margin: no such reference"
+        if numbers["external_entropy"] == -math.inf:
+            errors["external_entropy"] = 0.0
+        below = none if math.isinf(numbers["external_entropy"]) else "S_E < 0: no such reference"
+        for name, text in (("external_entropy", below), ("local_entropy", "S_I < 0: no solution around it")):
             if numbers[name] < -errors[name] - (0.0 if name == "local_entropy" or not self.star else 1e-8):
                 status, message = "unphysical", text
         return Answer(status, message, saddle.y, numbers, errors, order, saddle.residual)
@@ -254,6 +286,49 @@ class BinaryCurve:
         z, s = path.unknowns(saddle), path.place(saddle)
         up, down = (path.equations(z + e * t, s + e)[1].local_entropy for e in (SLOPE_STEP, -SLOPE_STEP))
         return (up - down) / (2 * SLOPE_STEP * saddle.d * (1 - saddle.d))
+
+
+def _below(limit: Answer, least: float) -> Answer:
+    """Bounds at S_E = 0, y* > ``least``, from y = inf: d S_I = -d S_E/y."""
+    slack = -limit.numbers["external_entropy"] / least
+    numbers = limit.numbers | {"local_entropy": limit.numbers["local_entropy"] - 0.5 * slack, "external_entropy": 0.0}
+    errors = {k: v + slack for k, v in limit.errors.items()} | {"slope": math.nan}
+    errors["local_entropy"] -= 0.5 * slack
+    text = f"S_E = 0 takes y > {least:.2g}: S_I is the middle of bounds from y -> inf"
+    unphysical = numbers["local_entropy"] < -errors["local_entropy"]
+    return replace(
+        limit, status="unphysical" if unphysical else "converged", message=text + ("; S_I < 0" if unphysical else ""), y=math.nan, numbers=numbers, errors=errors
+    )
+
+
+def _above(here: Answer, saddle: Saddle) -> Answer:
+    """Bounds at S_E = 0 from a y below y*: S_I(y) <= S_I(y*) <= phi(y)/y, H2(d)."""
+    slack = here.errors["local_entropy"]
+    low = here.numbers["local_entropy"] - slack
+    high = max(low, min(saddle.values.phi / saddle.y + slack, _entropy_of_pairs(saddle.d)))
+    text = f"S_E = 0 takes y > {saddle.y:.2g}: S_I is the middle of bounds from that y; order parameters are left out"
+    numbers = {"local_entropy": 0.5 * (low + high), "external_entropy": 0.0}
+    errors = {"local_entropy": 0.5 * (high - low), "external_entropy": 0.0}
+    return Answer("converged", text, math.nan, numbers, errors, {}, saddle.residual)
+
+
+def load_of_the_last(model: Model, alpha: float, margin: float | None) -> float | None:
+    """The load above which typical solutions of that margin have a negative entropy, if ``alpha`` is above it."""
+    from .capacity import capacity
+    from .saddle import solve
+    from .transitions import transitions
+
+    at = solve(model, alpha, kappa=margin)
+    if model.teacher:
+        return float(transitions(model).alpha_it.value) if at.branch == "perfect" else None
+    if at.entropy is not None and at.entropy > -float(at.error):
+        return None
+    return float(capacity(model, kappa=margin).value)
+
+
+def _entropy_of_pairs(d: float) -> float:
+    """H2(d)."""
+    return -sum(x * math.log(x) for x in (d, 1 - d) if x > 0)
 
 
 def _own(model: Model, point: Batch) -> Any:

@@ -52,7 +52,9 @@ def local_entropy(
     Returns
     -------
     LocalEntropy. ``status``: converged; unphysical where S_E or S_I is negative (values are given); branch-ended where the
-    branch does not reach d (``message``: the last d it reached); no-solution where no y has S_E = 0.
+    branch does not reach d (``message``: the last d it reached); no-solution where no y has S_E = 0, or where there are no
+    solutions, or no references of that margin, at this load. ``branch``: "dense" (S_E = 0, the densest surroundings that
+    exist), "typical" (y = 1, unconstrained: the solutions are typical ones), "tilted" (any other y).
 
     Raises
     ------
@@ -61,7 +63,7 @@ def local_entropy(
     if reference not in REFERENCES:
         raise ValueError(f"reference: got {reference!r}; takes {', '.join(REFERENCES)}")
     if isinstance(getattr(model, "weights", None), Spherical) and isinstance(model, Perceptron):
-        return _spherical(model, alpha, distance, y, reference, overlap)
+        return _spherical(model, alpha, distance, y, reference, reference_kappa, overlap, kappa, beta)
     _check_model(model, reference)
     if overlap is not None:
         raise ValueError(f"overlap: got {overlap!r} with binary weights; takes None, and a distance")
@@ -85,7 +87,14 @@ def local_entropy(
         for i, answer in zip(members, curve.answers([float(flat_d[i]) for i in members])):
             answers[i] = answer
     chosen = batch.take(index)
-    return _result(model, chosen, shape, flat_d, flat_k, reference, [a for a in answers if a is not None])
+    return _result(model, chosen, shape, flat_d, flat_k, flat_y, reference, [a for a in answers if a is not None])
+
+
+def _branch(y: float, reference: str) -> str:
+    """What the asked y selects (nan: star)."""
+    if math.isnan(y):
+        return "dense"
+    return "typical" if y == 1 and reference == "unconstrained" else "tilted"
 
 
 def check_distance(distance: Any) -> np.ndarray:
@@ -146,14 +155,20 @@ def _check_model(model: Any, reference: str) -> None:
         raise ValueError("reference: got 'constrained' with a teacher; takes unconstrained")
 
 
-def _spherical(model: Perceptron, alpha: Any, distance: Any, y: Any, reference: str, overlap: Any) -> LocalEntropy:
+def _spherical(
+    model: Perceptron, alpha: Any, distance: Any, y: Any, reference: str, reference_kappa: Any, overlap: Any, kappa: Any, beta: Any
+) -> LocalEntropy:
     from .spherical_local import spherical_local_entropy
 
+    if beta is not None:
+        raise ValueError(f"beta: got {beta!r} with spherical weights; takes None (hard constraints)")
+    if reference_kappa is not None:
+        raise ValueError(f"reference_kappa: got {reference_kappa!r} with spherical weights; takes None")
     if distance is not None:
         raise ValueError(f"distance: got {distance!r} with spherical weights; takes None, and an overlap")
     if reference != "unconstrained":
         raise ValueError(f"reference: got {reference!r} with spherical weights; takes unconstrained")
-    return spherical_local_entropy(model, alpha, overlap, y)
+    return spherical_local_entropy(model, alpha, overlap, y, kappa=kappa)
 
 
 def _result(
@@ -162,6 +177,7 @@ def _result(
     shape: tuple[int, ...],
     distances: np.ndarray,
     margins: np.ndarray,
+    ys: np.ndarray,
     reference: str,
     answers: list[Answer],
 ) -> LocalEntropy:
@@ -196,7 +212,7 @@ def _result(
         **{n: column(lambda a: a.numbers, n) for n in names},
         order_parameters={n: column(lambda a: a.order_parameters, n) for n in order},
         residual=out(np.array([a.residual for a in answers])),
-        branch=out(np.array(["dense" if ok else None for ok in answered], dtype=object)),
+        branch=out(np.array([_branch(asked, reference) if ok else None for asked, ok in zip(ys, answered)], dtype=object)),
         jump=out(np.array([False if ok else None for ok in answered], dtype=object)),
         status=out(np.array([a.status for a in answers], dtype=object)),
         message=out(np.array([a.message for a in answers], dtype=object)),

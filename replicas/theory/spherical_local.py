@@ -68,7 +68,7 @@ class Point:
     gap: float = math.nan
 
 
-def spherical_local_entropy(model: Perceptron, alpha: Any, overlap: Any, y: Any) -> LocalEntropy:
+def spherical_local_entropy(model: Perceptron, alpha: Any, overlap: Any, y: Any, *, kappa: Any = None) -> LocalEntropy:
     """Local entropy of the solutions of a spherical perceptron around the centre of y of them.
 
     Parameters
@@ -77,6 +77,7 @@ def spherical_local_entropy(model: Perceptron, alpha: Any, overlap: Any, y: Any)
     alpha : load(s) >= 0.
     overlap : mutual overlap(s) of the replicas, from the replica-symmetric one up, below 1.
     y : number(s) of replicas, > 0, or inf (threshold only). Arrays broadcast, also against the model's kappa.
+    kappa : overrides the model's own.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def spherical_local_entropy(model: Perceptron, alpha: Any, overlap: Any, y: Any)
     """
     check_supported(model)
     counts, overlaps = _check_y(y), _check_overlap(overlap)
-    batch = make_batch(model, alpha)
+    batch = make_batch(model, alpha, kappa)
     try:
         shape = np.broadcast_shapes(batch.shape, overlaps.shape, counts.shape)
     except ValueError:
@@ -126,7 +127,7 @@ def check_supported(model: Any) -> None:
 
 def _check_y(y: Any) -> np.ndarray:
     takes = "number(s) > 0, or inf"
-    if isinstance(y, str) and y == "star":
+    if "star" in np.asarray(y, dtype=object).ravel().tolist():
         raise ValueError(f"y: got 'star' with spherical weights, whose entropy has no zero that selects y; takes {takes}")
     try:
         out = np.asarray(y, dtype=float)
@@ -138,6 +139,8 @@ def _check_y(y: Any) -> np.ndarray:
 
 
 def _check_overlap(overlap: Any) -> np.ndarray:
+    if overlap is None:
+        raise ValueError("overlap: got None with spherical weights; takes overlap(s) in [0, 1)")
     out = numbers("overlap", overlap, "overlap(s) in [0, 1)", 0.0)
     if np.any(out >= 1):
         raise ValueError(f"overlap: got {overlap!r}; takes overlap(s) in [0, 1)")
