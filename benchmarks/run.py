@@ -349,6 +349,59 @@ def wide_rows() -> list[Row]:
     ]
 
 
+def local_rows() -> list[Row]:
+    """Points and curves of the geometry of solutions; one average against the same by nested scipy quadrature."""
+    import numpy as np
+
+    import replicas as rp
+    from replicas.numerics.coupled import patterns
+    from replicas.numerics.leaf_tables import pattern_table
+    from replicas.numerics.parisi import tower
+    from replicas.numerics.saddle import make_batch
+    from replicas.theory.references import likelihood, typical
+
+    from . import baselines_local as plain
+
+    model, alpha = rp.Perceptron("binary"), 0.55
+    reference, _ = typical(model, alpha)
+    leaf, kinks = likelihood(model, alpha)
+    tau, gamma, b = 0.6, 0.45, 0.55
+    q, t = tau * tau + gamma * gamma, tau * reference.q**0.5
+
+    def coupled() -> Any:
+        return patterns(reference, leaf, kinks, tau, gamma, b, 1 - q, reference.rest - b * b)
+
+    batch, q0, q1, y = make_batch(model, alpha), 0.7, 0.8, 12.0
+
+    def nested() -> Any:
+        return tower(pattern_table(batch, 1 - q1), np.array([q0, q1 - q0]), np.array([0.0, y]), 4.0)
+
+    rows = []
+    pairs: tuple[tuple[str, Callable[[], float], Callable[[float], float]], ...] = (
+        ("Franz-Parisi", lambda: coupled().value, lambda e: plain.franz_parisi_energy(reference.q, q, t, t + b * gamma, e)),
+        ("local entropy", lambda: y * nested().value, lambda e: plain.local_entropy_energy(q0, q1, y, e)),
+    )
+    for name, fast, slow in pairs:
+        value = fast()
+        epsilon = next(e for e in (1e-8, 1e-10, 1e-12) if abs(slow(e) - value) < AGREEMENT)
+        times = median_time(lambda fast=fast: fast(), 30), median_time(lambda slow=slow, e=epsilon: slow(e), 3)  # type: ignore[misc]
+        note = f"{times[1]:.3f} s / {times[0] * 1e3:.2f} ms; the package's average comes with all its derivatives"
+        rows.append(Row(f"{name}: one average, ratio to nested scipy.quad ({AGREEMENT:.0e})", times[1] / times[0], "x", "> 30", times[1] > 30 * times[0], note))
+    asked: tuple[tuple[str, Callable[[], Any], float, int], ...] = (
+        ("Franz-Parisi point", lambda: rp.franz_parisi(model, alpha, 0.1), 0.3, 5),
+        ("Franz-Parisi curve of 50 points", lambda: rp.franz_parisi(model, alpha, np.linspace(0.01, 0.5, 50)), 10.0, 1),
+        ("local entropy at S_E = 0", lambda: rp.local_entropy(model, 0.6, 0.05), 3.0, 5),
+        ("local entropy at S_E = 0, constrained reference", lambda: rp.local_entropy(model, 0.6, 0.05, reference="constrained"), 3.0, 1),
+        ("alpha_U", lambda: rp.local_entropy_threshold(model), 60.0, 1),
+        ("overlap gap of four clones", lambda: rp.overlap_gap(model, 4), 60.0, 3),
+    )
+    for name, ask, target, repeats in asked:
+        ask()
+        seconds = median_time(ask, repeats)
+        rows.append(Row(f"{name}, warm", seconds, "s", f"< {target:g}" if target < 60 else "", seconds < target))
+    return rows
+
+
 def half_overlap() -> Any:
     """Unknowns of a spherical committee at q = 1/2: logit(q) = 0."""
     import numpy as np
@@ -429,7 +482,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
     rows: list[Row] = []
-    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, cli_rows):
+    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, local_rows, cli_rows):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:

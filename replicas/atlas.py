@@ -132,7 +132,7 @@ ORDER = (
     *("learning", "generalization-curves", "decay"),
     *("committees", "committee-capacity", "committee-learning"),
     *("wide", "activation-capacity", "shared", "committee-specialisation"),
-    "energy-vs-qstar",
+    *("energy-vs-qstar", "franz-parisi-three-references", "local-entropy-vs-distance", "dense-cluster-generalization"),
     *("constants", "finite-n-table", "finite-n", "derivations"),
 )
 """The parts of the page, sections and figures."""

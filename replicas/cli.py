@@ -202,7 +202,8 @@ def build_parser() -> Parser:
         "name",
         metavar="NAME",
         help="capacity-vs-kappa, entropy-and-overlap, generalization-curves, field-distribution, "
-        "overlap-profile, negative-margin, committee-capacity, committee-learning, activation-capacity, committee-specialisation, energy-vs-qstar, finite-n",
+        "overlap-profile, negative-margin, committee-capacity, committee-learning, activation-capacity, committee-specialisation, energy-vs-qstar, "
+        "franz-parisi-three-references, local-entropy-vs-distance, dense-cluster-generalization, finite-n",
     )
     sub.add_argument(
         "-o",

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, number, silent, table
+from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
 
 # --- the stochastic perceptron -------------------------------------------------------------------------------------
 
 LOAD, BETA = 0.55, 20.0
 NORMS = np.round(np.concatenate([np.geomspace(0.01, 0.09, 9), np.linspace(0.1, 0.8, 29), np.linspace(0.81, 0.99, 19), [0.995, 0.998, 0.999]]), 3)
 SMALLEST = 1e-9  # error fraction that is drawn
+DISTANCE = "Hamming distance $d$"
+BOUND = "all configurations, $H_2(d)$"
+LOCAL = r"local entropy $S_{\mathrm{I}}$"
 
 
 def _energy_data(progress: Progress = silent) -> Columns:
@@ -60,6 +63,291 @@ def _energy_draw(columns: Columns, narrow: bool = False) -> Any:
     return figure
 
 
+# --- entropy around three references ----------------------------------------------------------------------------------
+
+SHARES = (0.7, 0.8, 0.9)  # q* of the stochastic perceptron
+FAR = np.round(np.concatenate([[0.015], np.linspace(0.02, 0.5, 17)]), 3)
+CLOSE = np.round(np.geomspace(1e-4, 1e-2, 9), 7)
+CLOSEST = 1e-4
+COLORS = {
+    ("typical", None): dr.BLUE,
+    ("spherical", None): dr.GREEN,
+    ("stochastic", 0.7): dr.ORANGE,
+    ("stochastic", 0.8): dr.PURPLE,
+    ("stochastic", 0.9): dr.VERMILLION,
+}
+
+
+def _numbers(p: dict[str, Any], names: tuple[str, ...]) -> dict[str, float]:
+    """Each number and its error."""
+    return {
+        column: value
+        for name in names
+        for column, value in ((name, number(p.get(name))), (f"{name}_error", number((p.get("errors") or {}).get(name))))
+    }
+
+
+def _verdict(p: dict[str, Any]) -> dict[str, str]:
+    return {"status": p["status"], "message": p["message"]}
+
+
+def _references_data(progress: Progress = silent) -> Columns:
+    import replicas as rp
+
+    model, distances = rp.Perceptron(weights="binary"), np.concatenate([CLOSE, FAR])
+    nothing = dict.fromkeys(("reference", "q_star", "beta"))
+    asked = [nothing, *(nothing | {"reference": kind} for kind in ("typical", "spherical"))]
+    asked += [{"reference": "stochastic", "q_star": q_star, "beta": BETA} for q_star in SHARES]
+    rows = []
+    for i, given in enumerate(asked):
+        progress("entropy around references", i, len(asked))
+        bound = given["reference"] is None
+        about = {k: v for k, v in given.items() if v is not None}
+        found = rp.franz_parisi(model, 0.0 if bound else LOAD, distances, **about)
+        head = {"quantity": "bound" if bound else "entropy", **given, "alpha": 0.0 if bound else LOAD}
+        rows += [
+            head | {"distance": p["distance"], "distance_error": 0.0} | _numbers(p, ("entropy", "slope", "q", "t", "p")) | _verdict(p)
+            for p in found.points()
+        ]
+        if not bound:
+            zero = rp.isolation(model, LOAD, **about)
+            rows.append(
+                dict.fromkeys(rows[0])
+                | head
+                | {"quantity": "isolation", "distance": number(zero.value), "distance_error": number(zero.error), "entropy": 0.0}
+                | _verdict(zero.to_dict())
+            )
+    return table(rows)
+
+
+def _references_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, (left, right) = dr.panels(2, narrow, 3.2)
+        share = {}
+        for (kind, q_star), color in COLORS.items():
+            c = select(columns, quantity="entropy", reference=kind, q_star=q_star)
+            solid, entropy = _answered(c, "entropy")
+            share[kind, q_star] = entropy / _binary_entropy(c["distance"])
+            dr.line(left, c["distance"], entropy, solid, color)
+            dr.line(right, c["distance"], share[kind, q_star], solid, color)
+            zero = select(columns, quantity="isolation", reference=kind, q_star=q_star)
+            for ax in (left, right):
+                ax.plot(zero["distance"], zero["entropy"], "o", color=color, markersize=3.5, clip_on=False, zorder=3)
+        bound = select(columns, quantity="bound")
+        left.plot(bound["distance"], bound["entropy"], color=dr.BLACK, linewidth=0.9)
+        right.axhline(1, color=dr.BLACK, linewidth=0.9)
+        for ax in (left, right):
+            ax.axhline(0, color=dr.BLACK, linewidth=0.6)
+            ax.set_xlabel(DISTANCE)
+        left.set_xlim(0, 0.5)
+        left.set_ylim(-0.05, 0.45)
+        left.set_ylabel(r"entropy per weight $S_{\mathrm{FP}}$")
+        left.set_title(f"a  $\\alpha={LOAD:g}$, $\\kappa=0$", loc="left")
+        right.set_xscale("log")
+        right.set_xlim(CLOSEST, 0.5)
+        right.set_ylim(-0.5, 1.12)
+        right.set_ylabel(r"$S_{\mathrm{FP}}\,/\,H_2(d)$")
+        right.set_title("b  divided by the bound", loc="left")
+    return figure
+
+
+def _answered(c: dict[str, np.ndarray], column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where a line is solid, and its ordinates with gaps where there is no answer."""
+    status = c["status"]
+    return status == "converged", np.where(np.isin(status, ("converged", "unphysical")), c[column].astype(float), np.nan)
+
+
+def _binary_entropy(d: np.ndarray) -> np.ndarray:
+    return -d * np.log(d) - (1 - d) * np.log1p(-d)
+
+
+# --- densest surroundings -----------------------------------------------------------------------------------------------
+
+STORED = (0.2, 0.4, 0.6, 0.7, 0.8)
+DENSE = np.array([0.003, 0.005, 0.008, 0.012, 0.018, 0.025, 0.035, 0.05, 0.053, 0.06, 0.07, 0.09, 0.12, 0.15, 0.16, 0.18, 0.19, 0.2, 0.22, 0.25, 0.28, 0.3, 0.35])
+NAMED = 0.012  # where lines are named
+
+
+def _dense_rows(model: Any, alpha: Any, distance: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    import replicas as rp
+
+    found = rp.local_entropy(model, alpha, distance)
+    return [
+        {"alpha": p["alpha"], "distance": p["distance"]} | _numbers(p, names) | _verdict(p)
+        for p in found.points()
+    ]
+
+
+def _densest_data(progress: Progress = silent) -> Columns:
+    import replicas as rp
+
+    rows = []
+    for i, alpha in enumerate((0.0, *STORED)):
+        progress("local entropy", i, 1 + len(STORED))
+        rows += _dense_rows(rp.Perceptron(weights="binary"), alpha, DENSE, ("local_entropy", "external_entropy", "y", "slope"))
+    return table(rows)
+
+
+def _densest_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, (left, right) = dr.panels(2, narrow, 3.2)
+        for alpha, color in zip(STORED, dr.CYCLE):
+            c = select(columns, alpha=alpha)
+            solid, entropy = _answered(c, "local_entropy")
+            share = entropy / _binary_entropy(c["distance"])
+            for ax, y in ((left, entropy), (right, share)):
+                dr.line(ax, c["distance"], y, solid, color)
+                _end(ax, c, y, color)
+            last, middle = np.flatnonzero(solid)[-1], np.flatnonzero(c["distance"] == NAMED)[0]
+            text = rf"$\alpha={alpha:g}$"
+            dr.name(left, c["distance"][last], entropy[last], text, color, xytext=(4, -1), va="center")
+            at = middle if solid[middle] else np.flatnonzero(solid)[0]
+            dr.name(right, c["distance"][at], share[at], text, color, xytext=(-4, -4) if solid[middle] else (-6, 0), ha="right", va="top")
+        bound = select(columns, alpha=0.0)
+        left.plot(bound["distance"], bound["local_entropy"], color=dr.BLACK, linewidth=0.9)
+        dr.name(left, 0.15, _binary_entropy(np.array(0.15)), BOUND, dr.BLACK, xytext=(-4, 3), ha="right")
+        right.axhline(1, color=dr.BLACK, linewidth=0.9)
+        for ax in (left, right):
+            ax.set_xlabel(DISTANCE)
+            ax.set_ylim(0, None)
+        left.set_xlim(0, 0.45)
+        left.set_ylabel(LOCAL)
+        left.set_title(r"a  $\kappa=0$", loc="left")
+        _distances(right, DENSE[0], DENSE[-1])
+        right.set_ylabel(r"$S_{\mathrm{I}}\,/\,H_2(d)$")
+        right.set_title("b  divided by the bound", loc="left")
+    return figure
+
+
+def _distances(ax: Any, low: float, high: float) -> None:
+    """A logarithmic axis of distances."""
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    plain_ticks(ax.xaxis, [tick for tick in (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3) if low <= tick <= high])
+
+
+# --- densest surroundings of a teacher's students ---------------------------------------------------------------------
+
+LEARNT = np.array([0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1, 1.12, 1.14, 1.16, 1.18, 1.2, 1.22, 1.24])
+AROUND = (0.02, 0.05)
+SHOWN = 0.05  # distance whose errors are drawn
+SURROUNDINGS = (0.6, 0.9, 1.1, 1.2)
+SPREAD = np.array([0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.16])
+
+
+def _cluster_data(progress: Progress = silent) -> Columns:
+    import replicas as rp
+
+    student = rp.Perceptron(weights="binary", task="teacher-student")
+    names = ("local_entropy", "external_entropy", "y", "eps_reference", "eps_solutions")
+    progress("dense clusters", 0, 3)
+    rows = [{"quantity": "errors"} | row for row in _dense_rows(student, LEARNT[:, None], np.array(AROUND), names)]
+    progress("dense clusters", 1, 3)
+    rows += [{"quantity": "entropy"} | row for row in _dense_rows(student, np.array((0.0, *SURROUNDINGS))[:, None], SPREAD, names)]
+    progress("dense clusters", 2, 3)
+    columns = ("eps_gibbs", "eps_bayes")
+    blank = dict.fromkeys(rows[0])
+    for row in rows:
+        row |= dict.fromkeys(c for name in columns for c in (name, f"{name}_error"))
+    for p in rp.generalization(student, np.concatenate([[0.0], LEARNT])).points():
+        if p["branch"] == "typical" or p["alpha"] == 0:
+            rows.append(blank | {"quantity": "typical", "alpha": p["alpha"]} | _numbers(p, columns) | _verdict(p))
+    mark = rp.transitions(student).alpha_it
+    rows.append(dict.fromkeys(rows[0]) | {"quantity": "alpha_it", "alpha": mark.value, "status": "converged"})
+    return table(rows)
+
+
+def _cluster_draw(columns: Columns, narrow: bool = False) -> Any:
+    with dr.style():
+        figure, (left, right) = dr.panels(2, narrow, 3.2)
+        typical = select(columns, quantity="typical")
+        for column, color, text in (("eps_gibbs", dr.BLACK, "typical"), ("eps_bayes", dr.SKY, "Bayes")):
+            left.plot(typical["alpha"], typical[column].astype(float), color=color)
+        dense = select(columns, quantity="errors", distance=SHOWN)
+        for column, color in (("eps_solutions", dr.BLUE), ("eps_reference", dr.VERMILLION)):
+            solid, eps = _answered(dense, column)
+            dr.line(left, dense["alpha"], eps, solid, color)
+            _end(left, dense, eps, color)
+        dr.mark(left, float(select(columns, quantity="alpha_it")["alpha"][0]), r"$\alpha_{\mathrm{IT}}$")
+        left.set_xlabel(dr.LABELS["alpha"])
+        left.set_ylabel(dr.LABELS["eps_g"])
+        for alpha, color in zip(SURROUNDINGS, dr.CYCLE):
+            c = select(columns, quantity="entropy", alpha=alpha)
+            solid, entropy = _answered(c, "local_entropy")
+            dr.line(right, c["distance"], entropy, solid, color)
+            _end(right, c, entropy, color)
+        bound = select(columns, quantity="entropy", alpha=0.0)
+        right.plot(bound["distance"], bound["local_entropy"], color=dr.BLACK, linewidth=0.9)
+        right.set_xlabel(DISTANCE)
+        right.set_ylabel(LOCAL)
+    return figure
+
+
+def _end(ax: Any, c: dict[str, np.ndarray], y: np.ndarray, color: str) -> None:
+    """Open circles at the last points of a line whose branch ends before the points that were asked for."""
+    lost, found = c["status"] == "branch-ended", np.isfinite(y)
+    beside = found & (np.append(lost[1:], False) | np.append(False, lost[:-1]))
+    x = c["distance"] if np.ptp(c["distance"]) else c["alpha"]
+    ax.plot(x[beside], y[beside], "o", color=color, markersize=3.5, markerfacecolor="white", zorder=3)
+
+
+ABSCISSAE = ("distance", "overlap")
+SYMBOLS = {"alpha": r"$\alpha$", "kappa": r"$\kappa$", "beta": r"$\beta$", "q_star": r"$q_\ast$", "y": "$y$"}
+NAMES = {
+    "distance": DISTANCE,
+    "overlap": "overlap $q_1$",
+    "y": "inverse temperature $y$",
+    "entropy": r"entropy per weight $S_{\mathrm{FP}}$",
+    "local_entropy": LOCAL,
+}
+
+# --- results of the user ------------------------------------------------------------------------------------------------
+
+
+def draw(result: Any, ax: Any = None, **style: Any) -> Any:
+    """Draw the headline entropy of a `LocalResult` against distance or overlap, and return the axes.
+
+    Solid where converged, dashed where unphysical, with a gap where there is no answer or an order parameter jumps. One
+    line for each combination of the other numbers; ``style`` goes to every line. Raises ValueError for a single point.
+    """
+    if not result.shape:
+        raise ValueError("result: got a single point; takes a sweep, such as rp.franz_parisi(model, 0.5, [0.1, 0.2])")
+    shape = result.shape
+    given = {k: np.broadcast_to(np.asarray(v), shape) for k in (*result.inputs, "y") if (v := getattr(result, k, None)) is not None}
+    numeric = {k: v.astype(float) for k, v in given.items() if k != "reference"}
+    varying = [k for k in dict.fromkeys((*ABSCISSAE, *numeric)) if k in numeric and np.unique(numeric[k][~np.isnan(numeric[k])]).size > 1]
+    x = next(k for k in (*varying, *ABSCISSAE) if k in numeric)
+    others = [k for k in varying if k not in (x, "y")]
+    places = list(zip(*(numeric[k].ravel() for k in (x, *others))))
+    if len(set(places)) < len(places):  # y was given; S_E = 0 has one y a point
+        others += ["y"] * ("y" in varying)
+    abscissa = numeric[x].ravel()
+    keys = [", ".join(f"{SYMBOLS.get(k, k)} = {numeric[k].flat[i]:g}" for k in others) for i in range(abscissa.size)]
+    entropy = np.broadcast_to(np.asarray(getattr(result, result.headline), dtype=float), shape).ravel()
+    status = np.broadcast_to(result.status, shape).ravel()
+    jump = np.array([bool(v) for v in np.broadcast_to(np.asarray(result.jump, dtype=object), shape).ravel()])
+    entropy = np.where(np.isin(status, ("converged", "unphysical")) & ~jump, entropy, np.nan)
+    with dr.style():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(dr.SINGLE, 2.9)).add_subplot()
+        for i, key in enumerate(dict.fromkeys(keys)):
+            at = np.flatnonzero([k == key for k in keys])
+            at = at[np.argsort(abscissa[at], kind="stable")]
+            before = len(ax.get_lines())
+            dr.line(ax, abscissa[at], entropy[at], status[at] == "converged", dr.CYCLE[i % len(dr.CYCLE)], key or None)
+            for one in ax.get_lines()[before:]:
+                one.set(**style)
+        if any(keys):
+            ax.legend(loc="best")
+        ax.set_xlabel(NAMES.get(x, dr.LABELS.get(x, x)))
+        ax.set_ylabel(NAMES[result.headline])
+    return ax
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
 ENERGY = Figure(
     "Errors of binarised magnetizations",
     """Share of the patterns that sign(m) gets wrong, m the magnetizations of the stochastic perceptron at mean square q*,
@@ -68,4 +356,22 @@ ENERGY = Figure(
     throughout.""",
     _energy_data,
     _energy_draw,
+)
+REFERENCES = Figure(
+    "Solutions around three references",
+    """todo""",
+    _references_data,
+    _references_draw,
+)
+DENSEST = Figure(
+    "The densest surroundings",
+    """todo""",
+    _densest_data,
+    _densest_draw,
+)
+CLUSTER = Figure(
+    "What dense clusters know of a teacher",
+    """todo""",
+    _cluster_data,
+    _cluster_draw,
 )

@@ -85,7 +85,8 @@ class LocalEntropy(LocalResult):
 
     local_entropy S_I = d phi/dy and external_entropy S_E = phi - y S_I (of the references), both per weight; slope
     d local_entropy/d distance along the curve; unphysical where S_E < 0. Spherical weights: distance is None, overlap given.
-    eps_reference and eps_typical: generalization errors of reference and of its solutions (teacher-student).
+    eps_reference and eps_solutions: generalization errors of reference and of its solutions (teacher-student). y is None (nan)
+    where S_E = 0 takes a larger y than is followed: local_entropy is then the middle of bounds, ``error`` their half distance.
     """
 
     quantity: ClassVar[str] = "local-entropy"

@@ -18,7 +18,7 @@ import numpy as np
 from . import drawing as dr
 from .drawing import curve
 from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
-from .figures_local import ENERGY
+from .figures_local import CLUSTER, DENSEST, ENERGY, REFERENCES
 from .figures_rsb import NEGATIVE_MARGIN, PROFILE, phase_axes
 from .figures_trees import CAPACITY, LEARNING
 from .figures_wide import ACTIVATIONS, SPECIALISATION
@@ -405,6 +405,9 @@ FIGURES: dict[str, Figure] = {
     "activation-capacity": ACTIVATIONS,
     "committee-specialisation": SPECIALISATION,
     "energy-vs-qstar": ENERGY,
+    "franz-parisi-three-references": REFERENCES,
+    "local-entropy-vs-distance": DENSEST,
+    "dense-cluster-generalization": CLUSTER,
     "finite-n": Figure(
         "Finite N against theory",
         """Symbols: simulations with their standard errors; those of a single size N still carry its deviations, of order

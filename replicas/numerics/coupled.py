@@ -38,7 +38,8 @@ SPREAD = 3.0  # standard deviation of h from which its average is taken beside h
 BESIDE = (0.0, 0.6, 1.5, 3.0, 5.0, 8.0, 12.0, 20.0)  # panels there
 NOTHING = 1e-25  # probability that is not worth an average
 FEW = 8  # values of a weight for which averages over h are summed one by one
-DEGREE, FLAT = 18, 20.0  # Chebyshev coefficients of an average on a panel of width 1; field at which tanh is 1
+DEGREE, FLAT = 18, 20.0  # Chebyshev coefficients of an average on a panel of width 1 or more; field at which tanh is 1
+BLUR = 0.5  # width of a panel, in units of the gamma_hat that it is averaged over
 WEIGHTLESS, ROUGH = -52.0, 400  # log-weight of a node that is left out, and places of the table that says so
 RESOLVED = 36.0  # e-folds that a trapezoid sum resolves
 
@@ -171,25 +172,39 @@ def patterns(
     kept = np.flatnonzero(bulk - 0.5 * (x * x + z * z).ravel() > WEIGHTLESS)
     x, z, row = x.ravel()[kept], z.ravel()[kept], kept // r.size
     tilted, plain = inner.values(outside * x + b * z), outer.values(outside * x)
-    score, base = tilted[1], plain[1]
     step = r[1] - r[0] if r.size > 1 else math.sqrt(2 * math.pi)
-    density = step / (2 * math.pi) * np.exp(tilted[0] - plain[0] - 0.5 * (x * x + z * z))
-    weight = ws[row] * density
-    f = own.values(root * s)
-    mass = np.bincount(row, weight, s.size)
-    slope = f[1][row]
-    other = float((weight * base) @ slope)
-    below = float((weight * base) @ base)
+    given = (row, x, z, tilted, plain, own.values(root * s), ws * step / (2 * math.pi))
+    value, square, cross, other, below, mass = _sums(*given)
     ratio = other / below if outside > 0 and below > 0 else 0.0
-    return Patterns(
-        float(f[0] @ mass),
-        float((f[1] * f[1]) @ mass),
-        float((weight * score) @ slope),
-        other,
-        ratio,
-        float(weight @ (slope - ratio * base) ** 2),
-        abs(float(mass.sum()) - 1.0),
-    )
+    excess = _excess(*given, ratio)
+    return Patterns(value, square, cross, other, ratio, excess, abs(mass - 1.0))
+
+
+@njit(cache=True, error_model="numpy")
+def _sums(row, x, z, tilted, plain, f, measure):
+    """Sums over the nodes of the averages of `Patterns`, E f~'^2 and the weight."""
+    value, square, cross, other, below, mass = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(x.size):
+        j = row[i]
+        weight = measure[j] * math.exp(tilted[0, i] - plain[0, i] - 0.5 * (x[i] * x[i] + z[i] * z[i]))
+        slope, base = weight * f[1, j], plain[1, i]
+        mass += weight
+        value += weight * f[0, j]
+        square += slope * f[1, j]
+        cross += slope * tilted[1, i]
+        other += slope * base
+        below += weight * base * base
+    return value, square, cross, other, below, mass
+
+
+@njit(cache=True, error_model="numpy")
+def _excess(row, x, z, tilted, plain, f, measure, ratio):
+    """E<(f' - ratio f~')^2>, whose terms are all positive."""
+    total = 0.0
+    for i in range(x.size):
+        weight = measure[row[i]] * math.exp(tilted[0, i] - plain[0, i] - 0.5 * (x[i] * x[i] + z[i] * z[i]))
+        total += weight * (f[1, row[i]] - ratio * plain[1, i]) ** 2
+    return total
 
 
 def sites(
@@ -206,7 +221,8 @@ def sites(
     outside = math.sqrt(reference.q_hat)
     near = [reference.pole / outside] if outside > 0 else []
     near += [math.hypot(half, gamma_hat) / abs(slope)] if slope else []  # the average over z blurs what is sharp in h
-    x, wx = trapezoid(min(near, default=math.inf), REACH, quality)
+    # nothing depends on x without a common field
+    x, wx = trapezoid(min(near), REACH, quality) if near else (np.zeros(1), np.ones(1))
     spread = gamma_hat > SPREAD
     if spread:
         z, wz = _beside_zero(quality)
@@ -216,7 +232,7 @@ def sites(
     if reference.values.size * x.size * each > 10 * LARGEST:
         raise TooNarrow("an average is too sharp for its grid")
     right = x.size // 2  # the measure is even: half of x is enough
-    wx = 2 * wx[right:]
+    wx = 2 * wx[right:]  # of which 0 counts once
     wx[0] /= 2
     given = (x[right:], wx, z, wz, reference.values, reference.logs, outside)
     out = _sites(*given, slope, gamma_hat, shift, multiplier, ratio, spread)
@@ -270,31 +286,34 @@ def _averages(a, gamma_hat, z, wz, decay, out):
 
 @njit(cache=True, error_model="numpy")
 def _chebyshev(gamma_hat, z, wz, decay):
-    """The three averages as functions of a > 0: Chebyshev coefficients on panels of width 1, up to where tanh is 1."""
-    size = int(math.ceil(FLAT + REACH * gamma_hat))
+    """The three averages as functions of a > 0: Chebyshev coefficients on equal panels, up to where tanh is 1, and their width."""
+    width = max(1.0, BLUR * gamma_hat)
+    size = int(math.ceil((FLAT + REACH * gamma_hat) / width))
     angles = math.pi * (np.arange(DEGREE) + 0.5) / DEGREE
+    waves = np.cos(np.outer(np.arange(DEGREE), angles)) * 2.0 / DEGREE
+    waves[0] /= 2.0
     values, out = np.empty((3, DEGREE)), np.empty(3)
     table = np.zeros((size, 3, DEGREE))
     for i in range(size):
         for j in range(DEGREE):
-            _averages(i + 0.5 + 0.5 * math.cos(angles[j]), gamma_hat, z, wz, decay, out)
+            _averages(width * (i + 0.5 + 0.5 * math.cos(angles[j])), gamma_hat, z, wz, decay, out)
             values[:, j] = out
         for k in range(DEGREE):
             for row in range(3):
                 for j in range(DEGREE):
-                    table[i, row, k] += values[row, j] * math.cos(k * angles[j]) * (2.0 - (k == 0)) / DEGREE
-    return table
+                    table[i, row, k] += values[row, j] * waves[k, j]
+    return table, width
 
 
 @njit(cache=True, error_model="numpy")
-def _read(table, a, out):
+def _read(table, width, a, out):
     """The averages at a, by Clenshaw's sum; even, odd and even in a."""
     size = abs(a)
-    panel = int(size)
+    panel = int(size / width)
     if panel >= table.shape[0]:
         out[0], out[1], out[2] = size, math.copysign(1.0, a), 1.0
         return
-    y = 2.0 * (size - panel) - 1.0
+    y = 2.0 * (size / width - panel) - 1.0
     for row in range(3):
         up, upper = 0.0, 0.0
         for k in range(table.shape[2] - 1, 0, -1):
@@ -313,8 +332,8 @@ def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multipl
         e = math.exp(-2.0 * z[j])
         decay[0, j], decay[1, j] = math.log1p(e), -2.0 * e / (1.0 + e)
         decay[2, j] = -4.0 * e / ((1.0 + e) * (1.0 + e))
-    tabulated = n > FEW
-    table = _chebyshev(gamma_hat, z, wz, decay) if tabulated else np.empty((0, 3, 0))
+    tabulated = n > FEW and x.size > 1
+    table, width = _chebyshev(gamma_hat, z, wz, decay) if tabulated else (np.empty((0, 3, 0)), 1.0)
     for i in range(x.size):
         top = -np.inf
         for k in range(n):
@@ -335,7 +354,7 @@ def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multipl
             a = slope * x[i] + shift * values[k] + multiplier * side
             expected = ratio * mean
             if tabulated:
-                _read(table, a, at)
+                _read(table, width, a, at)
             else:
                 _averages(a, gamma_hat, z, wz, decay, at)
             excess = at[2] - 2.0 * expected * at[1] + expected * expected

@@ -32,6 +32,7 @@ FINER = 1.5  # density of nodes of the refinement
 STRIDE = 0.35  # first of a continuation, in the logit of d between the ends of the curve
 WIDEST = 1.4  # stride, where the last ones went well
 SHORTEST = 2e-3  # stride at which a branch counts as ended
+POINTLESS = 0.02  # the same where there are no solutions: as they are fewer and fewer q grows to 1, D and -S to infinity
 SAME = 1e-9  # difference of two distances in that measure that is none
 SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
 SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
@@ -95,6 +96,8 @@ class Root:
 
 class Binary:
     """Binary W around a reference that is binarised by sign (a binary one is its own sign)."""
+
+    counts = True  # the entropy is the logarithm of a number
 
     def __init__(self, alpha: float, reference: Reference, leaf: Callable[[float], LeafTable], kinks: tuple[float, ...]):
         self.alpha, self.reference, self.leaf, self.kinks = alpha, reference, leaf, kinks
@@ -162,6 +165,8 @@ class Sphere(Binary):
     With delta = p - t the conjugates of the sphere are t_hat = (t - delta q~/(1 - q~))/((1 - q~)(1 - q)) and
     q_hat - t_hat^2/q~_hat = gamma^2 (1 - q~ - b^2)/((1 - q~)(1 - q)^2).
     """
+
+    counts = False
 
     @property
     def size(self) -> int:
@@ -318,7 +323,8 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
             u = span.measure(here.distance)
             gap = span.measure(target) - u
             new, tries, stride = None, 0, min(abs(gap), longest)
-            while new is None and (tries == 0 or stride >= SHORTEST):
+            shortest = POINTLESS if system.counts and here.state.entropy < 0 else SHORTEST
+            while new is None and (tries == 0 or stride >= shortest):
                 d = target if abs(gap) - stride < SAME else span.distance(u + math.copysign(stride, gap))
                 new = _stride(system, here, before, float(d), span)
                 tries, longest, stride = tries + 1, stride if new is None or tries else max(longest, min(WIDEST, 2 * stride)), stride / 2

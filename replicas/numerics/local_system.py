@@ -23,7 +23,7 @@ DIFFERENCE = 1e-6  # step of the Jacobian; the residual is known to 1e-14 and cu
 STEPS = 25
 LONGEST = 1.0  # Newton step of any unknown, all being logarithms or fields of order 1
 FAR = 0.25  # correction of a predicted point above which a step of the continuation is halved
-MOST_Y = 1e4  # followed to; rounding of S_E grows with y, and y* diverges where a branch meets S_I = S_0
+MOST_Y = 3e3  # at S_E = 0, followed to; rounding of S_E grows with y, and y* diverges where a branch meets S_I = S_0 or d -> 0
 SHORTEST = 1e-4  # step of log alpha, log y or log(d/(1-d)) at which a branch has ended
 LARGEST_STEP = 1.0
 GROWTH = 2.0

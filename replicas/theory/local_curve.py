@@ -21,7 +21,8 @@ ANCHOR = 0.6  # of the distance of typical solutions from the sign of their mean
 FARTHEST_ANCHOR = 0.12
 SHARES = (0.6, 0.3, 1.0)  # of the load, at which typical references are followed to y
 RAISE = 1.5  # factor of y in which S_E = 0 is sought
-FAINT = 1e-28  # q0_hat at y = inf below which the branch is soon lost in rounding: the patterns hardly act on solutions that close
+UNFELT = -8.3  # margin of references that all configurations have, up to rounding
+FAINT = 1e-32  # q0_hat at y = inf below which the branch is soon lost in rounding: the patterns hardly act on solutions that close
 FINER = 1.4  # refinement of all quadratures whose effect is the error
 MARGIN = 3.0  # finer quadratures have an error, too
 ROUNDING = 2e-14  # of a term of phi
@@ -49,7 +50,8 @@ class BinaryCurve:
     """Points of one load and one y, along d; ``y`` is nan for S_E = 0."""
 
     def __init__(self, point: Batch, y: float, reference: str = "unconstrained", reference_kappa: float = math.nan):
-        self.point, self.y, self.free = point, y, reference == "unconstrained"
+        self.point, self.y = point, y
+        self.free = reference == "unconstrained" or reference_kappa < UNFELT
         self.alpha = float(point.alpha[0])
         self.star, self.infinite = math.isnan(y), math.isinf(y)
         self.reference_kappa = None if math.isnan(reference_kappa) else reference_kappa
@@ -236,13 +238,13 @@ class BinaryCurve:
     def _reach(self, path: Path, saddle: Saddle, y: float) -> Saddle:
         found, reached = path.advance(saddle, y)
         if not reached:
-            raise NoValue(f"the branch of typical references ends at y = {found.y:.4g}")
+            raise NoValue(f"the branch of typical references ends at y = {found.y:.4g}, S_I = {found.values.local_entropy:.4g} there")
         return found
 
     def _answer(self, path: Path, saddle: Saddle) -> Answer:
         if self.infinite and saddle.values.order_parameters["q0_hat"] < FAINT:
             return FADED
-        finer = Path(self._family, "d", saddle, self.star, FINER)
+        finer = Path(self._family, "d", saddle, path.star, FINER)
         try:
             check = finer.newton(finer.unknowns(saddle), finer.place(saddle), saddle.d)
         except NoValue as error:
@@ -253,7 +255,7 @@ class BinaryCurve:
         floor = CONDITION * max(saddle.residual, check.residual) + ROUNDING * max(1.0, v.magnitude / scale)
         errors = {k: MARGIN * abs(again.get(k, n) - n) + floor for k, n in numbers.items()}
         errors["external_entropy"] += ROUNDING * v.magnitude
-        errors["y"] = MARGIN * abs(check.y - saddle.y) + floor * saddle.y if self.star else 0.0
+        errors["y"] = MARGIN * abs(check.y - saddle.y) + floor * saddle.y if path.star else 0.0
         if "slope" not in again:
             errors["slope"] += SLOPE_STEP
         order = dict(v.order_parameters)
@@ -264,14 +266,14 @@ class BinaryCurve:
             errors["external_entropy"] = 0.0
         below = none if math.isinf(numbers["external_entropy"]) else "S_E < 0: no such reference"
         for name, text in (("external_entropy", below), ("local_entropy", "S_I < 0: no solution around it")):
-            if numbers[name] < -errors[name] - (0.0 if name == "local_entropy" or not self.star else 1e-8):
+            if numbers[name] < -errors[name] - (0.0 if name == "local_entropy" or not path.star else 1e-8):
                 status, message = "unphysical", text
         return Answer(status, message, saddle.y, numbers, errors, order, saddle.residual)
 
     def _numbers(self, path: Path, saddle: Saddle, numbers_only: bool = False) -> dict[str, float]:
         v = saddle.values
         out = {"local_entropy": v.local_entropy, "external_entropy": v.external_entropy}
-        if self.star or self.infinite:
+        if path.star or self.infinite:
             out["slope"] = v.slope
         elif not numbers_only:
             out["slope"] = self._slope(path, saddle)

@@ -64,10 +64,10 @@ def local_entropy_threshold(model: Perceptron, reference: str = "unconstrained")
         raise ValueError("kappa, beta: got a sweep; takes one model")
     if model.beta is not None:
         raise ValueError(f"beta: got {model.beta!r}; takes hard constraints (beta None)")
-    if reference not in ("unconstrained", "constrained"):
-        raise ValueError(f"reference: got {reference!r}; takes unconstrained, constrained")
+    if reference != "unconstrained":
+        raise ValueError(f"reference: got {reference!r}; takes unconstrained (constrained ones lose S_I > 0 at small d instead)")
     top = float(capacity(model).value)
-    breaking = Breaking(model, reference, top)
+    breaking = Breaking(model, top)
     common: dict[str, Any] = {"model": model, "question": "local-entropy-threshold", "criterion": "fold", "kappa": model.kappa}
     try:
         bracket = breaking.bracket()
@@ -90,7 +90,7 @@ def local_entropy_threshold(model: Perceptron, reference: str = "unconstrained")
         errors=errors,
         order_parameters=order,
         statement=(
-            f"replica-symmetric S_E = 0 branch around {'an' if reference == 'unconstrained' else 'a'} {reference} reference: in one piece "
+            "replica-symmetric S_E = 0 branch around an unconstrained reference: in one piece "
             f"below alpha_U; at alpha_U it breaks at d = {fold.distance:.4f}; above, no dense reference at larger d is connected with d -> 0, "
             "and the fold that ends the branch moves to larger d as alpha grows"
         ),
@@ -100,9 +100,9 @@ def local_entropy_threshold(model: Perceptron, reference: str = "unconstrained")
 class Breaking:
     """The S_E = 0 branch of one model, followed in d at growing loads."""
 
-    def __init__(self, model: Perceptron, reference: str, top: float):
-        self.model, self.reference, self.top = model, reference, top
-        self.curve = BinaryCurve(make_batch(model, top), STAR, reference)
+    def __init__(self, model: Perceptron, top: float):
+        self.top = top
+        self.curve = BinaryCurve(make_batch(model, top), STAR)
 
     def equations(self, u: np.ndarray, quality: float = 1.0) -> np.ndarray:
         """F at u = (x, log y, log(d/(1-d)), log alpha)."""
@@ -147,7 +147,7 @@ class Breaking:
         raise NoValue(f"the branch breaks between alpha = {low.alpha:.6g} and {high.alpha:.6g}, but its fold was not found")
 
     def _anchor(self, alpha: float, d: float) -> Saddle:
-        saddle, why = BinaryCurve(self.curve.point.with_alpha(alpha), STAR, self.reference).anchor(d)
+        saddle, why = BinaryCurve(self.curve.point.with_alpha(alpha), STAR).anchor(d)
         if saddle is None:
             raise NoValue(why)
         return saddle

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..models import Discrete, Perceptron, Spherical
 from ..numerics.coupled import Reference
+from ..numerics.interpolation import interpolated
 from ..numerics.leaf_tables import pattern_table
 from ..numerics.parisi import LeafTable
 from ..numerics.saddle import make_batch
@@ -43,7 +44,10 @@ def likelihood(model: Perceptron, alpha: float) -> tuple[Any, tuple[float, ...]]
     """V -> table of f(., V), and the fields where its likelihood jumps."""
     batch = make_batch(model, alpha)
     edges = {float(e) for e in (*batch.low.flat, *batch.high.flat) if math.isfinite(e)}
-    return (lambda V: pattern_table(batch, V)), tuple(sorted(edges))
+    if len(edges) != 1 or batch.levels.shape[-1] != 1:  # what is violated at a price bends the leaf elsewhere, too
+        return (lambda V: pattern_table(batch, V)), tuple(sorted(edges))
+    (kink,) = edges
+    return (lambda V: interpolated(pattern_table(batch, V), kink)), (kink,)
 
 
 def typical(model: Perceptron, alpha: float) -> tuple[Reference, float]:
