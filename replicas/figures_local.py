@@ -63,12 +63,23 @@ def _energy_draw(columns: Columns, narrow: bool = False) -> Any:
     return figure
 
 
+ABSCISSAE = ("distance", "overlap")
+SYMBOLS = {"alpha": r"$\alpha$", "kappa": r"$\kappa$", "beta": r"$\beta$", "q_star": r"$q_\ast$", "y": "$y$"}
+NAMES = {
+    "distance": DISTANCE,
+    "overlap": "overlap $q_1$",
+    "y": "inverse temperature $y$",
+    "entropy": r"entropy per weight $S_{\mathrm{FP}}$",
+    "local_entropy": LOCAL,
+}
+
 # --- entropy around three references ----------------------------------------------------------------------------------
 
 SHARES = (0.7, 0.8, 0.9)  # q* of the stochastic perceptron
 FAR = np.round(np.concatenate([[0.015], np.linspace(0.02, 0.5, 17)]), 3)
 CLOSE = np.round(np.geomspace(1e-4, 1e-2, 9), 7)
-CLOSEST = 1e-4
+TOP = 0.4  # of the entropies that are drawn
+SHIFT = {0.7: -4.0, 0.9: 4.0}  # points by which names of lines that end side by side are moved apart
 COLORS = {
     ("typical", None): dr.BLUE,
     ("spherical", None): dr.GREEN,
@@ -123,29 +134,30 @@ def _references_data(progress: Progress = silent) -> Columns:
 def _references_draw(columns: Columns, narrow: bool = False) -> Any:
     with dr.style():
         figure, (left, right) = dr.panels(2, narrow, 3.2)
-        share = {}
         for (kind, q_star), color in COLORS.items():
             c = select(columns, quantity="entropy", reference=kind, q_star=q_star)
-            solid, entropy = _answered(c, "entropy")
-            share[kind, q_star] = entropy / _binary_entropy(c["distance"])
-            dr.line(left, c["distance"], entropy, solid, color)
-            dr.line(right, c["distance"], share[kind, q_star], solid, color)
             zero = select(columns, quantity="isolation", reference=kind, q_star=q_star)
-            for ax in (left, right):
-                ax.plot(zero["distance"], zero["entropy"], "o", color=color, markersize=3.5, clip_on=False, zorder=3)
+            solid, entropy = _answered(c, "entropy")
+            for ax, y in ((left, entropy), (right, entropy / _binary_entropy(c["distance"]))):
+                dr.line(ax, c["distance"], y, solid, color)
+                _end(ax, c, y, color)
+                ax.plot(zero["distance"], zero["entropy"], "o", color=color, markersize=3.5, zorder=3)
+            text = kind if q_star is None else rf"$q_\ast={q_star:g}$"
+            dr.name(left, c["distance"][-1], entropy[-1], text, color, xytext=(4, SHIFT.get(q_star, 0)), va="center", annotation_clip=False)
         bound = select(columns, quantity="bound")
-        left.plot(bound["distance"], bound["entropy"], color=dr.BLACK, linewidth=0.9)
+        inside = bound["entropy"] < TOP
+        left.plot(bound["distance"][inside], bound["entropy"][inside], color=dr.BLACK, linewidth=0.9)
+        dr.name(left, bound["distance"][inside][-1], bound["entropy"][inside][-1], BOUND, dr.BLACK, xytext=(5, -2))
         right.axhline(1, color=dr.BLACK, linewidth=0.9)
         for ax in (left, right):
             ax.axhline(0, color=dr.BLACK, linewidth=0.6)
             ax.set_xlabel(DISTANCE)
         left.set_xlim(0, 0.5)
-        left.set_ylim(-0.05, 0.45)
-        left.set_ylabel(r"entropy per weight $S_{\mathrm{FP}}$")
+        left.set_ylim(-0.03, TOP)
+        left.set_ylabel(NAMES["entropy"])
         left.set_title(f"a  $\\alpha={LOAD:g}$, $\\kappa=0$", loc="left")
-        right.set_xscale("log")
-        right.set_xlim(CLOSEST, 0.5)
-        right.set_ylim(-0.5, 1.12)
+        _distances(right, CLOSE[0], 0.5)
+        right.set_ylim(-0.5, 1.1)
         right.set_ylabel(r"$S_{\mathrm{FP}}\,/\,H_2(d)$")
         right.set_title("b  divided by the bound", loc="left")
     return figure
@@ -164,8 +176,9 @@ def _binary_entropy(d: np.ndarray) -> np.ndarray:
 # --- densest surroundings -----------------------------------------------------------------------------------------------
 
 STORED = (0.2, 0.4, 0.6, 0.7, 0.8)
-DENSE = np.array([0.003, 0.005, 0.008, 0.012, 0.018, 0.025, 0.035, 0.05, 0.053, 0.06, 0.07, 0.09, 0.12, 0.15, 0.16, 0.18, 0.19, 0.2, 0.22, 0.25, 0.28, 0.3, 0.35])
-NAMED = 0.012  # where lines are named
+DENSE = np.sort(
+    [*(0.003, 0.005, 0.008, 0.012, 0.018, 0.025, 0.035, 0.05, 0.053, 0.06, 0.07, 0.09, 0.12, 0.15, 0.18, 0.2, 0.25, 0.3), *(0.164, 0.193, 0.222, 0.28, 0.35)]
+)
 
 
 def _dense_rows(model: Any, alpha: Any, distance: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -198,14 +211,11 @@ def _densest_draw(columns: Columns, narrow: bool = False) -> Any:
             for ax, y in ((left, entropy), (right, share)):
                 dr.line(ax, c["distance"], y, solid, color)
                 _end(ax, c, y, color)
-            last, middle = np.flatnonzero(solid)[-1], np.flatnonzero(c["distance"] == NAMED)[0]
-            text = rf"$\alpha={alpha:g}$"
-            dr.name(left, c["distance"][last], entropy[last], text, color, xytext=(4, -1), va="center")
-            at = middle if solid[middle] else np.flatnonzero(solid)[0]
-            dr.name(right, c["distance"][at], share[at], text, color, xytext=(-4, -4) if solid[middle] else (-6, 0), ha="right", va="top")
+            _load(left, c, entropy, alpha, color, xytext=(4, -1), va="center")
+            _load(right, c, share, alpha, color, xytext=(0, -5), va="top", ha="center")
         bound = select(columns, alpha=0.0)
         left.plot(bound["distance"], bound["local_entropy"], color=dr.BLACK, linewidth=0.9)
-        dr.name(left, 0.15, _binary_entropy(np.array(0.15)), BOUND, dr.BLACK, xytext=(-4, 3), ha="right")
+        dr.name(left, bound["distance"][-1], bound["local_entropy"][-1], BOUND, dr.BLACK, xytext=(0, 4), ha="right")
         right.axhline(1, color=dr.BLACK, linewidth=0.9)
         for ax in (left, right):
             ax.set_xlabel(DISTANCE)
@@ -213,10 +223,16 @@ def _densest_draw(columns: Columns, narrow: bool = False) -> Any:
         left.set_xlim(0, 0.45)
         left.set_ylabel(LOCAL)
         left.set_title(r"a  $\kappa=0$", loc="left")
-        _distances(right, DENSE[0], DENSE[-1])
+        _distances(right, DENSE[0], 0.5)
         right.set_ylabel(r"$S_{\mathrm{I}}\,/\,H_2(d)$")
         right.set_title("b  divided by the bound", loc="left")
     return figure
+
+
+def _load(ax: Any, c: dict[str, np.ndarray], y: np.ndarray, alpha: float, color: str, **where: Any) -> None:
+    """The load at the far end of a line."""
+    last = np.flatnonzero(np.isfinite(y))[-1]
+    dr.name(ax, c["distance"][last], y[last], rf"$\alpha={alpha:g}$", color, **where)
 
 
 def _distances(ax: Any, low: float, high: float) -> None:
@@ -228,9 +244,10 @@ def _distances(ax: Any, low: float, high: float) -> None:
 
 # --- densest surroundings of a teacher's students ---------------------------------------------------------------------
 
-LEARNT = np.array([0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1, 1.12, 1.14, 1.16, 1.18, 1.2, 1.22, 1.24])
+LEARNT = np.array([0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.08, 1.1, 1.105, 1.11, 1.115, 1.12, 1.16, 1.2, 1.24])
+EVERY = np.unique(np.concatenate([LEARNT, np.round(np.linspace(0, 1.24, 63), 3)]))  # loads of the typical solutions
 AROUND = (0.02, 0.05)
-SHOWN = 0.05  # distance whose errors are drawn
+SHOWN = 0.02  # distance whose errors are drawn
 SURROUNDINGS = (0.6, 0.9, 1.1, 1.2)
 SPREAD = np.array([0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.16])
 
@@ -249,8 +266,8 @@ def _cluster_data(progress: Progress = silent) -> Columns:
     blank = dict.fromkeys(rows[0])
     for row in rows:
         row |= dict.fromkeys(c for name in columns for c in (name, f"{name}_error"))
-    for p in rp.generalization(student, np.concatenate([[0.0], LEARNT])).points():
-        if p["branch"] == "typical" or p["alpha"] == 0:
+    for p in rp.generalization(student, EVERY).points():
+        if p["branch"] == "typical":
             rows.append(blank | {"quantity": "typical", "alpha": p["alpha"]} | _numbers(p, columns) | _verdict(p))
     mark = rp.transitions(student).alpha_it
     rows.append(dict.fromkeys(rows[0]) | {"quantity": "alpha_it", "alpha": mark.value, "status": "converged"})
@@ -261,25 +278,35 @@ def _cluster_draw(columns: Columns, narrow: bool = False) -> Any:
     with dr.style():
         figure, (left, right) = dr.panels(2, narrow, 3.2)
         typical = select(columns, quantity="typical")
-        for column, color, text in (("eps_gibbs", dr.BLACK, "typical"), ("eps_bayes", dr.SKY, "Bayes")):
-            left.plot(typical["alpha"], typical[column].astype(float), color=color)
         dense = select(columns, quantity="errors", distance=SHOWN)
-        for column, color in (("eps_solutions", dr.BLUE), ("eps_reference", dr.VERMILLION)):
+        left.plot(typical["alpha"], typical["eps_gibbs"].astype(float), color=dr.BLACK, label="typical solution")
+        for column, color, text in (("eps_solutions", dr.BLUE, "solution in a dense cluster"), ("eps_reference", dr.VERMILLION, "centre of the cluster")):
             solid, eps = _answered(dense, column)
-            dr.line(left, dense["alpha"], eps, solid, color)
+            dr.line(left, dense["alpha"], eps, solid, color, text)
             _end(left, dense, eps, color)
-        dr.mark(left, float(select(columns, quantity="alpha_it")["alpha"][0]), r"$\alpha_{\mathrm{IT}}$")
+        left.plot(typical["alpha"], typical["eps_bayes"].astype(float), color=dr.GREEN, label="Bayes")
+        dr.mark(left, float(select(columns, quantity="alpha_it")["alpha"][0]), r"$\alpha_{\mathrm{IT}}$", at=0.97)
+        left.legend(loc="lower left")
+        left.set_xlim(0, 1.35)
+        left.set_ylim(0.1, 0.5)
         left.set_xlabel(dr.LABELS["alpha"])
         left.set_ylabel(dr.LABELS["eps_g"])
-        for alpha, color in zip(SURROUNDINGS, dr.CYCLE):
+        left.set_title(f"a  $d={SHOWN:g}$", loc="left")
+        for alpha, color in zip(SURROUNDINGS, (dr.SKY, dr.BLUE, dr.PURPLE, dr.VERMILLION)):
             c = select(columns, quantity="entropy", alpha=alpha)
             solid, entropy = _answered(c, "local_entropy")
             dr.line(right, c["distance"], entropy, solid, color)
             _end(right, c, entropy, color)
+            _load(right, c, entropy, alpha, color, xytext=(4, 0), va="center")
         bound = select(columns, quantity="entropy", alpha=0.0)
         right.plot(bound["distance"], bound["local_entropy"], color=dr.BLACK, linewidth=0.9)
+        dr.name(right, bound["distance"][-1], bound["local_entropy"][-1], BOUND, dr.BLACK, xytext=(0, 4), ha="right")
+        right.set_xlim(0, 0.2)
+        plain_ticks(right.xaxis, (0, 0.05, 0.1, 0.15, 0.2))
+        right.set_ylim(0, None)
         right.set_xlabel(DISTANCE)
         right.set_ylabel(LOCAL)
+        right.set_title("b  solutions around the centre", loc="left")
     return figure
 
 
@@ -290,16 +317,6 @@ def _end(ax: Any, c: dict[str, np.ndarray], y: np.ndarray, color: str) -> None:
     x = c["distance"] if np.ptp(c["distance"]) else c["alpha"]
     ax.plot(x[beside], y[beside], "o", color=color, markersize=3.5, markerfacecolor="white", zorder=3)
 
-
-ABSCISSAE = ("distance", "overlap")
-SYMBOLS = {"alpha": r"$\alpha$", "kappa": r"$\kappa$", "beta": r"$\beta$", "q_star": r"$q_\ast$", "y": "$y$"}
-NAMES = {
-    "distance": DISTANCE,
-    "overlap": "overlap $q_1$",
-    "y": "inverse temperature $y$",
-    "entropy": r"entropy per weight $S_{\mathrm{FP}}$",
-    "local_entropy": LOCAL,
-}
 
 # --- results of the user ------------------------------------------------------------------------------------------------
 
@@ -359,19 +376,28 @@ ENERGY = Figure(
 )
 REFERENCES = Figure(
     "Solutions around three references",
-    """todo""",
+    """Entropy of the solutions at distance d from a typical solution of the binary perceptron, from the sign of a typical
+    one of the spherical perceptron, and from the sign of a typical state of the stochastic perceptron at β = 20. Dots: the
+    entropy vanishes; below that distance (dashed) there are no solutions, typical ones are isolated. Around the stochastic
+    ones solutions are the denser the closer q* is to 1. Open circles: the replica-symmetric branch ends.""",
     _references_data,
     _references_draw,
 )
 DENSEST = Figure(
     "The densest surroundings",
-    """todo""",
+    """Local entropy: entropy of the solutions at distance d from the configurations that have most of them, at the edge of
+    existence of such configurations (their entropy S_E is zero). Lines end where typical solutions lie that far from
+    the sign of their mean, and in an open circle where the branch ends: beyond α_U = 0.767 clusters do not reach
+    down to d = 0.""",
     _densest_data,
     _densest_draw,
 )
 CLUSTER = Figure(
     "What dense clusters know of a teacher",
-    """todo""",
+    """Binary perceptron that learns from a binary teacher, below perfect learning at α_IT. Left, the configuration that
+    has most solutions at d = 0.02 around it, and these solutions, generalize better than typical solutions; Bayes is the
+    optimum. Right, their entropy. Open circles: the branch ends, here before α_IT.
+    """,
     _cluster_data,
     _cluster_draw,
 )

@@ -98,10 +98,11 @@ def test_typical_solutions_are_more_isolated_than_stochastic_ones(made):
 def test_denser_loads_have_thinner_surroundings(made):
     columns = made("local-entropy-vs-distance")
     for d in sorted(set(columns["distance"])):
-        values = [r["local_entropy"] for r in sorted(rows_of(columns, distance=d), key=lambda r: r["alpha"]) if r["status"] == "converged"]
-        assert len(values) < 2 or np.all(np.diff(values) < 0)
+        some = sorted((r for r in rows_of(columns, distance=d) if r["status"] == "converged"), key=lambda r: r["alpha"])
+        values, errors = (np.array([r[k] for r in some]) for k in ("local_entropy", "local_entropy_error"))
+        assert len(some) > 1 and np.all(np.diff(values) < errors[1:] + errors[:-1])
     for r in rows_of(columns, status="converged"):
-        assert r["alpha"] == 0 or abs(r["external_entropy"]) < 1e-8 and r["y"] > 1
+        assert r["alpha"] == 0 or abs(r["external_entropy"]) < 1e-8 and (r["y"] > 1 or "middle of bounds" in r["message"])
     assert "branch-ended" in {r["status"] for r in rows_of(columns, alpha=0.8)}  # beyond alpha_U = 0.77
 
 

@@ -108,3 +108,43 @@ def test_the_other_numbers_of_committees():
     check("alpha_c, committee, binary", *(rp.capacity(rp.TreeCommittee(K)).value for K in (3, 5)))
     learnt = rp.transitions(rp.TreeCommittee(3, task="teacher-student"))
     check("alpha_IT and spinodal", learnt.alpha_it.value, learnt.spinodal.value)
+
+
+AROUND = {
+    "around a typical solution |": {},
+    "around a typical solution of margin 0.3": {"reference_kappa": 0.3},
+    "around the sign of a spherical solution": {"reference": "spherical"},
+    "around the sign of the stochastic perceptron": {"reference": "stochastic", "q_star": 0.9, "beta": 20.0},
+}
+
+
+def of_distances(row: str) -> list[float]:
+    """The numbers of a row of the table of entropies, nan where there are none."""
+    (line,) = (line for line in TEXT.splitlines() if line.startswith(f"| {row}"))
+    return [math.nan if cell.strip() == "none" else float(cell) for cell in line.strip("|").split("|")[1:]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", AROUND)
+def test_entropies_around_references(row):
+    found = rp.franz_parisi(rp.Perceptron(), 0.55, [0.02, 0.05, 0.1], **AROUND[row])
+    assert of_distances(row) == pytest.approx(found.entropy.tolist(), abs=1e-10, nan_ok=True)
+
+
+def test_entropies_around_the_densest_references():
+    found = rp.local_entropy(rp.Perceptron(), 0.55, [0.02, 0.05, 0.1])
+    assert of_distances("around the densest references") == pytest.approx(found.local_entropy.tolist(), abs=1e-10)
+
+
+@pytest.mark.slow
+def test_loads_of_the_geometry_of_solutions():
+    storage, teacher = rp.Perceptron(), rp.Perceptron(task="teacher-student")
+    window = rp.Perceptron(likelihood="window", kappa=1.0)
+    gap = {model: rp.overlap_gap(model) for model in (storage, window, teacher)}
+    assert all(found.m[found.minimum] == [4] for found in gap.values())
+    check("storage, kappa = 0", rp.local_entropy_threshold(storage).value, min(gap[storage].value), rp.capacity(storage).value)
+    check("symmetric, half-width 1 | |", min(gap[window].value), rp.capacity(window).value)
+    check("teacher-student (other", min(gap[teacher].value), rp.transitions(teacher).alpha_it.value)
+    bounds = [rp.franz_parisi(window, 1.2, 0.1, average=a).entropy for a in ("quenched", "jensen", "first-moment")]
+    said = re.search(r"`\"first-moment\"`\): ([\d.]+), ([\d.]+), ([\d.]+) at", TEXT).groups()
+    assert [float(v) for v in said] == pytest.approx(bounds, abs=5e-7)

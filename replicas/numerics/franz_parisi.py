@@ -20,6 +20,7 @@ from .coupled import Patterns, Reference, patterns, sites
 from .parisi import LeafTable, TooNarrow
 
 TOLERANCE = 1e-11  # of the undamped residual, relative: quadratic convergence leaves rounding below it
+ROUNDING = 4 * float(np.finfo(float).eps)  # of a sum of averages of order one
 STEPS = 12  # Jacobians that a root may take
 FEW = 3  # the same of a root on a curve, whose neighbour is known
 DIFFERENCE = 1e-6  # of the unknowns, which are of order one, for the Jacobian
@@ -37,7 +38,6 @@ SAME = 1e-9  # difference of two distances in that measure that is none
 SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
 SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
 FAINT = 1e-4  # such a deviation that is no jump, whatever the slopes
-FADED = 1e-6  # deviation of p from the typical overlap below which D^2 and gamma^2 are under the rounding of S
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,12 @@ class Factors:
 
 @dataclass(frozen=True)
 class State:
-    """The equations at given unknowns: relative residuals, entropy, D and overlaps; ``size`` sums the entropy's terms."""
+    """The equations at given unknowns: relative residuals and what rounding makes of them, entropy, D and overlaps;
+    ``size`` sums the entropy's terms."""
 
     x: np.ndarray
     residual: np.ndarray
+    rounding: np.ndarray
     entropy: float
     size: float
     multiplier: float
@@ -70,6 +72,10 @@ class State:
     t: float
     p: float
     lost: float
+
+    @property
+    def solved(self) -> bool:
+        return bool(np.all(np.abs(self.residual) < TOLERANCE + self.rounding))
 
     @property
     def shown(self) -> np.ndarray:
@@ -151,7 +157,8 @@ class Binary:
             site.sign - (1 - 2 * d),
         ]
         terms = (-q_hat / 2 * V, -p_hat * p, t_hat * t, -D * (1 - 2 * d), site.value, self.alpha * at.value)
-        return State(x, np.array(residual[self.zero :]), sum(terms), sum(map(abs, terms)), D, 1 - V, t, p, at.lost)
+        rounding = np.array([ROUNDING, ROUNDING, ROUNDING / gamma, ROUNDING])
+        return State(x, np.array(residual[self.zero :]), rounding[self.zero :], sum(terms), sum(map(abs, terms)), D, 1 - V, t, p, at.lost)
 
 
     def by_distance(self, x: np.ndarray) -> np.ndarray:
@@ -188,7 +195,8 @@ class Sphere(Binary):
         ]
         D = (t + bend * delta) / (rest * V) - self.alpha * at.cross
         terms = (math.log(V) / 2, (1 - V - within) / (2 * V), self.alpha * at.value)
-        return State(x, np.array(residual[self.zero :]), sum(terms), sum(map(abs, terms)), D, 1 - V, t, f.p, at.lost)
+        rounding = np.array([ROUNDING, ROUNDING, ROUNDING / gamma])
+        return State(x, np.array(residual[self.zero :]), rounding[self.zero :], sum(terms), sum(map(abs, terms)), D, 1 - V, t, f.p, at.lost)
 
 
     def by_distance(self, x: np.ndarray) -> np.ndarray:
@@ -223,7 +231,7 @@ def solve(system: Binary, x: np.ndarray, d: float, matrix: np.ndarray | None = N
         best = float(np.abs(at.residual).max())
         if not best < LOST or made > most:
             return None
-        if best < TOLERANCE:
+        if at.solved:
             return at
         if matrix is None:
             matrix, made, fresh = jacobian(system, at, d), made + 1, True
@@ -261,13 +269,11 @@ def finished(system: Binary, at: State, d: float) -> Root:
     matrix, shown = derivatives(system, at, d)
     fine = system.evaluate(at.x, d, FINER)
     inverse = np.linalg.inv(matrix)
-    rounding = 4 * np.finfo(float).eps
-    shift = np.abs(inverse) @ (np.abs(fine.residual) + rounding)
+    shift = np.abs(inverse) @ (np.abs(fine.residual) + at.rounding)
     # what the averages miss directly, and through the unknowns
-    moved = np.abs(fine.shown - at.shown) + np.abs(shown) @ shift + rounding
-    entropy_error = abs(fine.entropy - at.entropy) + rounding * at.size
-    converged = bool(np.abs(at.residual).max() < TOLERANCE)
-    return Root(at, d, entropy_error, float(moved[-1]), moved[:-1], converged, -inverse @ system.by_distance(at.x), matrix)
+    moved = np.abs(fine.shown - at.shown) + np.abs(shown) @ shift + ROUNDING
+    entropy_error = abs(fine.entropy - at.entropy) + ROUNDING * at.size
+    return Root(at, d, entropy_error, float(moved[-1]), moved[:-1], at.solved, -inverse @ system.by_distance(at.x), matrix)
 
 
 UNREACHED = (TooNarrow, OverflowError, np.linalg.LinAlgError, ValueError, ZeroDivisionError)

@@ -24,6 +24,7 @@ STEPS = 25
 LONGEST = 1.0  # Newton step of any unknown, all being logarithms or fields of order 1
 FAR = 0.25  # correction of a predicted point above which a step of the continuation is halved
 MOST_Y = 3e3  # at S_E = 0, followed to; rounding of S_E grows with y, and y* diverges where a branch meets S_I = S_0 or d -> 0
+FADING = 1e-25  # q0_hat at y = inf under which rounding, at 1e-32, is near
 SHORTEST = 1e-4  # step of log alpha, log y or log(d/(1-d)) at which a branch has ended
 LARGEST_STEP = 1.0
 GROWTH = 2.0
@@ -226,17 +227,26 @@ class Path:
         while here != end:
             step = math.copysign(min(abs(step), abs(end - here), LARGEST_STEP), end - here)
             if slope is None:
-                slope = self.tangent(saddle)
+                try:
+                    slope = self.tangent(saddle)
+                except NoValue:  # at the edge
+                    return saddle, False
             target = end if abs(end - here - step) <= 1e-13 * abs(end) else here + step
             found = self._predicted(saddle, slope, here, target, value if target == end else None)
             if found is None:
                 step *= 0.5
-                if abs(step) < SHORTEST or (self.star and saddle.y > 0.5 * MOST_Y):
+                if abs(step) < SHORTEST or self._fading(saddle):
                     return saddle, False
                 continue
             saddle, here, slope = found, target, None
             step *= GROWTH
         return saddle, True
+
+    def _fading(self, saddle: Saddle) -> bool:
+        """Whether a failing step is due to y at S_E = 0 becoming too large, or at y = inf conjugates too small."""
+        if self.star:
+            return saddle.y > 0.5 * MOST_Y
+        return math.isinf(saddle.y) and saddle.values.order_parameters["q0_hat"] < FADING
 
     def _predicted(
         self, saddle: Saddle, slope: np.ndarray, here: float, s: float, value: float | None

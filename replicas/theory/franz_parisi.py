@@ -21,7 +21,7 @@ from .. import interrupts
 from ..local_results import FranzParisi
 from ..models import Perceptron, Spherical, finite
 from ..numerics.coupled import Reference
-from ..numerics.franz_parisi import FADED, Binary, Ended, Root, Span, Sphere, follow, root
+from ..numerics.franz_parisi import Binary, Ended, Root, Span, Sphere, follow, root
 from ..numerics.saddle import check_alpha, check_model, numbers
 from ..results import Estimate
 from .references import REFERENCES, NoReference, likelihood, own_model, stochastic, typical
@@ -29,6 +29,8 @@ from .saddle import solve
 
 AVERAGES = ("quenched", "first-moment", "jensen")
 BESIDE = (0.1, 0.04, 0.15, 0.02)  # deviation of p from the typical overlap where a curve is entered, of the room there is
+NEAR = 1e-4  # deviation from the typical distance within which the curve is expanded about it
+AWAY = 1e-3  # deviation of the roots that the expansion is taken from
 LOADS = (1.0, 0.5, 0.2, 0.05, 0.01)  # of the constrained weights, as shares of theirs, from which a first saddle is continued
 ENTERED = (0.25, 0.35, 0.15, 0.45, 0.08)  # distances from which other references are tried
 CONES = (0.6, 0.8, 0.4, 0.95)  # guesses of b, of its largest value
@@ -262,10 +264,9 @@ class Curve:
         reference = system.reference
         # where W does not depend on its own reference, gamma and D vanish and the curve is continued from both sides
         middle = (1 - reference.q) / 2 if self.same else 0.5 if self.model.even else math.nan
-        near = np.abs(places - middle) < FADED
+        near = np.abs(places - middle) < NEAR
         if near.any():
-            at = Typical(entropy, reference.q) if self.same else Typical(float(solve(self.model, alpha=self.alpha).free_entropy), 0.0)
-            yield [at] * int(near.sum()), places[near]
+            yield self._top(system, entropy, middle, places[near]), places[near]
         if math.isnan(middle):
             yield from self._both_ways(system, self._enter(system), places, Span())
             return
@@ -273,6 +274,33 @@ class Curve:
             if side.size:
                 start = self._beside(system, middle, sign) if self.same else self._enter(system)
                 yield from self._both_ways(system, start, side, Span(0.0, middle) if sign < 0 else Span(middle, 1.0))
+
+    def _top(self, system: Binary, entropy: float, middle: float, places: np.ndarray) -> list[Any]:
+        """Points so close to the middle that gamma is lost in rounding: the expansion about it, from roots on both sides."""
+        if not self.same:
+            entropy = float(solve(self.model, alpha=self.alpha).free_entropy)
+        q = system.reference.q if self.same else 0.0
+        if np.all(places == middle):
+            return [Typical(entropy, 0.0, q, q, 1 - 2 * middle, 0.0)] * places.size
+        sides = []
+        for sign in (-1,) if self.model.even else (-1, 1):
+            start = self._beside(system, middle, sign) if self.same else self._enter(system)
+            span = Span(0.0, middle) if sign < 0 else Span(middle, 1.0)
+            found = None if start is None else next(follow(system, start, np.array([middle + sign * AWAY]), span))
+            if not isinstance(found, Root):
+                return [None] * places.size
+            s = found.state
+            sides.append(np.array([2 * s.multiplier, s.t, s.p, s.q]))
+        left = sides[0]
+        right = left * [-1, -1, -1, 1] if self.model.even else sides[1]
+        (bend, t, p, dq), (twist, _, _, ddq) = (right - left) / (2 * AWAY), (right + left - [0, 2 * q, 2 * q, 2 * q]) / AWAY**2
+        out = []
+        for off in places - middle:
+            slope = bend * off + twist * off**2 / 2
+            top = entropy + bend * off**2 / 2 + twist * off**3 / 6
+            lost = 10 * abs(off) * AWAY**2 * (1 + abs(bend) + abs(twist))
+            out.append(Typical(top, slope, q + dq * off + ddq * off**2 / 2, q + t * off, q + p * off, lost))
+        return out
 
     def _both_ways(self, system: Binary, start: Root | None, places: np.ndarray, span: Span) -> Any:
         if start is None:
@@ -367,10 +395,14 @@ SMALLEST = 50  # strides towards distance 0, a fifth shorter each
 
 @dataclass(frozen=True)
 class Typical:
-    """The typical distance itself: the entropy of the model, and one overlap."""
+    """A point at the typical distance, or as good as there; ``lost`` bounds what its expansion leaves out of slope and overlaps."""
 
     entropy: float
+    slope: float
     q: float
+    t: float
+    p: float
+    lost: float
 
 
 def _try(system: Binary, t: float, gamma: float, b: float, D: float, d: float) -> Root | None:
@@ -446,9 +478,11 @@ def _write(rows: Rows, i: int, found: Root | Typical | Ended | None) -> None:
     elif isinstance(found, Ended):
         rows.status[i], rows.message[i] = "branch-ended", ENDED.format(found.distance)
     elif isinstance(found, Typical):
-        q = found.q
-        number = {"entropy": found.entropy, "slope": 0.0, "q": q, "t": q, "p": q}
-        _put(rows, i, number, {"entropy": 1e-12, "slope": 10 * FADED, "q": 2 * FADED, "t": 2 * FADED, "p": FADED})
+        number = {"entropy": found.entropy, "slope": found.slope, "q": found.q, "t": found.t, "p": found.p}
+        error = 1e-12 + found.lost
+        # the overlaps bend more than the slope does: their second differences are left out or rough
+        rough = error + 10 * found.lost / AWAY * abs(found.slope)
+        _put(rows, i, number, {"entropy": 1e-12, "slope": error, "q": rough, "t": rough, "p": error})
     else:
         at = found.state
         number = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..models import Model
 from ..numerics.local_reference import Unconstrained, replica_symmetric
-from ..numerics.local_system import MOST_Y, NoValue, Path, Saddle, System, newton
+from ..numerics.local_system import FADING, MOST_Y, NoValue, Path, Saddle, System, newton
 from ..numerics.saddle import Batch
 
 STAR = math.nan  # y unknown, S_E = 0
@@ -51,6 +51,7 @@ class BinaryCurve:
 
     def __init__(self, point: Batch, y: float, reference: str = "unconstrained", reference_kappa: float = math.nan):
         self.point, self.y = point, y
+        self.asked = (reference, reference_kappa)
         self.free = reference == "unconstrained" or reference_kappa < UNFELT
         self.alpha = float(point.alpha[0])
         self.star, self.infinite = math.isnan(y), math.isinf(y)
@@ -146,6 +147,13 @@ class BinaryCurve:
             return {}
         d0 = min(ANCHOR * self.typical, FARTHEST_ANCHOR)
         anchor, why = self.anchor(d0)
+        if anchor is None and self.star:  # y* may be beyond MOST_Y at the anchor already
+            anchor, _ = BinaryCurve(self.point, MOST_Y, *self.asked).anchor(d0)
+            if anchor is not None and anchor.values.external_entropy > 0:
+                near, far = [d for d in reversed(distances) if d < d0], [d for d in distances if d >= d0]
+                found = self._beyond(near, anchor) | self._beyond(far, anchor)
+                none = Answer("branch-ended", f"S_E = 0 takes y > {MOST_Y:g} at d = {d0:.4g}, where the branch is entered")
+                return {d: found.get(d, none) for d in distances}
         if anchor is None:
             return {d: Answer("no-solution", why) for d in distances}
         path = Path(self._family, "d", anchor, self.star)
@@ -159,8 +167,8 @@ class BinaryCurve:
             lost = [d for d in side if out[d].status == "branch-ended"]
             if lost and self._diverging(saddle):
                 out |= self._beyond(lost, saddle)
-            elif lost and self.infinite and saddle.values.order_parameters["q0_hat"] < FAINT:
-                out |= {d: FADED for d in lost}
+            elif lost and self.infinite and saddle.values.order_parameters["q0_hat"] < FADING:
+                out |= dict.fromkeys(lost, FADED)
         return out
 
     def _diverging(self, saddle: Saddle) -> bool:
@@ -296,11 +304,10 @@ def _below(limit: Answer, least: float) -> Answer:
     numbers = limit.numbers | {"local_entropy": limit.numbers["local_entropy"] - 0.5 * slack, "external_entropy": 0.0}
     errors = {k: v + slack for k, v in limit.errors.items()} | {"slope": math.nan}
     errors["local_entropy"] -= 0.5 * slack
-    text = f"S_E = 0 takes y > {least:.2g}: S_I is the middle of bounds from y -> inf"
-    unphysical = numbers["local_entropy"] < -errors["local_entropy"]
-    return replace(
-        limit, status="unphysical" if unphysical else "converged", message=text + ("; S_I < 0" if unphysical else ""), y=math.nan, numbers=numbers, errors=errors
-    )
+    status, text = "converged", f"S_E = 0 takes y > {least:.2g}: S_I is the middle of bounds from y -> inf"
+    if numbers["local_entropy"] < -errors["local_entropy"]:
+        status, text = "unphysical", f"{text}; S_I < 0"
+    return replace(limit, status=status, message=text, y=math.nan, numbers=numbers, errors=errors)
 
 
 def _above(here: Answer, saddle: Saddle) -> Answer:

@@ -130,7 +130,10 @@ def _check_y(y: Any) -> np.ndarray:
     if "star" in np.asarray(y, dtype=object).ravel().tolist():
         raise ValueError(f"y: got 'star' with spherical weights, whose entropy has no zero that selects y; takes {takes}")
     try:
-        out = np.asarray(y, dtype=float)
+        out = np.asarray([[math.inf if v == "inf" else v] for v in np.asarray(y, dtype=object).ravel()], dtype=object)
+        if any(isinstance(v, str) for v in out.ravel()):
+            raise ValueError
+        out = out.astype(float).reshape(np.shape(y))
     except (TypeError, ValueError):
         raise ValueError(f"y: got {y!r}; takes {takes}") from None
     if out.size == 0 or not np.all(out > 0):

@@ -123,13 +123,22 @@ def test_errors_are_honest(y, d):
 
 @pytest.mark.slow
 def test_diverging_y_is_bounded_by_its_limit():
-    """Where S_E = 0 takes y > 1e4, S_I lies between a solved neighbour and the limit y -> inf."""
-    r = local_entropy(MODEL, 0.3, 0.01)
-    limit = local_entropy(MODEL, 0.3, 0.01, y="inf")
-    assert r.status == "converged" and math.isinf(r.y) and "limit" in r.message
-    near = local_entropy(MODEL, 0.3, 0.01, y=8000)
-    assert near.external_entropy > 0
-    assert near.local_entropy < limit.local_entropy == r.local_entropy < near.local_entropy + r.error + SOLVED * 100
+    """Where S_E = 0 takes a larger y than is followed, S_I is between a solved neighbour and the limit y -> inf, or H2(d)."""
+    r = local_entropy(MODEL, 0.3, [0.01, 0.002])
+    assert list(r.status) == ["converged"] * 2 and np.all(np.isnan(r.y)) and "bounds" in r[0].message
+    near = local_entropy(MODEL, 0.3, [0.01, 0.002], y=6000)
+    assert np.all(near.external_entropy > 0)
+    high = [local_entropy(MODEL, 0.3, 0.01, y="inf").local_entropy, H2(0.002)]
+    assert np.all(near.local_entropy - SOLVED < r.local_entropy + r.error)
+    assert np.all(r.local_entropy - r.error < high) and np.all(r.local_entropy < high) and np.all(r.error < 2e-4)
+
+
+def test_star_beyond_the_anchor():
+    """At small loads S_E = 0 takes y beyond what is followed at every d: bounds all along."""
+    r = local_entropy(MODEL, 0.03, [0.02, 0.2])
+    assert list(r.status) == ["converged"] * 2 and np.all(np.isnan(r.y))
+    assert np.all(np.abs(r.local_entropy - [H2(0.02), H2(0.2)]) < 0.03 * 1.5) and np.all(r.error < 2e-4)
+    assert local_entropy(MODEL, 0.03, 0.2, y=1000).local_entropy < r[1].local_entropy + r[1].error
 
 
 def test_beyond_the_sign_of_typical_states():
@@ -154,9 +163,74 @@ def test_branch_that_ends_says_where():
 def test_limits_that_are_not_taken():
     """Without an average field S_E falls by alpha log(2)/2 where y doubles, so that y = inf has none."""
     assert local_entropy(WINDOW, 0.5, 0.1, y="inf").status == "unsupported"
-    assert local_entropy(MODEL, 0.5, 0.1, y="inf", reference="constrained").status == "unsupported"
+    faint = local_entropy(MODEL, 0.1, 0.003, y="inf")
+    assert faint.status == "not-converged" and "H2" in faint.message
     far = local_entropy(WINDOW, 0.5, 0.1, y=[400, 800, 1600])
     np.testing.assert_allclose(np.diff(far.external_entropy), -0.25 * math.log(2), rtol=0.02)
+
+
+def test_constrained_references_at_infinite_y():
+    """S_E = -inf, of which the answer says so; S_I bounds those of finite y, and lies below the unconstrained limit."""
+    r = local_entropy(MODEL, 0.5, [0.1, 0.2], y="inf", reference="constrained")
+    assert list(r.status) == ["unphysical"] * 2 and np.all(np.isneginf(r.external_entropy)) and "-inf" in r[0].message
+    assert np.all(r.local_entropy < local_entropy(MODEL, 0.5, [0.1, 0.2], y="inf").local_entropy)
+    finite = [local_entropy(MODEL, 0.5, 0.2, y=y, reference="constrained").local_entropy for y in (50, 100)]
+    assert finite[0] < finite[1] < r[1].local_entropy
+    assert json.loads(r[0].to_json())["status"] == "unphysical"
+    free, unfelt = (local_entropy(MODEL, 0.5, 0.2, y="inf", **k) for k in ({}, {"reference": "constrained", "reference_kappa": -9.0}))
+    assert unfelt.local_entropy == free.local_entropy and unfelt.external_entropy == free.external_entropy
+
+
+def test_references_that_do_not_exist():
+    """Above the capacity at their margin, or at that of the solutions."""
+    r = local_entropy(MODEL, 0.5, 0.1, y=2, reference="constrained", reference_kappa=0.5)
+    capacity = float(rp.capacity(rp.Perceptron(kappa=0.5)).value)
+    assert r.status == "no-solution" and f"{capacity:.6f}"[:7] in r.message and "0.5" in r.message
+    for model, load in ((MODEL, float(rp.capacity(MODEL).value)), (TEACHER, float(rp.transitions(TEACHER).alpha_it.value))):
+        beyond = local_entropy(model, load + 0.01, 0.1, y=2)
+        assert beyond.status == "no-solution" and f"{load:.6f}"[:7] in beyond.message
+
+
+def test_high_margin_references_are_flatter():
+    """More solutions around references of a larger margin, of which there are fewer."""
+    found = [local_entropy(MODEL, 0.3, 0.1, y=1, reference="constrained", reference_kappa=k) for k in (-0.5, 0.0, 0.4)]
+    assert [r.status for r in found] == ["converged"] * 3
+    inner, outer = ([getattr(r, n) for r in found] for n in ("local_entropy", "external_entropy"))
+    assert inner[0] < inner[1] < inner[2] and outer[0] > outer[1] > outer[2]
+
+
+def test_branches_are_named():
+    assert local_entropy(MODEL, 0.4, 0.1).branch == "dense"
+    assert list(local_entropy(MODEL, 0.4, 0.1, y=[1, 3, "inf"]).branch) == ["typical", "tilted", "tilted"]
+    assert local_entropy(MODEL, 0.4, 0.1, y=1, reference="constrained").branch == "tilted"
+
+
+def test_spherical_weights():
+    sphere = rp.Perceptron("spherical")
+    found = local_entropy(sphere, 1.0, overlap=0.8, y=[3, "inf"], kappa=[[0.0], [-0.5]])
+    assert found.shape == (2, 2) and set(found.status.ravel()) == {"converged"}
+    own = local_entropy(rp.Perceptron("spherical", kappa=-0.5), 1.0, overlap=0.8, y=3)
+    assert own.local_entropy == found[1, 0].local_entropy != found[0, 0].local_entropy
+
+
+@pytest.mark.parametrize(
+    "arguments, names",
+    [
+        ({"y": "star"}, "y: got 'star'"),
+        ({"y": [2, "star"]}, "y: got 'star'"),
+        ({"y": "3"}, "y: got '3'"),
+        ({"overlap": None}, "overlap: got None"),
+        ({"distance": 0.1}, "distance: got 0.1"),
+        ({"beta": 2.0}, "beta: got 2.0"),
+        ({"reference_kappa": 0.3}, "reference_kappa: got 0.3"),
+        ({"reference": "constrained"}, "reference: got 'constrained'"),
+    ],
+)
+def test_bad_arguments_of_spherical_weights(arguments, names):
+    values = {"model": rp.Perceptron("spherical"), "alpha": 1.0, "overlap": 0.8, "y": 3} | arguments
+    with pytest.raises(ValueError, match=names) as error:
+        local_entropy(**values)
+    assert "\n" not in str(error.value)
 
 
 def test_broadcasting_and_output():
@@ -216,6 +290,11 @@ def test_load_at_which_the_branch_breaks():
     x = system.pack(order["q0"], order["q1"] - order["q0"], 1 - order["q1"], order["p_hat"])
     at = system.evaluate(x, order["y"], d)
     assert max(np.max(np.abs(at.residual)), abs(at.external_entropy)) < SOLVED
+
+
+def test_threshold_takes_an_unconstrained_reference():
+    with pytest.raises(ValueError, match="reference: got 'constrained'; takes unconstrained"):
+        local_entropy_threshold(MODEL, reference="constrained")
 
 
 @pytest.mark.parametrize("model", [TEACHER, rp.Perceptron(weights="spherical"), rp.Perceptron(beta=1.0), rp.Perceptron(kappa=(0.0, 0.1))])
