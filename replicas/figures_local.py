@@ -77,9 +77,10 @@ NAMES = {
 
 SHARES = (0.7, 0.8, 0.9)  # q* of the stochastic perceptron
 FAR = np.round(np.concatenate([[0.015], np.linspace(0.02, 0.5, 17)]), 3)
-CLOSE = np.round(np.geomspace(1e-4, 1e-2, 9), 7)
+CLOSE = np.round([1e-4, 3e-4, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7.5e-3, 1e-2], 7)
+EVERYWHERE = np.unique(np.concatenate([CLOSE, FAR, np.round(np.linspace(0.005, 0.5, 100), 3)]))
 TOP = 0.4  # of the entropies that are drawn
-SHIFT = {0.7: -4.0, 0.9: 4.0}  # points by which names of lines that end side by side are moved apart
+SHIFT: dict[float | None, float] = {0.7: -4.0, 0.9: 4.0}  # points by which names of lines that end side by side are moved apart
 COLORS = {
     ("typical", None): dr.BLUE,
     ("spherical", None): dr.GREEN,
@@ -114,7 +115,7 @@ def _references_data(progress: Progress = silent) -> Columns:
         progress("entropy around references", i, len(asked))
         bound = given["reference"] is None
         about = {k: v for k, v in given.items() if v is not None}
-        found = rp.franz_parisi(model, 0.0 if bound else LOAD, distances, **about)
+        found = rp.franz_parisi(model, 0.0 if bound else LOAD, EVERYWHERE if bound else distances, **about)
         head = {"quantity": "bound" if bound else "entropy", **given, "alpha": 0.0 if bound else LOAD}
         rows += [
             head | {"distance": p["distance"], "distance_error": 0.0} | _numbers(p, ("entropy", "slope", "q", "t", "p")) | _verdict(p)
@@ -137,10 +138,14 @@ def _references_draw(columns: Columns, narrow: bool = False) -> Any:
         for (kind, q_star), color in COLORS.items():
             c = select(columns, quantity="entropy", reference=kind, q_star=q_star)
             zero = select(columns, quantity="isolation", reference=kind, q_star=q_star)
+            if zero["status"][0] == "converged":  # a point of the line
+                order = np.argsort(np.append(c["distance"], zero["distance"]))
+                c = {k: np.append(c[k], zero[k])[order] for k in c}
             solid, entropy = _answered(c, "entropy")
-            for ax, y in ((left, entropy), (right, entropy / _binary_entropy(c["distance"]))):
+            share = entropy / _binary_entropy(c["distance"].astype(float))
+            _end(right, c, share, color)
+            for ax, y in ((left, entropy), (right, share)):
                 dr.line(ax, c["distance"], y, solid, color)
-                _end(ax, c, y, color)
                 ax.plot(zero["distance"], zero["entropy"], "o", color=color, markersize=3.5, zorder=3)
             text = kind if q_star is None else rf"$q_\ast={q_star:g}$"
             dr.name(left, c["distance"][-1], entropy[-1], text, color, xytext=(4, SHIFT.get(q_star, 0)), va="center", annotation_clip=False)
@@ -153,7 +158,7 @@ def _references_draw(columns: Columns, narrow: bool = False) -> Any:
             ax.axhline(0, color=dr.BLACK, linewidth=0.6)
             ax.set_xlabel(DISTANCE)
         left.set_xlim(0, 0.5)
-        left.set_ylim(-0.03, TOP)
+        left.set_ylim(-0.05, TOP)
         left.set_ylabel(NAMES["entropy"])
         left.set_title(f"a  $\\alpha={LOAD:g}$, $\\kappa=0$", loc="left")
         _distances(right, CLOSE[0], 0.5)
@@ -179,6 +184,7 @@ STORED = (0.2, 0.4, 0.6, 0.7, 0.8)
 DENSE = np.sort(
     [*(0.003, 0.005, 0.008, 0.012, 0.018, 0.025, 0.035, 0.05, 0.053, 0.06, 0.07, 0.09, 0.12, 0.15, 0.18, 0.2, 0.25, 0.3), *(0.164, 0.193, 0.222, 0.28, 0.35)]
 )
+WIDTH = 2e-3  # relative error of what is drawn divided by the bound: the width of a line
 
 
 def _dense_rows(model: Any, alpha: Any, distance: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -207,7 +213,7 @@ def _densest_draw(columns: Columns, narrow: bool = False) -> Any:
         for alpha, color in zip(STORED, dr.CYCLE):
             c = select(columns, alpha=alpha)
             solid, entropy = _answered(c, "local_entropy")
-            share = entropy / _binary_entropy(c["distance"])
+            share = np.where(c["local_entropy_error"] < WIDTH * entropy, entropy / _binary_entropy(c["distance"]), np.nan)
             for ax, y in ((left, entropy), (right, share)):
                 dr.line(ax, c["distance"], y, solid, color)
                 _end(ax, c, y, color)
@@ -239,7 +245,8 @@ def _distances(ax: Any, low: float, high: float) -> None:
     """A logarithmic axis of distances."""
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    plain_ticks(ax.xaxis, [tick for tick in (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3) if low <= tick <= high])
+    ticks = (1e-4, 1e-3, 0.01, 0.1) if low < 1e-3 else (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3)
+    plain_ticks(ax.xaxis, [tick for tick in ticks if low <= tick <= high])
 
 
 # --- densest surroundings of a teacher's students ---------------------------------------------------------------------

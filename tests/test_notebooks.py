@@ -83,3 +83,18 @@ def test_wide_committees_reach_the_right_numbers():
     assert 2 * names["specialisation"].value == pytest.approx(2.0523824297410, abs=1e-12)
     assert {run.relabelling for run in names["runs"]} == {(0, 1), (1, 0)}  # both of the 2! states
     assert names["verdict"].agrees
+
+
+@pytest.mark.slow
+def test_geometry_reaches_the_right_numbers():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    names = runpy.run_path(str(QUICKSTART.with_name("geometry.py")))
+    assert names["breaking"].value == pytest.approx(0.76682057564, abs=1e-10)
+    assert names["smallest"] == pytest.approx(0.784382213616, abs=1e-11)
+    assert names["isolated"][0.55].value == pytest.approx(0.01051092990122, abs=1e-13)
+    assert names["tilted"].local_entropy[0] + names["tilted"].external_entropy[0] == pytest.approx(names["pair"], abs=1e-10)
+    assert not names["reached"].all() and names["reached"][:7].all()  # the branch ends above alpha = 1.1
+    assert len(names["checks"]) > 30 and all(names["checks"])
+    assert names["verdict"].agrees

@@ -43,6 +43,8 @@ class Answer:
     residual: float = math.nan
 
 
+LEFT_OUT = "order parameters are left out"
+EPS = ("eps_reference", "eps_solutions")
 FADED = Answer("not-converged", "S_I is H2(d) up to rounding so close to the reference; S_E is lost in it")
 
 
@@ -177,16 +179,22 @@ class BinaryCurve:
     def _beyond(self, distances: list[float], last: Saddle) -> dict[float, Answer]:
         """S_E = 0 at y* above the y of the last saddle: bounds on S_I from the limit y -> inf, or where that has none, from y."""
         out: dict[float, Answer] = {}
-        for d, limit in zip(distances, BinaryCurve(self.point, math.inf).answers(distances) if self.free else []):
+        limits = dict(zip(distances, BinaryCurve(self.point, math.inf).answers(distances))) if self.free else {}
+        for d, limit in limits.items():
             if limit.status in ("converged", "unphysical") and limit.numbers["external_entropy"] < 0:
                 out[d] = _below(limit, last.y)
         path = Path(self._family, "d", last)
         for d in distances:
-            if d in out:
+            if d in out and not self.point.model.teacher:
                 continue
             last, reached = path.advance(last, d)
             if not reached:
                 break
+            if d in out:
+                here = self._answer(path, last)
+                if here.status == "converged":  # S_E > 0
+                    out[d] = _between(out[d], here, limits[d])
+                continue
             if last.values.external_entropy < 0:  # y* has come back below y
                 found = newton(self.system(self.alpha), last.x, last.y, d, star=True)
                 if found.ok:
@@ -301,13 +309,22 @@ class BinaryCurve:
 def _below(limit: Answer, least: float) -> Answer:
     """Bounds at S_E = 0, y* > ``least``, from y = inf: d S_I = -d S_E/y."""
     slack = -limit.numbers["external_entropy"] / least
-    numbers = limit.numbers | {"local_entropy": limit.numbers["local_entropy"] - 0.5 * slack, "external_entropy": 0.0}
-    errors = {k: v + slack for k, v in limit.errors.items()} | {"slope": math.nan}
-    errors["local_entropy"] -= 0.5 * slack
-    status, text = "converged", f"S_E = 0 takes y > {least:.2g}: S_I is the middle of bounds from y -> inf"
+    numbers = {"local_entropy": limit.numbers["local_entropy"] - 0.5 * slack, "external_entropy": 0.0}
+    errors = {"local_entropy": limit.errors["local_entropy"] + 0.5 * slack, "external_entropy": 0.0}
+    status, text = "converged", f"S_E = 0 takes y > {least:.2g}: S_I is the middle of bounds from y -> inf; {LEFT_OUT}"
     if numbers["local_entropy"] < -errors["local_entropy"]:
         status, text = "unphysical", f"{text}; S_I < 0"
-    return replace(limit, status=status, message=text, y=math.nan, numbers=numbers, errors=errors)
+    return Answer(status, text, math.nan, numbers, errors, {}, limit.residual)
+
+
+def _between(bounds: Answer, here: Answer, limit: Answer) -> Answer:
+    """Generalization errors at y*, from a y below it and the limit y -> inf; they are not monotonic in y, hence a margin."""
+    numbers, errors = dict(bounds.numbers), dict(bounds.errors)
+    for name in EPS:
+        ends = here.numbers[name], limit.numbers[name]
+        numbers[name] = 0.5 * sum(ends)
+        errors[name] = 0.5 * MARGIN * abs(ends[1] - ends[0]) + here.errors[name] + limit.errors[name]
+    return replace(bounds, numbers=numbers, errors=errors)
 
 
 def _above(here: Answer, saddle: Saddle) -> Answer:
@@ -315,7 +332,7 @@ def _above(here: Answer, saddle: Saddle) -> Answer:
     slack = here.errors["local_entropy"]
     low = here.numbers["local_entropy"] - slack
     high = max(low, min(saddle.values.phi / saddle.y + slack, _entropy_of_pairs(saddle.d)))
-    text = f"S_E = 0 takes y > {saddle.y:.2g}: S_I is the middle of bounds from that y; order parameters are left out"
+    text = f"S_E = 0 takes y > {saddle.y:.2g}: S_I is the middle of bounds from that y; {LEFT_OUT}"
     numbers = {"local_entropy": 0.5 * (low + high), "external_entropy": 0.0}
     errors = {"local_entropy": 0.5 * (high - low), "external_entropy": 0.0}
     return Answer("converged", text, math.nan, numbers, errors, {}, saddle.residual)
@@ -329,7 +346,8 @@ def load_of_the_last(model: Model, alpha: float, margin: float | None) -> float 
 
     at = solve(model, alpha, kappa=margin)
     if model.teacher:
-        return float(transitions(model).alpha_it.value) if at.branch == "perfect" else None
+        takeover = transitions(model, only="alpha_it").alpha_it if at.branch == "perfect" else None
+        return None if takeover is None else float(takeover.value)
     if at.entropy is not None and at.entropy > -float(at.error):
         return None
     return float(capacity(model, kappa=margin).value)

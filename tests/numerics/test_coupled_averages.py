@@ -6,13 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from scipy.special import log_ndtr, ndtr
 
 import replicas as rp
 from replicas.numerics import coupled
-from replicas.numerics.franz_parisi import Binary, Span, Sphere, follow, jacobian, root
+from replicas.numerics.franz_parisi import Span, follow, jacobian, root
 from replicas.numerics.parisi import TooNarrow
 from replicas.symbolic.franz_parisi import functional
 from replicas.theory import references
@@ -23,7 +21,7 @@ SITES = 1e-12  # the same of sites, analytic within pi/2
 DERIVED = 1e-9  # kernel against the derived functional, whose referee tabulates leaves at 1e-10
 STEP = 2e-3  # of sixth-order differences
 SLOPE = 1e-9  # their error, rounding over the step included
-REFINED = 1e-12  # averages against a grid twice as dense
+QUOTIENT = 2e-5  # of a central quotient with a step of 1e-4 d, a thousandth of the way to where log gamma diverges
 DIFFERENCE = [(m * s, s * c) for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60)) for s in (1, -1)]
 
 X = np.arange(-10, 10.01, 0.05)
@@ -95,7 +93,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("share, b", [(0.6, 0.7), (0.5, -0.5), (1e-5, 0.6), (0.3, 0.0)])
+@pytest.mark.parametrize("share, b", [(0.6, 0.7), (1e-5, 0.6), *(pytest.param(*far, marks=pytest.mark.slow) for far in ((0.5, -0.5), (0.3, 0.0)))])
 @pytest.mark.parametrize("model, kind, kappa, alpha", PAIRS)
 def test_patterns_against_a_brute_force_grid(model, kind, kappa, alpha, share, b):
     """Every average; gamma down to where W does not depend on its own reference, b of both signs."""
@@ -176,10 +174,6 @@ def test_stochastic_patterns_against_a_brute_force_grid():
     for name, field, noise in (("cross", root_q * x + b * z, v), ("other", root_q * x + 0 * z, ref.rest)):
         score = sum(c * np.log(smoothed(field, noise, d * m)) for m, c in DIFFERENCE) / d
         assert getattr(found, name) == pytest.approx(np.sum(weight * score * slope), rel=1e-9), name
-
-
-def measure(values, logs):
-    return np.asarray(values, float), np.asarray(logs, float)
 
 
 @pytest.mark.parametrize("gamma_hat", [0.0, 1e-6, 0.3, 1.7, 2.9, 3.1, 12.0])
@@ -352,8 +346,9 @@ def test_the_derived_functional_is_stationary_at_the_root(name):
     assert found.residual < 1e-11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CASES))
-def test_residuals_vanish_where_the_entropy_is_stationary(name):
+def test_slopes_of_the_unknowns_are_those_of_neighbouring_roots(name):
     """The slopes of the root with the distance, from the central Jacobian, are those of neighbouring roots."""
     model, alpha, given = CASES[name]
     made = Curve(model, alpha, given.get("kind", "typical"), given.get("reference_kappa"), given.get("q_star"), given.get("beta"))
@@ -362,6 +357,6 @@ def test_residuals_vanish_where_the_entropy_is_stationary(name):
     step = 1e-4 * first.distance
     up, down = (root(system, first.state.x, first.distance + s * step) for s in (1, -1))
     slope = (up.state.x - down.state.x) / (2 * step)
-    np.testing.assert_allclose(first.slope, slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
+    np.testing.assert_allclose(first.slope, slope, rtol=QUOTIENT, atol=QUOTIENT * np.abs(slope).max())
     assert (up.state.entropy - down.state.entropy) / (2 * step) == pytest.approx(2 * first.state.multiplier, abs=1e-7)
     assert jacobian(system, first.state, first.distance).shape == first.matrix.shape

@@ -133,6 +133,19 @@ def test_diverging_y_is_bounded_by_its_limit():
     assert np.all(r.local_entropy - r.error < high) and np.all(r.local_entropy < high) and np.all(r.error < 2e-4)
 
 
+def test_generalization_where_y_is_only_bounded(monkeypatch):
+    """With S_E = 0 followed to a smaller y the errors of bounded answers cover the solved ones."""
+    solved = local_entropy(TEACHER, 0.8, [0.1, 0.115])
+    monkeypatch.setattr("replicas.numerics.local_system.MOST_Y", 40.0)
+    monkeypatch.setattr("replicas.theory.local_curve.MOST_Y", 40.0)
+    bounded = local_entropy(TEACHER, 0.8, [0.1, 0.115])
+    assert np.all(solved.y > 40) and np.all(np.isnan(bounded.y)) and list(bounded.status) == ["converged"] * 2
+    for name in ("local_entropy", "eps_reference", "eps_solutions"):
+        true = np.abs(getattr(bounded, name) - getattr(solved, name))
+        assert np.all(true <= bounded.errors[name]) and np.all(bounded.errors[name] < 30 * true + 1e-4), name
+
+
+@pytest.mark.slow
 def test_star_beyond_the_anchor():
     """At small loads S_E = 0 takes y beyond what is followed at every d: bounds all along."""
     r = local_entropy(MODEL, 0.03, [0.02, 0.2])
@@ -148,7 +161,8 @@ def test_beyond_the_sign_of_typical_states():
     assert list(r.status) == ["converged", "no-solution"] and f"{typical:.6g}" in r[1].message
     assert r[1].local_entropy is None or math.isnan(r[1].local_entropy)
     S0 = float(rp.solve(MODEL, alpha=0.8).entropy)
-    assert S0 - r[0].local_entropy == pytest.approx(0.5 * 0.01 * r[0].slope, rel=0.02)  # the slope vanishes linearly
+    slope = local_entropy(MODEL, 0.8, typical - 0.01, y="inf").slope
+    assert S0 - r[0].local_entropy == pytest.approx(0.5 * 0.01 * slope, rel=0.02)  # the slope vanishes linearly
 
 
 def test_branch_that_ends_says_where():
@@ -171,14 +185,13 @@ def test_limits_that_are_not_taken():
 
 def test_constrained_references_at_infinite_y():
     """S_E = -inf, of which the answer says so; S_I bounds those of finite y, and lies below the unconstrained limit."""
-    r = local_entropy(MODEL, 0.5, [0.1, 0.2], y="inf", reference="constrained")
-    assert list(r.status) == ["unphysical"] * 2 and np.all(np.isneginf(r.external_entropy)) and "-inf" in r[0].message
-    assert np.all(r.local_entropy < local_entropy(MODEL, 0.5, [0.1, 0.2], y="inf").local_entropy)
-    finite = [local_entropy(MODEL, 0.5, 0.2, y=y, reference="constrained").local_entropy for y in (50, 100)]
-    assert finite[0] < finite[1] < r[1].local_entropy
-    assert json.loads(r[0].to_json())["status"] == "unphysical"
+    r = local_entropy(MODEL, 0.5, 0.2, y="inf", reference="constrained")
+    assert r.status == "unphysical" and r.external_entropy == -math.inf and "-inf" in r.message
+    finite = [local_entropy(MODEL, 0.5, 0.2, y=y, reference="constrained").local_entropy for y in (20, 40)]
+    assert finite[0] < finite[1] < r.local_entropy
+    assert json.loads(r.to_json())["status"] == "unphysical"
     free, unfelt = (local_entropy(MODEL, 0.5, 0.2, y="inf", **k) for k in ({}, {"reference": "constrained", "reference_kappa": -9.0}))
-    assert unfelt.local_entropy == free.local_entropy and unfelt.external_entropy == free.external_entropy
+    assert r.local_entropy < unfelt.local_entropy == free.local_entropy and unfelt.external_entropy == free.external_entropy
 
 
 def test_references_that_do_not_exist():
