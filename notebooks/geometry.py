@@ -103,7 +103,7 @@ for ax in axes:
     ax.set(xlabel="distance $d$", ylabel="entropy of the solutions at $d$")
 axes[0].set(xlim=(0, 0.42), ylim=(-0.02, 0.3), title=rf"$\alpha={alpha}$")
 axes[1].set(xlim=(0, 0.105), ylim=(-0.02, 0.22), title="small distances")
-axes[0].legend(frameon=False, fontsize=8)
+axes[0].legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.07))
 
 for label, one in around.items():
     least, known = one.entropy - best.local_entropy[np.searchsorted(best.distance, one.distance)], np.isfinite(one.entropy)
