@@ -292,9 +292,13 @@ def root(system: Binary, x: np.ndarray, d: float, matrix: np.ndarray | None = No
 
 @dataclass(frozen=True)
 class Ended:
-    """A branch that could not be continued; the last distance reached."""
+    """A branch that could not be continued, and the last root reached."""
 
-    distance: float
+    last: Root
+
+    @property
+    def distance(self) -> float:
+        return self.last.distance
 
 
 @dataclass(frozen=True)
@@ -338,7 +342,7 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
                 ended = True
             else:
                 before, here = here, new
-        yield Ended(here.distance) if ended else here
+        yield Ended(here) if ended else here
 
 
 def _stride(system: Binary, here: Root, before: Root | None, d: float, span: Span) -> Root | None:

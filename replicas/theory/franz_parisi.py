@@ -357,27 +357,37 @@ class Curve:
         here = self._positive(system, start, middle, span)
         if here is None:
             return None, None, "no-solution", "the entropy is negative at every distance"
-        last = here
+        above = here
         for found in follow(system, here, here.distance * 0.8 ** np.arange(1, SMALLEST), span):
+            at = found.last if isinstance(found, Ended) else found
+            if at.state.entropy < 0:
+                break
+            above = at
             if isinstance(found, Ended):
-                return None, None, "branch-ended", ENDED.format(found.distance)
-            if found.state.entropy < 0:
-                break
-            last = found
+                return None, None, "branch-ended", POSITIVE.format(ENDED.format(at.distance), at.state.entropy)
         else:
-            return 0.0, last.distance, "converged", "the entropy is positive down to the smallest distance tried"
-        at = found
-        for _ in range(20):
-            step = -at.state.entropy / (2 * at.state.multiplier)
-            if abs(step) < 1e-13 * at.distance:
-                break
-            (now,) = follow(system, at, np.array([at.distance + step]), span)
-            if isinstance(now, Ended):
-                return None, None, "not-converged", "Newton's method left the branch"
-            at = now
-        error = (at.entropy_error + abs(at.state.entropy)) / abs(2 * at.state.multiplier) + 4e-16
-        return at.distance, float(error), "converged", ""
+            return 0.0, above.distance, "converged", "the entropy is positive down to the smallest distance tried"
+        return self._crossing(system, above, at.distance, span)
 
+    def _crossing(self, system: Binary, above: Root, low: float, span: Span) -> tuple[float | None, float | None, str, str]:
+        """The zero between a root of positive entropy and a smaller distance, by Newton kept inside the bracket."""
+        at, high = above, above.distance
+        for _ in range(CROSSING):
+            step = -at.state.entropy / (2 * at.state.multiplier)
+            if abs(step) <= 1e-13 * at.distance:
+                error = (at.entropy_error + abs(at.state.entropy)) / abs(2 * at.state.multiplier) + 4e-16
+                return at.distance, float(error), "converged", ""
+            d = at.distance + step
+            d = d if low < d < high else (low * high) ** 0.5
+            (found,) = follow(system, above, np.array([d]), span)
+            at = found.last if isinstance(found, Ended) else found
+            if isinstance(found, Ended) and at.distance >= above.distance:
+                break
+            if at.state.entropy > 0:
+                above, high = at, at.distance
+            else:
+                low = at.distance
+        return None, None, "not-converged", f"the zero lies between {low:.6g} and {high:.6g}, where the branch could not be resolved"
 
     def _positive(self, system: Binary, start: Root, middle: float, span: Span) -> Root | None:
         """A root of positive entropy: the one given, or the next towards the middle while the entropy grows."""
@@ -390,6 +400,8 @@ class Curve:
         return here if here.state.entropy > 0 else None
 
 
+POSITIVE = "{}, where the entropy is still positive, {:.3g}: no isolation is seen"
+CROSSING = 60  # roots on the way to a zero
 SMALLEST = 50  # strides towards distance 0, a fifth shorter each
 
 

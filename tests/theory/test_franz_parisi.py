@@ -368,3 +368,18 @@ def test_the_entropy_stays_below_that_of_all_solutions():
 def test_the_curve_object_says_whether_measures_agree():
     assert Curve(MODEL, 0.3, "typical", None, None, None).same and Curve(MODEL, 0.3, "typical", 0.0, None, None).same
     assert not Curve(MODEL, 0.3, "typical", 0.1, None, None).same and not Curve(MODEL, 0.3, "spherical", None, None, None).same
+
+
+@pytest.mark.parametrize(
+    "given", [{"reference": "spherical"}, pytest.param({"reference": "stochastic", "q_star": 0.8, "beta": 20.0}, marks=pytest.mark.slow)]
+)
+def test_the_zero_is_found_beside_the_end_of_the_branch(given):
+    """Around q* = 0.8 the entropy turns negative between the last stride and the end of the branch."""
+    zero = rp.isolation(rp.Perceptron(), 0.55, **given)
+    above, below = rp.franz_parisi(rp.Perceptron(), 0.55, zero.value * np.array([1.05, 0.97]), **given).entropy
+    assert zero.status == "converged" and below < 0 < above
+
+
+def test_a_branch_that_ends_with_solutions_says_so():
+    found = rp.isolation(rp.Perceptron(), 0.55, reference_kappa=0.1)
+    assert found.value is None and found.status == "branch-ended" and "still positive" in found.message
