@@ -9,6 +9,7 @@ divided by what they vanish with.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ SLOW = 0.3  # share of the residual that a step leaves when its Jacobian is rene
 LOST = 30.0  # residual from which no root is sought
 HALVINGS = 5  # of a step that does not lower the residual
 LONGEST = 0.8  # Newton step of an unknown
+COARSE = 0.6  # the same of a root that is only passed on the way to one that is asked for
 FINER = 1.5  # density of nodes of the refinement
 STRIDE = 0.35  # first of a continuation, in the logit of d between the ends of the curve
 WIDEST = 1.4  # stride, where the last ones went well
@@ -104,6 +106,13 @@ class Binary:
     """Binary W around a reference that is binarised by sign (a binary one is its own sign)."""
 
     counts = True  # the entropy is the logarithm of a number
+    density = 1.0  # of the nodes of every average
+
+    def coarse(self) -> Binary:
+        """The same equations on grids that do for a guess."""
+        rough = copy.copy(self)
+        rough.density = COARSE
+        return rough
 
     def __init__(self, alpha: float, reference: Reference, leaf: Callable[[float], LeafTable], kinks: tuple[float, ...]):
         self.alpha, self.reference, self.leaf, self.kinks = alpha, reference, leaf, kinks
@@ -138,7 +147,7 @@ class Binary:
         return np.array(x[self.zero :][: self.size])
 
     def patterns(self, f: Factors, quality: float) -> Patterns:
-        return patterns(self.reference, self.leaf, self.kinks, f.tau, f.gamma, f.b, f.V, f.v, quality)
+        return patterns(self.reference, self.leaf, self.kinks, f.tau, f.gamma, f.b, f.V, f.v, quality * self.density)
 
     def evaluate(self, x: np.ndarray, d: float, quality: float = 1.0) -> State:
         ref = self.reference
@@ -149,7 +158,7 @@ class Binary:
         gamma_hat = math.sqrt(self.alpha * at.excess)
         slope = 0.0 if self.zero else t_hat / math.sqrt(ref.q_hat)
         ratio = 0.0 if self.zero else t / ref.q
-        site = sites(ref, slope, gamma_hat, p_hat - t_hat, D, ratio, quality)
+        site = sites(ref, slope, gamma_hat, p_hat - t_hat, D, ratio, quality * self.density)
         residual = [
             site.other - t,
             math.log(site.excess) - 2 * math.log(gamma),
@@ -327,8 +336,12 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
     left for another.
     """
     span = span or Span()
+    rough = system.coarse()
     here, ended, longest, before = start, False, STRIDE, None
     for target in targets:
+        if here is start and start.distance == target:  # which was found on coarse grids
+            again = root(system, start.state.x, float(target), start.matrix)
+            ended, here = again is None, again or here
         while not ended and here.distance != target:
             u = span.measure(here.distance)
             gap = span.measure(target) - u
@@ -336,7 +349,7 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
             shortest = POINTLESS if system.counts and here.state.entropy < 0 else SHORTEST
             while new is None and (tries == 0 or stride >= shortest):
                 d = target if abs(gap) - stride < SAME else span.distance(u + math.copysign(stride, gap))
-                new = _stride(system, here, before, float(d), span)
+                new = _stride(system if d == target else rough, here, before, float(d), span)
                 tries, longest, stride = tries + 1, stride if new is None or tries else max(longest, min(WIDEST, 2 * stride)), stride / 2
             if new is None:
                 ended = True

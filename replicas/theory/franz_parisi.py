@@ -335,7 +335,7 @@ class Curve:
                     continue
                 for share in np.geomspace(load, 1.0, 1 + math.ceil(math.log(1 / load) / 0.5))[1:]:
                     now = self.system(reference, self.alpha * float(share))
-                    start = root(now, start.state.x, d)
+                    start = root(now.coarse(), start.state.x, d)
                     if start is None:
                         break
                 if start is not None:
@@ -422,7 +422,7 @@ def _try(system: Binary, t: float, gamma: float, b: float, D: float, d: float) -
         x = system.pack(t, gamma, b, D)
     except ValueError:  # outside the cone
         return None
-    return root(system, x, d)
+    return root(system.coarse(), x, d)
 
 
 def _independent(system: Binary, d: float, sphere: bool) -> Root | None:
