@@ -24,6 +24,7 @@ from ..numerics.coupled import Reference
 from ..numerics.franz_parisi import Binary, Ended, Root, Span, Sphere, follow, root
 from ..numerics.saddle import check_alpha, check_model, numbers
 from ..results import Estimate
+from .ansatz import of_one_unit
 from .references import REFERENCES, NoReference, likelihood, own_model, stochastic, typical
 from .saddle import solve
 
@@ -51,6 +52,7 @@ class Rows:
 NUMBERS = ("entropy", "slope", "q", "t", "p", "weight_error", "residual")
 
 
+@of_one_unit
 def franz_parisi(
     model: Perceptron,
     alpha: Any = None,
@@ -99,6 +101,7 @@ def franz_parisi(
     return _result(several, rows, reference, average)
 
 
+@of_one_unit
 def isolation(
     model: Perceptron,
     alpha: Any,

@@ -19,6 +19,7 @@ import numpy as np
 from ..local_results import LocalEntropy
 from ..models import Perceptron, Spherical
 from ..numerics.saddle import Batch, make_batch
+from .ansatz import of_one_unit
 from .local_curve import STAR, Answer, BinaryCurve
 
 REFERENCES = ("unconstrained", "constrained")
@@ -26,6 +27,7 @@ TAKES_Y = "a number > 0, 'star' or 'inf'"
 UNANSWERED = ("no-solution", "branch-ended", "not-converged", "unsupported")
 
 
+@of_one_unit
 def local_entropy(
     model: Perceptron,
     alpha: Any,

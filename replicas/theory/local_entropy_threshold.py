@@ -22,6 +22,7 @@ from ..numerics.local_reference import replica_symmetric
 from ..numerics.local_system import NoValue, Path, Saddle
 from ..numerics.saddle import make_batch
 from ..results import Estimate
+from .ansatz import of_one_unit
 from .local_curve import ANCHOR, FARTHEST_ANCHOR, FINER, MARGIN, STAR, BinaryCurve
 
 DEEP = 1 / 12  # of the anchor's distance: a branch that reaches it passed the gap, which opens at about a third
@@ -50,6 +51,7 @@ class Fold:
         return math.exp(float(self.at[-1]))
 
 
+@of_one_unit
 def local_entropy_threshold(model: Perceptron, reference: str = "unconstrained") -> Estimate:
     """alpha_U, above which the references of S_E = 0 at moderate d are not connected with those at d -> 0.
 

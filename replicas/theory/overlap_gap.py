@@ -28,6 +28,7 @@ from ..models import Discrete, Perceptron
 from ..numerics.clones import QUALITY, At, Clones
 from ..numerics.rsb import Root, error_of, newton
 from ..numerics.saddle import Batch, check_model, fixed_norm, make_batch
+from .ansatz import of_one_unit
 
 FIRST = (0.02, 0.06, 0.005)  # Q - q_1, of Q, where the curve of stationary clones is entered
 STEP = 1.4  # ratio of neighbouring Q - q_1 on the curve
@@ -42,6 +43,7 @@ MOST = 200  # clones of a scan for the smallest load
 TAKES = "whole number(s) >= 2, or None to scan for the smallest load"
 
 
+@of_one_unit
 def overlap_gap(model: Perceptron, m: Any = None) -> OverlapGap:
     """Loads alpha_OGP(m) above which m clones of one mutual overlap do not exist.
 
