@@ -117,7 +117,7 @@ class LocalEntropy(LocalResult):
 class OverlapGap(Result):
     """Load alpha_OGP(m) above which m clones of one mutual overlap q1 do not exist (RS upper bound on their number).
 
-    ``minimum`` marks the smallest of the values of m that were asked for.
+    ``minimum`` marks the smallest over m where its two neighbours were asked for, too, and are larger.
     """
 
     quantity: ClassVar[str] = "overlap-gap"

@@ -87,7 +87,7 @@ def check_model_flags(options: argparse.Namespace) -> None:
             others = [m for m in MODELS if name not in FOREIGN["machine" if m in MACHINES else m]]
             why = MAGNETIZED.get(name, "") if kind == STOCHASTIC else ELSEWHERE[name]
             raise ValueError(f"{name}: got {words} with model {options.model}, {why}; takes it with {' or '.join(others)}")
-    if kind == STOCHASTIC and not hasattr(options, "q_star"):
+    if kind == STOCHASTIC and (not hasattr(options, "q_star") or (hasattr(options, "reference") and not hasattr(options, "quantity"))):
         raise ValueError(f"model: got {options.model}; takes another model (of this one: solve, stability, derive)")
     if kind == STOCHASTIC and "q_star" not in given:
         raise ValueError(f"q_star: missing with model {options.model}; takes it as --q-star, a number between 0 and 1")

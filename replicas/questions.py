@@ -179,7 +179,7 @@ def _local_entropy_threshold(model: Any, o: argparse.Namespace) -> Any:
     from .theory.ansatz import check_ansatz
 
     check_ansatz(o.ansatz)
-    return rp.local_entropy_threshold(model, reference=o.reference or "unconstrained")
+    return rp.local_entropy_threshold(model)
 
 
 def _plain(name: str) -> Callable[..., Any]:
@@ -364,9 +364,7 @@ QUESTIONS = {
     "local-entropy-threshold": Question(
         "load alpha_U at which dense clusters stop reaching down to distance 0",
         _local_entropy_threshold,
-        ("kappa", "reference"),
-        (),
-        helps={"reference": "unconstrained (default), or constrained: the reference is a solution, too"},
+        ("kappa",),
         examples=("replicas local-entropy-threshold", "replicas local-entropy-threshold --kappa 0.3 --json"),
     ),
     "overlap-gap": Question(

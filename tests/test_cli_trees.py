@@ -191,7 +191,7 @@ WEIGHTS_1RSB = r"ansatz: got '1rsb' with binary weights of a tree machine; takes
         (f"capacity {COMMITTEE} --activation relu", r"activation: got 'relu'; takes 'sign'"),
         (f"capacity {COMMITTEE} --k 2", r"k: got 2 with ansatz rs; takes it with krsb or frsb"),
         ("capacity --model commitee", r"model: got 'commitee'; takes perceptron, tree-committee, tree-parity, committee"),
-        ("capacity --model stochastic-perceptron", r"model: got 'stochastic-perceptron'; takes perceptron"),
+        ("capacity --model stochastic-perceptron", r"model: got stochastic-perceptron; takes another model"),
         (f"capacity {COMMITTEE} --ansatz 1rsb", WEIGHTS_1RSB),
         (f"capacity {COMMITTEE} {SPHERE} --ansatz krsb --k 3", r"k: got 3 with spherical tree committee K=3, storage; takes 1 \(and 2 for"),
         (f"capacity {COMMITTEE} {SPHERE} --ansatz krsb --K 5", r"k: got 2 with spherical tree committee K=5, storage; takes 1 \(and 2 for"),

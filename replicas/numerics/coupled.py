@@ -41,6 +41,7 @@ FEW = 8  # values of a weight for which averages over h are summed one by one
 DEGREE, FLAT = 18, 20.0  # Chebyshev coefficients of an average on a panel of width 1 or more; field at which tanh is 1
 BLUR = 0.5  # width of a panel, in units of the gamma_hat that it is averaged over
 WEIGHTLESS, ROUGH = -52.0, 400  # log-weight of a node that is left out, and places of the table that says so
+ALIKE = 0.03  # gamma below which f' and f~' nearly agree, so that their difference needs all digits of both
 RESOLVED = 36.0  # e-folds that a trapezoid sum resolves
 
 
@@ -152,6 +153,8 @@ def patterns(
     outside = math.sqrt(reference.q)
     near, far = outside * along + b * across, outside * across - b * along  # w~ along and across w
     inner, outer, own = reference.leaf(v), reference.leaf(reference.rest), leaf(V)
+    if gamma < ALIKE:
+        inner, outer, own = (getattr(table, "exact", table) for table in (inner, outer, own))
     marks = [(k / root, own.pole / root) for k in kinks] if root > 0 else []
     if abs(near) > 0:
         blurred = math.hypot(inner.pole, far)  # what is left of the reference's kink once r is averaged over

@@ -30,6 +30,7 @@ SLOW = 0.3  # share of the residual that a step leaves when its Jacobian is rene
 LOST = 30.0  # residual from which no root is sought
 HALVINGS = 5  # of a step that does not lower the residual
 LONGEST = 0.8  # Newton step of an unknown
+COARSENESS = 0.05  # of the unknowns on coarse grids
 COARSE = 0.6  # the same of a root that is only passed on the way to one that is asked for
 FINER = 1.5  # density of nodes of the refinement
 STRIDE = 0.35  # first of a continuation, in the logit of d between the ends of the curve
@@ -339,9 +340,6 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
     rough = system.coarse()
     here, ended, longest, before = start, False, STRIDE, None
     for target in targets:
-        if here is start and start.distance == target:  # which was found on coarse grids
-            again = root(system, start.state.x, float(target), start.matrix)
-            ended, here = again is None, again or here
         while not ended and here.distance != target:
             u = span.measure(here.distance)
             gap = span.measure(target) - u
@@ -349,13 +347,20 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
             shortest = POINTLESS if system.counts and here.state.entropy < 0 else SHORTEST
             while new is None and (tries == 0 or stride >= shortest):
                 d = target if abs(gap) - stride < SAME else span.distance(u + math.copysign(stride, gap))
-                new = _stride(system if d == target else rough, here, before, float(d), span)
+                new = _stride(rough, here, before, float(d), span)
                 tries, longest, stride = tries + 1, stride if new is None or tries else max(longest, min(WIDEST, 2 * stride)), stride / 2
             if new is None:
                 ended = True
             else:
                 before, here = here, new
-        yield Ended(here) if ended else here
+        found = None if ended else _refined(system, here)
+        yield found or Ended(_refined(system, here) or here)
+
+
+def _refined(system: Binary, rough: Root) -> Root | None:
+    """A root found on coarse grids with all its digits, None where it turns out to be another one."""
+    found = root(system, rough.state.x, rough.distance, rough.matrix)
+    return found if found is not None and np.abs(found.state.x - rough.state.x).max() < COARSENESS else None
 
 
 def _stride(system: Binary, here: Root, before: Root | None, d: float, span: Span) -> Root | None:

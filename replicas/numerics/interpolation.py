@@ -7,6 +7,7 @@ are good to 1e-12 of their size (tested), several times faster than the leaf its
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -15,6 +16,13 @@ from .parisi import LeafTable
 
 STEP = 0.008  # of u: the error of a derivative is STEP^5/2000 of the sixth derivative
 WORTH = 3  # fields for each node of a table, from which it pays
+
+
+@dataclass(frozen=True)
+class Interpolated(LeafTable):
+    """A leaf read from a table, and the ``exact`` one for what is left of nearly equal terms."""
+
+    exact: LeafTable | None = None
 
 
 def interpolated(leaf: LeafTable, kink: float) -> LeafTable:
@@ -32,7 +40,7 @@ def interpolated(leaf: LeafTable, kink: float) -> LeafTable:
         table = np.array([f, STEP * slope * first, STEP**2 * (slope**2 * second + (width * np.sinh(u)) * first)])
         return np.asarray(_read(x, kink, width, table))
 
-    return LeafTable(values, leaf.pole, leaf.noise, leaf.reach, leaf.concave)
+    return Interpolated(values, leaf.pole, leaf.noise, leaf.reach, leaf.concave, leaf)
 
 
 @njit(cache=True, error_model="numpy")

@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import interrupts
 from ..local_results import FranzParisi
-from ..models import Perceptron, Spherical, finite
+from ..models import Model, Perceptron, Spherical, finite
 from ..numerics.coupled import Reference
 from ..numerics.franz_parisi import Binary, Ended, Root, Span, Sphere, follow, root
 from ..numerics.saddle import check_alpha, check_model, numbers
@@ -36,7 +36,7 @@ LOADS = (1.0, 0.5, 0.2, 0.05, 0.01)  # of the constrained weights, as shares of 
 ENTERED = (0.25, 0.35, 0.15, 0.45, 0.08)  # distances from which other references are tried
 CONES = (0.6, 0.8, 0.4, 0.95)  # guesses of b, of its largest value
 EMPTY = "no solutions at this distance from a typical reference: the entropy is negative"
-ENDED = "the replica-symmetric branch has ended; the last distance reached was {:.6g}"
+ENDED = "the replica-symmetric branch has ended or could not be followed; the last distance reached was {:.6g}"
 
 
 @dataclass
@@ -54,7 +54,7 @@ NUMBERS = ("entropy", "slope", "q", "t", "p", "weight_error", "residual")
 
 @of_one_unit
 def franz_parisi(
-    model: Perceptron,
+    model: Model,
     alpha: Any = None,
     distance: Any = None,
     reference: str = "typical",
@@ -103,7 +103,7 @@ def franz_parisi(
 
 @of_one_unit
 def isolation(
-    model: Perceptron,
+    model: Model,
     alpha: Any,
     reference: str = "typical",
     *,
@@ -137,10 +137,9 @@ def isolation(
         criterion="zero-entropy",
         value=value,
         error=error,
-        errors={"value": error},
         status=status,
         message=message,
-        statement="Zero of the Franz-Parisi entropy: a typical reference has no solutions closer than this.",
+        statement="" if value is None else "Zero of the Franz-Parisi entropy: a typical reference has no solutions closer than this.",
     )
 
 
@@ -163,8 +162,9 @@ def check(model: Any, reference: Any, reference_kappa: Any, q_star: Any, beta: A
     if sphere and reference == "stochastic":
         raise ValueError("reference: got 'stochastic' for spherical weights; takes typical")
     if reference == "stochastic":
-        if q_star is None or beta is None:
-            raise ValueError("q_star, beta: missing; reference stochastic takes both")
+        for name, value in (("q_star", q_star), ("beta", beta)):
+            if value is None:
+                raise ValueError(f"{name}: missing; reference stochastic takes q_star and beta")
         from ..stochastic import StochasticPerceptron
 
         StochasticPerceptron(q_star=finite("q_star", q_star, "one number in (0, 1)"), beta=finite("beta", beta, "one number >= 0"))
@@ -185,7 +185,7 @@ def check(model: Any, reference: Any, reference_kappa: Any, q_star: Any, beta: A
 class Curve:
     """The entropy around one reference at one load."""
 
-    def __init__(self, model: Perceptron, alpha: float, kind: str, reference_kappa: Any, q_star: Any, beta: Any):
+    def __init__(self, model: Any, alpha: float, kind: str, reference_kappa: Any, q_star: Any, beta: Any):
         self.model, self.alpha, self.kind = model, alpha, kind
         self.sphere = isinstance(model.weights, Spherical)
         self.own = None if kind == "stochastic" else own_model(model, kind, reference_kappa)
@@ -403,7 +403,8 @@ class Curve:
         return here if here.state.entropy > 0 else None
 
 
-POSITIVE = "{}, where the entropy is still positive, {:.3g}: no isolation is seen"
+WEIGHTED = "At finite beta this is a free entropy: the entropy less beta times the errors per weight."
+POSITIVE = "{}, where the entropy is still positive, {:.3g}: no zero was reached"
 CROSSING = 60  # roots on the way to a zero
 SMALLEST = 50  # strides towards distance 0, a fifth shorter each
 
@@ -518,7 +519,15 @@ def _bound(curve: Curve, average: str, rows: Rows, at: np.ndarray, places: np.nd
     from .symmetric_bounds import first_moment_bound, jensen_bound
 
     bound = first_moment_bound if average == "first-moment" else jensen_bound
+    if curve.alpha > 0:
+        try:
+            curve.reference()
+        except NoReference as missing:
+            rows.status[at], rows.message[at] = "no-solution", str(missing)
+            return
     made = bound(float(curve.model.kappa), curve.alpha, places)  # type: ignore[arg-type]
+    negative = at[np.asarray(made.value) < -np.asarray(made.error)]
+    rows.status[negative], rows.message[negative] = "unphysical", "no solutions at this distance: the upper bound is negative"
     rows.number["entropy"][at], rows.error["entropy"][at] = made.value, made.error
     rows.number["slope"][at], rows.error["slope"][at] = made.slope, made.slope_error
 
@@ -551,6 +560,9 @@ class Swept:
         check_model(model)
         if others["kappa"] is None and isinstance(model.kappa, tuple):
             others["kappa"] = model.kappa
+        for name, value in (("alpha", alpha), ("distance", distance)):
+            if value is None:
+                raise ValueError(f"{name}: missing; takes number(s)")
         given = {"alpha": check_alpha(alpha), "distance": numbers("distance", distance, "number(s) in [0, 1]", 0.0)}
         if np.any(given["distance"] > 1):
             raise ValueError(f"distance: got {float(given['distance'].max()):g}; takes number(s) in [0, 1]")
@@ -605,6 +617,7 @@ def _result(several: Swept, rows: Rows, reference: str, average: str) -> FranzPa
         jump=False,
         status=shaped(rows.status),
         message=shaped(rows.message),
+        statement=WEIGHTED if not model.hard and average == "quenched" else "",
         error=error["entropy"],
         errors=error,
     )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..local_results import LocalEntropy
-from ..models import Perceptron, Spherical
+from ..models import Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, make_batch
 from .ansatz import of_one_unit
 from .local_curve import STAR, Answer, BinaryCurve
@@ -29,7 +29,7 @@ UNANSWERED = ("no-solution", "branch-ended", "not-converged", "unsupported")
 
 @of_one_unit
 def local_entropy(
-    model: Perceptron,
+    model: Model,
     alpha: Any,
     distance: Any = None,
     y: Any = "star",
@@ -174,7 +174,7 @@ def _spherical(
 
 
 def _result(
-    model: Perceptron,
+    model: Model,
     batch: Batch,
     shape: tuple[int, ...],
     distances: np.ndarray,

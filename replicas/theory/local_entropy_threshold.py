@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Perceptron
+from ..models import Model, Perceptron
 from ..numerics.local_reference import replica_symmetric
 from ..numerics.local_system import NoValue, Path, Saddle
 from ..numerics.saddle import make_batch
@@ -52,7 +52,7 @@ class Fold:
 
 
 @of_one_unit
-def local_entropy_threshold(model: Perceptron, reference: str = "unconstrained") -> Estimate:
+def local_entropy_threshold(model: Model, reference: str = "unconstrained") -> Estimate:
     """alpha_U, above which the references of S_E = 0 at moderate d are not connected with those at d -> 0.
 
     Binary weights, storage, threshold. ``order_parameters`` are those where the branch breaks (with distance and y);

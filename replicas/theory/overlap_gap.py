@@ -24,7 +24,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..local_results import OverlapGap
-from ..models import Discrete, Perceptron
+from ..models import Discrete, Model, Perceptron
 from ..numerics.clones import QUALITY, At, Clones
 from ..numerics.rsb import Root, error_of, newton
 from ..numerics.saddle import Batch, check_model, fixed_norm, make_batch
@@ -44,7 +44,7 @@ TAKES = "whole number(s) >= 2, or None to scan for the smallest load"
 
 
 @of_one_unit
-def overlap_gap(model: Perceptron, m: Any = None) -> OverlapGap:
+def overlap_gap(model: Model, m: Any = None) -> OverlapGap:
     """Loads alpha_OGP(m) above which m clones of one mutual overlap do not exist.
 
     Parameters
@@ -281,7 +281,7 @@ def _balanced(system: Clones, c1: float, equation: int, near: float) -> float | 
         return None
 
 
-def _result(model: Perceptron, m: np.ndarray, found: list[Contact]) -> OverlapGap:
+def _result(model: Model, m: np.ndarray, found: list[Contact]) -> OverlapGap:
     """One value a number of clones, the smallest marked."""
     names = ("value", "q1", "q0", "residual")
     numbers = {name: np.full(len(found), math.nan) for name in names}
@@ -303,7 +303,7 @@ def _result(model: Perceptron, m: np.ndarray, found: list[Contact]) -> OverlapGa
             errors[name][i] = value
         statement[i] = _statement(contact)
     loads = numbers["value"]
-    minimum = loads == np.nanmin(loads) if np.isfinite(loads).any() else np.zeros(len(found), dtype=bool)
+    minimum = _minimum(m.ravel(), loads)
 
     def shaped(values: np.ndarray) -> Any:
         return values.reshape(m.shape) if m.shape else values.tolist()[0]
@@ -320,6 +320,13 @@ def _result(model: Perceptron, m: np.ndarray, found: list[Contact]) -> OverlapGa
         statement=shaped(statement),
         **{name: shaped(values) for name, values in numbers.items()},
     )
+
+
+def _minimum(m: np.ndarray, loads: np.ndarray) -> np.ndarray:
+    """Which value is the smallest over m: less than those of one clone more and one less."""
+    load = dict(zip(m.tolist(), loads.tolist()))
+    beside = [(load.get(n - 1, math.nan if n > 2 else math.inf), load[n], load.get(n + 1, math.nan)) for n in m.tolist()]
+    return np.array([here < below and here < above for below, here, above in beside])
 
 
 def _statement(contact: Contact) -> str:

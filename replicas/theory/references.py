@@ -51,7 +51,7 @@ def likelihood(model: Perceptron, alpha: float) -> tuple[Any, tuple[float, ...]]
 
 
 def typical(model: Perceptron, alpha: float) -> tuple[Reference, float]:
-    """The replica-symmetric measure of the solutions of a perceptron, and their entropy."""
+    """The replica-symmetric measure of the solutions of a perceptron, and their free entropy."""
     point = solve(model, alpha=alpha)
     kappa = f" at margin {model.kappa:g}" if model.margin else ""
     if point.status != "converged" or (isinstance(model.weights, Discrete) and model.hard and point.entropy < 0):
@@ -63,10 +63,10 @@ def typical(model: Perceptron, alpha: float) -> tuple[Reference, float]:
     if isinstance(model.weights, Spherical):
         lam, q_hat = 1 / (1 - q), q / (1 - q) ** 2
         values, logs = _gaussian(q, lam)
-        return Reference(q, q_hat, 1.0, leaf, kinks, values, logs, math.inf), float(point.entropy)
+        return Reference(q, q_hat, 1.0, leaf, kinks, values, logs, math.inf), float(point.free_entropy)
     assert isinstance(model.weights, Discrete)
     values, logs = np.array(model.weights.values), np.array(model.weights.log_measure)
-    return Reference(q, float(point.q_hat), 1.0, leaf, kinks, values, logs, math.pi / 2), float(point.entropy)
+    return Reference(q, float(point.q_hat), 1.0, leaf, kinks, values, logs, math.pi / 2), float(point.free_entropy)
 
 
 def _gaussian(q: float, lam: float) -> tuple[np.ndarray, np.ndarray]:

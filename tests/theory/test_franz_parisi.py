@@ -295,7 +295,7 @@ def test_an_ended_branch_names_the_last_distance():
         ({"alpha": -0.1}, "alpha"),
         ({"alpha": [0.1, 0.2, 0.3], "distance": [0.1, 0.2]}, "takes arrays that broadcast"),
         ({"reference": "planted"}, "reference: got 'planted'; takes typical, spherical, stochastic"),
-        ({"reference": "stochastic"}, "q_star, beta: missing"),
+        ({"reference": "stochastic"}, "missing; reference stochastic takes"),
         ({"reference": "stochastic", "q_star": 1.3, "beta": 2.0}, "q_star"),
         ({"reference": "stochastic", "q_star": 0.5, "beta": -2.0}, "beta"),
         ({"reference": "stochastic", "q_star": 0.5, "beta": 2.0, "reference_kappa": 0.1}, "reference_kappa"),
@@ -383,3 +383,30 @@ def test_the_zero_is_found_beside_the_end_of_the_branch(given):
 def test_a_branch_that_ends_with_solutions_says_so():
     found = rp.isolation(rp.Perceptron(), 0.55, reference_kappa=0.1)
     assert found.value is None and found.status == "branch-ended" and "still positive" in found.message
+
+
+def test_counting_errors_the_maximum_is_the_free_entropy():
+    model = rp.Perceptron(beta=2.0)
+    point = rp.solve(model, alpha=0.5)
+    middle = (1 - point.q) / 2
+    found = rp.franz_parisi(model, 0.5, middle + np.array([-1e-2, -2e-4, -1e-5, 0.0, 2e-4]))
+    assert found.entropy[3] == pytest.approx(point.free_entropy, abs=1e-12)
+    assert np.all(np.diff(found.entropy[:4]) > 0) and found.entropy[4] < found.entropy[3]
+    assert "free entropy" in found.statement
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.55, 0.7])
+def test_every_distance_beside_the_typical_one_is_answered(alpha):
+    middle = (1 - rp.solve(MODEL, alpha=alpha).q) / 2
+    off = np.array([-1e-3, -3e-4, -1.5e-4, -1e-4, -5e-5, 5e-5, 1e-4, 1.5e-4, 3e-4, 1e-3])
+    found = rp.franz_parisi(MODEL, alpha, middle + off)
+    assert np.all(found.status == "converged")
+    top = rp.solve(MODEL, alpha=alpha).entropy
+    bend = (found.entropy - top) / off**2  # a parabola with a cubic term
+    assert np.ptp(bend) < 0.05 * abs(bend.mean()) and bend.mean() < 0
+
+
+def test_bounds_know_whether_the_reference_exists():
+    window = rp.Perceptron(likelihood="window", kappa=1.0)
+    assert rp.franz_parisi(window, 1.9, 0.1, average="jensen").status == "no-solution"
+    assert rp.franz_parisi(window, 1.2, 0.01, average="first-moment").status == "unphysical"

@@ -1,7 +1,6 @@
 """Overlap gap: published thresholds, first moments in closed form, the functional by brute force, its stationarity."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import replicas as rp
 from replicas.numerics.clones import Clones
 from replicas.numerics.rsb import newton
 from replicas.numerics.saddle import make_batch
-from replicas.theory.overlap_gap import overlap_gap
+from replicas.theory.overlap_gap import _minimum, overlap_gap
 
 PRINTED = 0.51e-4  # the symmetric perceptron's values are published with four decimals
 STORAGE_PRINTED = 1e-3  # and those of the other two with three
@@ -165,15 +164,20 @@ def test_scale_of_the_weights_does_not_matter():
     assert two.q1 == pytest.approx(4 * one.q1, abs=1e-11)
 
 
-def test_answers_keep_their_shape_and_are_fast():
-    overlap_gap(window(1.0), 2)
-    start = time.process_time()
+def test_answers_keep_their_shape():
     found = overlap_gap(rp.Perceptron("binary", kappa=0.1), 3)
-    assert time.process_time() - start < 3.0  # 0.5 s alone
-    assert isinstance(found.value, float) and found.m == 3 and found.minimum is True
+    assert isinstance(found.value, float) and found.m == 3
     point = found.to_dict()
     assert point["status"] == "converged" and set(point["errors"]) == {"value", "q1", "q0"}
     assert overlap_gap(window(1.0), [[2, 3]]).value.shape == (1, 2)
+
+
+def test_a_minimum_is_seen_between_larger_values_only():
+    falling, nan = [0.9, 0.8, 0.7], math.nan
+    cases = [([2, 3, 4], [0.9, 0.8, 0.85], [0, 1, 0]), ([2, 3, 4], falling, [0, 0, 0]), ([3], [0.8], [0]), ([2, 3], [0.8, 0.9], [1, 0])]
+    cases += [([2, 4, 3], [0.9, 0.85, 0.8], [0, 0, 1]), ([3, 4, 5], [0.8, 0.7, nan], [0, 0, 0]), ([2, 4, 6], [0.9, 0.7, 0.8], [0, 0, 0])]
+    for m, loads, marked in cases:
+        assert _minimum(np.array(m), np.array(loads)).tolist() == list(map(bool, marked))
 
 
 @pytest.mark.parametrize("m", [1, 0, 2.5, "two", [], [2, 1], True, math.nan])
