@@ -76,7 +76,7 @@ NAMES = {
 # --- entropy around three references ----------------------------------------------------------------------------------
 
 SHARES = (0.7, 0.8, 0.9)  # q* of the stochastic perceptron
-FAR = np.round(np.concatenate([[0.015], np.linspace(0.02, 0.5, 17)]), 3)
+FAR = np.round(np.concatenate([[0.0125, 0.015, 0.0175], np.linspace(0.02, 0.08, 9)[:-1], np.linspace(0.08, 0.5, 29)]), 4)
 CLOSE = np.round([1e-4, 3e-4, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7.5e-3, 1e-2], 7)
 EVERYWHERE = np.unique(np.concatenate([CLOSE, FAR, np.round(np.linspace(0.005, 0.5, 100), 3)]))
 TOP = 0.4  # of the entropies that are drawn
@@ -256,7 +256,7 @@ EVERY = np.unique(np.concatenate([LEARNT, np.round(np.linspace(0, 1.24, 63), 3)]
 AROUND = (0.02, 0.05)
 SHOWN = 0.02  # distance whose errors are drawn
 SURROUNDINGS = (0.6, 0.9, 1.1, 1.2)
-SPREAD = np.array([0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.16])
+SPREAD = np.round(np.concatenate([[0.01, 0.015], np.linspace(0.02, 0.16, 15)]), 3)
 
 
 def _cluster_data(progress: Progress = silent) -> Columns:
