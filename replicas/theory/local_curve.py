@@ -19,6 +19,7 @@ from ..numerics.saddle import Batch
 STAR = math.nan  # y unknown, S_E = 0
 ANCHOR = 0.6  # of the distance of typical solutions from the sign of their mean, where the branch is entered
 FARTHEST_ANCHOR = 0.12
+FARTHER = (0.2, 0.3, 0.4)  # distances where it is entered if it does not reach down to that one
 SHARES = (0.6, 0.3, 1.0)  # of the load, at which typical references are followed to y
 RAISE = 1.5  # factor of y in which S_E = 0 is sought
 UNFELT = -8.3  # margin of references that all configurations have, up to rounding
@@ -149,6 +150,11 @@ class BinaryCurve:
             return {}
         d0 = min(ANCHOR * self.typical, FARTHEST_ANCHOR)
         anchor, why = self.anchor(d0)
+        for farther in () if anchor is not None or self.star or self.infinite else FARTHER:  # few replicas reach down less far
+            d0 = farther
+            anchor, _ = self.anchor(d0)
+            if anchor is not None:
+                break
         if anchor is None and self.star:  # y* may be beyond MOST_Y at the anchor already
             anchor, _ = BinaryCurve(self.point, MOST_Y, *self.asked).anchor(d0)
             if anchor is not None and anchor.values.external_entropy > 0:
@@ -234,6 +240,8 @@ class BinaryCurve:
         """From y = 1 to y at one load and distance."""
         system = self.system(alpha)
         saddle = replace(newton(system, system.start(1.0, d), 1.0, d), alpha=alpha)
+        if not saddle.ok:
+            raise NoValue(f"no saddle of typical references to start from at d = {d:.4g}")
         path = Path(lambda _: system, "y", saddle)
         if not self.star:
             saddle = self._reach(path, saddle, system.enter if self.infinite else self.y)

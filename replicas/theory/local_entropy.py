@@ -18,7 +18,7 @@ import numpy as np
 
 from ..local_results import LocalEntropy
 from ..models import Model, Perceptron, Spherical
-from ..numerics.saddle import Batch, make_batch
+from ..numerics.saddle import Batch, check_model, make_batch
 from .ansatz import of_one_unit
 from .local_curve import STAR, Answer, BinaryCurve
 
@@ -102,7 +102,7 @@ def _branch(y: float, reference: str) -> str:
 def check_distance(distance: Any) -> np.ndarray:
     """Distances 0 <= d <= 1."""
     if distance is None:
-        raise ValueError("distance: got None; takes a Hamming distance per weight from 0 to 1")
+        raise ValueError("distance: missing; takes a Hamming distance per weight from 0 to 1")
     try:
         values = np.asarray(distance, dtype=float)
     except (TypeError, ValueError):
@@ -150,9 +150,11 @@ def _check_reference_kappa(reference: str, value: Any) -> np.ndarray:
 
 
 def _check_model(model: Any, reference: str) -> None:
-    if not isinstance(model, Perceptron) or model.weights.name != "binary":
-        described = model.describe() if hasattr(model, "describe") and not isinstance(model, Perceptron) else repr(model)
-        raise ValueError(f"model: got {described}; local_entropy takes a perceptron with binary or spherical weights")
+    check_model(model)
+    if not isinstance(model, Perceptron):
+        raise ValueError(f"model: got {model.describe()}; local_entropy takes a perceptron with binary or spherical weights")
+    if model.weights.name != "binary":
+        raise ValueError(f"weights: got {model.weights.name}; takes binary or spherical")
     if reference == "constrained" and model.teacher:
         raise ValueError("reference: got 'constrained' with a teacher; takes unconstrained")
 

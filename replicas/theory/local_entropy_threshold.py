@@ -20,7 +20,7 @@ import numpy as np
 from ..models import Model, Perceptron
 from ..numerics.local_reference import replica_symmetric
 from ..numerics.local_system import NoValue, Path, Saddle
-from ..numerics.saddle import make_batch
+from ..numerics.saddle import check_model, make_batch
 from ..results import Estimate
 from .ansatz import of_one_unit
 from .local_curve import ANCHOR, FARTHEST_ANCHOR, FINER, MARGIN, STAR, BinaryCurve
@@ -60,8 +60,13 @@ def local_entropy_threshold(model: Model, reference: str = "unconstrained") -> E
     """
     from .capacity import capacity
 
-    if not isinstance(model, Perceptron) or model.weights.name != "binary" or model.teacher:
-        raise ValueError(f"model: got {model!r}; takes a storage perceptron with binary weights")
+    check_model(model)
+    if not isinstance(model, Perceptron):
+        raise ValueError(f"model: got {model.describe()}; takes a perceptron")
+    if model.weights.name != "binary":
+        raise ValueError(f"weights: got {model.weights.name}; takes binary")
+    if model.teacher:
+        raise ValueError(f"task: got {model.task}; takes storage")
     if isinstance(model.kappa, tuple) or isinstance(model.beta, tuple):
         raise ValueError("kappa, beta: got a sweep; takes one model")
     if model.beta is not None:

@@ -264,7 +264,7 @@ def test_broadcasting_and_output():
         ({"distance": 1.5}, "distance: got 1.5"),
         ({"distance": -0.1}, "distance: got -0.1"),
         ({"distance": math.nan}, "distance: got nan"),
-        ({"distance": None}, "distance: got None"),
+        ({"distance": None}, "distance: missing"),
         ({"distance": "a"}, "distance: got 'a'"),
         ({"y": 0}, "y: got 0"),
         ({"y": -2}, "y: got -2"),
@@ -275,7 +275,7 @@ def test_broadcasting_and_output():
         ({"reference": "typical"}, "reference: got 'typical'"),
         ({"reference_kappa": 0.5}, "reference_kappa: got 0.5"),
         ({"distance": [0.1, 0.2], "y": [1, 2, 3]}, "takes arrays that broadcast"),
-        ({"model": rp.Perceptron(weights="ternary")}, "model: got"),
+        ({"model": rp.Perceptron(weights="ternary")}, "weights: got ternary"),
         ({"model": rp.TreeCommittee(K=3)}, "model: got"),
         ({"model": TEACHER, "reference": "constrained"}, "reference: got 'constrained'"),
     ],
@@ -314,3 +314,21 @@ def test_threshold_takes_an_unconstrained_reference():
 def test_threshold_refuses(model):
     with pytest.raises(ValueError, match="takes"):
         local_entropy_threshold(model)
+
+
+@pytest.mark.parametrize("alpha", [0.6, 0.8])
+def test_few_replicas_are_entered_where_their_branch_is(alpha):
+    """At y = 1 references are typical and q0 is their overlap; at alpha = 0.8 the branch starts beyond the usual distance."""
+    point = rp.solve(rp.Perceptron(), alpha=alpha)
+    d = np.array([0.2, 0.4])
+    found = local_entropy(rp.Perceptron(), alpha, d, y=1.0)
+    assert found.q0 == pytest.approx(np.full(2, point.q), abs=1e-9)
+    entropy = -d * np.log(d) - (1 - d) * np.log1p(-d)
+    assert found.local_entropy + found.external_entropy == pytest.approx(point.entropy + entropy, abs=1e-10)
+    assert np.all(np.isin(local_entropy(rp.Perceptron(), alpha, d, y=2.0).status, ("converged", "unphysical")))
+
+
+def test_what_is_missing_or_of_another_kind_is_named():
+    for model, complaint in ((rp.Perceptron(), "distance: missing"), (rp.Perceptron("ternary"), "weights: got ternary; takes binary or spherical")):
+        with pytest.raises(ValueError, match=complaint):
+            local_entropy(model, 0.5)
