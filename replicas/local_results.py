@@ -132,3 +132,6 @@ class OverlapGap(Result):
     q0: Any = None
     residual: Any = None
     minimum: Any = None
+
+    def _point(self) -> dict[str, Any]:
+        return {**super()._point(), "m": int(self.m)}

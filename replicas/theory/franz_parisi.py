@@ -234,6 +234,9 @@ class Curve:
         turned = at[mirrored]
         for name in ("slope", "t", "p"):
             rows.number[name][turned] *= -1
+        if self.kind == "typical" or self.sphere:  # the overlap with the reference is what was given
+            known = np.isfinite(rows.number["p"][at])
+            rows.number["p"][at[known]], rows.error["p"][at[known]] = 1 - 2 * places[known], 0.0
 
     def _empty(self, at: Root) -> bool:
         """Whether there are no solutions: a number of configurations has no negative logarithm."""
@@ -597,7 +600,7 @@ class Swept:
 def _result(several: Swept, rows: Rows, reference: str, average: str) -> FranzParisi:
     shaped, model = several.shaped, several.model
     number = {name: shaped(values) for name, values in rows.number.items()}
-    error = {name: shaped(values) for name, values in rows.error.items()}
+    error = {name: shaped(values) for name, values in rows.error.items() if name not in ("residual", "weight_error")}
     given = {name: shaped(values) for name, values in several.others.items()}
     return FranzParisi(
         model=model,
