@@ -338,7 +338,8 @@ def follow(system: Binary, start: Root, targets: np.ndarray, span: Span | None =
     """
     span = span or Span()
     rough = system.coarse()
-    here, ended, longest, before = start, False, STRIDE, None
+    # a curve is followed on coarse grids throughout: a change of grid looks like a jump where gamma or 1 - q is small
+    here, ended, longest, before = root(rough, start.state.x, start.distance, start.matrix, FEW) or start, False, STRIDE, None
     for target in targets:
         while not ended and here.distance != target:
             u = span.measure(here.distance)
