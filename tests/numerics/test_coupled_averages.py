@@ -354,7 +354,8 @@ def test_slopes_of_the_unknowns_are_those_of_neighbouring_roots(name):
     model, alpha, given = CASES[name]
     made = Curve(model, alpha, given.get("kind", "typical"), given.get("reference_kappa"), given.get("q_star"), given.get("beta"))
     system = made.system(made.reference()[0], alpha)
-    first = made._beside(system, (1 - system.reference.q) / 2, -1) if made.same else made._enter(system)
+    entered = made._beside(system, (1 - system.reference.q) / 2, -1) if made.same else made._enter(system)
+    first = root(system, entered.state.x, entered.distance)  # on fine grids
     step = 1e-4 * first.distance
     up, down = (root(system, first.state.x, first.distance + s * step) for s in (1, -1))
     slope = (up.state.x - down.state.x) / (2 * step)
