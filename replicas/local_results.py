@@ -62,12 +62,13 @@ class FranzParisi(LocalResult):
     entropy per weight; slope d entropy/d distance, from the multiplier; order parameters: q between solutions around one
     reference, t with other references, p with the (not binarised) reference; weight_error |E[weight] - 1| of the tilted averages.
     ``average``: "quenched" (replica-symmetric), or one of the bounds "first-moment" and "jensen" of the symmetric perceptron.
+    ``reference_stable``: whether the measure the reference is drawn from is stable against replica symmetry breaking.
     """
 
     quantity: ClassVar[str] = "franz-parisi"
     inputs: ClassVar[tuple[str, ...]] = ("alpha", "kappa", "beta", "reference", "reference_kappa", "q_star", "distance")
     first: ClassVar[tuple[str, ...]] = ("entropy", "slope")
-    labels: ClassVar[tuple[str, ...]] = ("average", "branch", "jump")
+    labels: ClassVar[tuple[str, ...]] = ("average", "branch", "jump", "reference_stable")
     headline: ClassVar[str] = "entropy"
 
     distance: Any
@@ -75,6 +76,7 @@ class FranzParisi(LocalResult):
     reference_kappa: Any = None
     q_star: Any = None
     average: Any = "quenched"
+    reference_stable: Any = None
     entropy: Any = None
     slope: Any = None
 

@@ -53,6 +53,7 @@ class Reference:
     leaf : noise V -> table of f~(., V);  kinks : fields where its likelihood jumps or bends
     values, logs : nodes of the measure of one weight and the logarithms of their weights, exp(-lam w^2/2) included
     pole : distance from the real axis of the zeros of sum exp(logs + h values), in h
+    stable : whether that saddle is stable against replica symmetry breaking
     """
 
     q: float
@@ -63,6 +64,7 @@ class Reference:
     values: np.ndarray
     logs: np.ndarray
     pole: float
+    stable: bool | None = None
 
     @property
     def rest(self) -> float:

@@ -21,12 +21,13 @@ CONVERGED = -3  # column of Solution.info; the last two are errors of the replic
 MAX_LEVEL = 3  # refinements of the quadrature before a point is given up
 ROUNDING = 1.5e-15  # relative error of a term, as in the driver
 NEGLIGIBLE = 1e-17  # an equation whose terms are all smaller is solved, as in the driver
+LOOSE = 1e-15  # q that such equations cannot tell from 0
 RESIDUAL_LIMIT = 1e-10  # relative residual above which nothing is returned
 WIDE_MULTIPLIER = 2e3  # |lam| between which a self-overlap is matched
 SMALLEST = 1e-200  # floor of a self-overlap on its way to zero
 COARSE_START = -3  # level of the grids of tree machines, for starts
 NO_OVERLAP = -600.0  # logit and log of an overlap that is exactly zero: e^-600 stays a normal double
-STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0)  # logit(q) tried in turn when a point has no good neighbour
+STARTS = (0.0, -3.0, 3.0, -6.0, 6.0, 9.0, -12.0, -19.0, -26.0, -33.0)  # logit(q) tried in turn when a point has no good neighbour
 FOLDING_MARGIN, LOW_START = -2.5, -5.0  # below about -2.85 several q > 0 coexist on the sphere
 RAMP = 0.7  # ratio of successive loads when a branch is followed from small alpha
 RAMP_FROM = 0.05
@@ -91,6 +92,8 @@ class Batch:
 def numbers(name: str, value: Any, takes: str, low: float = -np.inf) -> np.ndarray:
     """``value`` as a float array, or a one-line ValueError naming the argument."""
     try:
+        if np.asarray(value).dtype.kind == "b":  # True is no number
+            raise TypeError
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: got {value!r}; takes {takes}") from None
@@ -419,7 +422,7 @@ def follow(batch: Batch, zero: bool = False) -> Solution:
         # constraints so loose that q is below rounding: the q = 0 point solves every equation
         loose = zero_overlap(sorted_batch.take(bad))
         solved = loose.converged & (np.abs(loose.results[:, 2]) < NEGLIGIBLE)
-        loose.info[:, 0] = NEGLIGIBLE / np.maximum(loose.q, SMALLEST)
+        loose.info[:, 0] = LOOSE / np.maximum(loose.q, np.finfo(float).tiny)
         solution.put(bad[solved], loose.pick(solved))
     inverse = np.argsort(order)
     return Solution(

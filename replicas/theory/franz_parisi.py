@@ -47,6 +47,7 @@ class Rows:
     error: dict[str, np.ndarray]
     status: np.ndarray
     message: np.ndarray
+    stable: np.ndarray  # the reference's measure, None where it was not solved
 
 
 NUMBERS = ("entropy", "slope", "q", "t", "p", "weight_error", "residual")
@@ -77,6 +78,8 @@ def franz_parisi(
         "stochastic" (the sign of a state of the stochastic perceptron with ``q_star`` and ``beta``).
     kappa : margin(s), or half-widths, in place of the model's own.
     reference_kappa : margin(s) of the reference (default: that of the model).
+    q_star, beta : self-overlap(s) in (0, 1) and inverse temperature(s) >= 0 of the stochastic perceptron, for that reference alone
+        (configurations that count errors at a price are those of a model with its own beta).
     average : "quenched", or for the symmetric binary perceptron the upper bounds "first-moment" and "jensen" (conditioned on the margins).
 
     Returns
@@ -128,18 +131,20 @@ def isolation(
     if load <= 0:
         raise ValueError(f"alpha: got {alpha!r}; takes one number > 0")
     curve = Curve(model, load, reference, reference_kappa, q_star, beta)
-    value, error, status, message = curve.zero()
+    found = curve.zero()
+    at = found.at.state if found.at is not None else None
     return Estimate(
         model=model,
         question="isolation",
         alpha=load,
         kappa=model.kappa if model.margin else None,
         criterion="zero-entropy",
-        value=value,
-        error=error,
-        status=status,
-        message=message,
-        statement="" if value is None else "Zero of the Franz-Parisi entropy: a typical reference has no solutions closer than this.",
+        value=found.value,
+        error=found.error,
+        order_parameters={} if at is None else {"q": at.q, "t": at.t, "p": at.p, "slope": 2 * at.multiplier},
+        status=found.status,
+        message=found.message,
+        statement="" if found.value is None else "Zero of the Franz-Parisi entropy: a typical reference has no solutions closer than this.",
     )
 
 
@@ -213,6 +218,7 @@ class Curve:
         except NoReference as error:
             rows.status[at], rows.message[at] = "no-solution", str(error)
             return
+        rows.stable[at] = reference.stable
         system = self.system(reference, self.alpha)
         mirrored = self.model.even & (places > 0.5)
         folded = np.where(mirrored, 1 - places, places)
@@ -348,21 +354,21 @@ class Curve:
                     return start
         return None
 
-    def zero(self) -> tuple[float | None, float | None, str, str]:
+    def zero(self) -> Zero:
         """The distance below which the entropy is negative, by Newton on the curve."""
         try:
             reference, _ = self.reference()
         except NoReference as missing:
-            return None, None, "no-solution", str(missing)
+            return Zero("no-solution", str(missing))
         system = self.system(reference, self.alpha)
         start = self._beside(system, (1 - reference.q) / 2, -1) if self.same else self._enter(system)
         if start is None:
-            return None, None, "not-converged", "no saddle was found to start from"
+            return Zero("not-converged", "no saddle was found to start from")
         middle = (1 - reference.q) / 2 if self.same else 0.5
         span = Span(0.0, middle) if self.same or self.model.even else Span()
         here = self._positive(system, start, middle, span)
         if here is None:
-            return None, None, "no-solution", "the entropy is negative at every distance"
+            return Zero("no-solution", "the entropy is negative at every distance")
         above = here
         for found in follow(system, here, here.distance * 0.8 ** np.arange(1, SMALLEST), span):
             at = found.last if isinstance(found, Ended) else found
@@ -370,19 +376,19 @@ class Curve:
                 break
             above = at
             if isinstance(found, Ended):
-                return None, None, "branch-ended", POSITIVE.format(ENDED.format(at.distance), at.state.entropy)
+                return Zero("branch-ended", POSITIVE.format(ENDED.format(at.distance), at.state.entropy))
         else:
-            return 0.0, above.distance, "converged", "the entropy is positive down to the smallest distance tried"
+            return Zero("converged", "the entropy is positive down to the smallest distance tried", 0.0, above.distance)
         return self._crossing(system, above, at.distance, span)
 
-    def _crossing(self, system: Binary, above: Root, low: float, span: Span) -> tuple[float | None, float | None, str, str]:
+    def _crossing(self, system: Binary, above: Root, low: float, span: Span) -> Zero:
         """The zero between a root of positive entropy and a smaller distance, by Newton kept inside the bracket."""
         at, high = above, above.distance
         for _ in range(CROSSING):
             step = -at.state.entropy / (2 * at.state.multiplier)
-            if abs(step) <= 1e-13 * at.distance:
+            if abs(at.state.entropy) <= at.entropy_error or abs(step) <= 1e-13 * at.distance:
                 error = (at.entropy_error + abs(at.state.entropy)) / abs(2 * at.state.multiplier) + 4e-16
-                return at.distance, float(error), "converged", ""
+                return Zero("converged", "", at.distance, float(error), at)
             d = at.distance + step
             d = d if low < d < high else (low * high) ** 0.5
             (found,) = follow(system, above, np.array([d]), span)
@@ -393,7 +399,7 @@ class Curve:
                 above, high = at, at.distance
             else:
                 low = at.distance
-        return None, None, "not-converged", f"the zero lies between {low:.6g} and {high:.6g}, where the branch could not be resolved"
+        return Zero("not-converged", f"the zero lies between {low:.6g} and {high:.6g}, where the branch could not be resolved")
 
     def _positive(self, system: Binary, start: Root, middle: float, span: Span) -> Root | None:
         """A root of positive entropy: the one given, or the next towards the middle while the entropy grows."""
@@ -410,6 +416,17 @@ WEIGHTED = "At finite beta this is a free entropy: the entropy less beta times t
 POSITIVE = "{}, where the entropy is still positive, {:.3g}: no zero was reached"
 CROSSING = 60  # roots on the way to a zero
 SMALLEST = 50  # strides towards distance 0, a fifth shorter each
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Where the entropy vanishes: the distance with its error and the saddle there, or why there is none."""
+
+    status: str
+    message: str
+    value: float | None = None
+    error: float | None = None
+    at: Root | None = None
 
 
 @dataclass(frozen=True)
@@ -479,7 +496,7 @@ def _blank(n: int) -> Rows:
     nothing = {name: np.full(n, np.nan) for name in NUMBERS}
     errors = {name: np.full(n, np.nan) for name in NUMBERS}
     status, message = np.full(n, "converged", dtype=object), np.full(n, "", dtype=object)
-    return Rows(nothing, errors, status, message)
+    return Rows(nothing, errors, status, message, np.full(n, None, dtype=object))
 
 
 def _put(rows: Rows, i: int, number: dict[str, float], error: dict[str, float]) -> None:
@@ -612,6 +629,7 @@ def _result(several: Swept, rows: Rows, reference: str, average: str) -> FranzPa
         reference_kappa=given["reference_kappa"],
         q_star=given["q_star"],
         average=average,
+        reference_stable=shaped(rows.stable),
         entropy=number["entropy"],
         slope=number["slope"],
         order_parameters={name: number[name] for name in ("q", "t", "p", "weight_error")},

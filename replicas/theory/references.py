@@ -63,10 +63,10 @@ def typical(model: Perceptron, alpha: float) -> tuple[Reference, float]:
     if isinstance(model.weights, Spherical):
         lam, q_hat = 1 / (1 - q), q / (1 - q) ** 2
         values, logs = _gaussian(q, lam)
-        return Reference(q, q_hat, 1.0, leaf, kinks, values, logs, math.inf), float(point.free_entropy)
+        return Reference(q, q_hat, 1.0, leaf, kinks, values, logs, math.inf, point.stable), float(point.free_entropy)
     assert isinstance(model.weights, Discrete)
     values, logs = np.array(model.weights.values), np.array(model.weights.log_measure)
-    return Reference(q, float(point.q_hat), 1.0, leaf, kinks, values, logs, math.pi / 2), float(point.free_entropy)
+    return Reference(q, float(point.q_hat), 1.0, leaf, kinks, values, logs, math.pi / 2, point.stable), float(point.free_entropy)
 
 
 def _gaussian(q: float, lam: float) -> tuple[np.ndarray, np.ndarray]:
@@ -97,4 +97,4 @@ def stochastic(alpha: float, q_star: float, beta: float) -> Reference:
 
     kink = (math.sqrt(2 * (1 - q_star) * math.log1p(beta)),)  # where f_ref bends
     # a continuous measure on [-1, 1] has its nearest zeros no closer than the two ends alone would put them
-    return Reference(float(point.q), float(point.q_hat), q_star, leaf, kink, values, logs, math.pi / 2)
+    return Reference(float(point.q), float(point.q_hat), q_star, leaf, kink, values, logs, math.pi / 2, point.stable)

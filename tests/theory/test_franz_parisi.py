@@ -176,7 +176,7 @@ def test_a_reference_without_constraints_is_any_configuration():
         q = w @ np.tanh(math.sqrt(q_hat) * x + m_hat) ** 2
     h = math.sqrt(q_hat) * x + m_hat
     want = -q_hat * (1 - q) / 2 - m_hat * (1 - 2 * d) + w @ np.logaddexp(h, -h) + alpha * (w @ log_ndtr(math.sqrt(q / (1 - q)) * x))
-    near = [franz_parisi(MODEL, alpha, d, reference_kappa=k).entropy for k in (-3.0, -4.0, -5.0)]
+    near = [franz_parisi(MODEL, alpha, d, reference_kappa=k).entropy for k in (-3.0, -3.5, -4.0)]
     gaps = np.abs(np.array(near) - want)
     assert gaps[2] < 1e-4 and gaps[2] < gaps[1] < gaps[0]
 
@@ -207,7 +207,7 @@ def test_points_do_not_depend_on_what_else_is_asked(given):
 @pytest.mark.parametrize("model, alpha, given, d", CURVES)
 def test_no_jumps_on_a_fine_grid(model, alpha, given, d):
     """Second differences of S, q and t along the curve are themselves smooth."""
-    grid = np.linspace(0.06, 0.46, 41)
+    grid = np.linspace(0.08, 0.46, 41)  # the branch around the sphere's solutions turns steep below
     r = franz_parisi(model, alpha, grid, **given)
     assert set(r.status) <= {"converged", "unphysical"}
     for values in (r.entropy, r.q, r.t):
@@ -230,7 +230,7 @@ AUDIT = [
     (MODEL, 0.55, STOCHASTIC, [0.1, 0.4]),
     (WINDOW, 1.5, {}, [0.02, 0.3]),
     (rp.Perceptron(kappa=-0.5), 1.0, {"reference_kappa": -0.3}, [0.1, 0.4]),
-    (SPHERE, 1.8, {}, [0.05, 0.3]),
+    (SPHERE, 1.8, {}, [0.05, 0.25]),  # its branch ends at 0.2904
 ]
 
 
@@ -245,7 +245,7 @@ def test_errors_cover_a_finer_evaluation(monkeypatch, model, alpha, given, d):
     fine = franz_parisi(model, alpha, d, **given)
     assert list(plain.status) == list(fine.status)
     for name in ("entropy", "slope", "q", "t", "p"):
-        true = np.abs(plain[name] - fine[name]) if name in plain.order_parameters else np.abs(getattr(plain, name) - getattr(fine, name))
+        true = np.abs(getattr(plain, name) - getattr(fine, name))
         claimed = plain.errors[name] + fine.errors[name]
         assert np.all(true <= 1.5 * claimed + 1e-15), name
         assert np.all(plain.errors[name] < HONEST * np.maximum(true, ROUNDING * (1 + np.abs(getattr(plain, name))) * 100)), name
