@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._checks import check_choice, check_integer
-from .machines import PERCEPTRON, Machine, as_architecture, machine_outputs
+from ._checks import check_choice, check_finite, check_integer
+from .enumeration import mismatch_budget
+from .machines import PERCEPTRON, Architecture, Machine, as_architecture, machine_outputs
 from .seeding import task_generator
 
 PATTERN_KINDS = ("binary", "gaussian")
@@ -29,11 +30,78 @@ class Problem:
 
     patterns : array (P, N);  labels : array (P,) of +-1, and 0 for the ties of a committee of even K
     teacher : array (N,), (K N,) if fully connected (its units one after the other), or None in storage
+    kappa : margin that the fields of a perceptron have to reach
+    machine : K + 1 booleans of a tree, or `fully_connected`; the perceptron if absent
+
+    Raises ValueError where patterns and labels do not fit each other, or a value is not finite.
     """
 
     patterns: NDArray[np.generic]
     labels: NDArray[np.int8]
     teacher: NDArray[np.generic] | None = None
+    kappa: float = 0.0
+    machine: Machine = PERCEPTRON
+
+    def __post_init__(self) -> None:
+        patterns = np.asarray(self.patterns)
+        if patterns.ndim != 2 or patterns.shape[1] == 0:
+            raise ValueError(f"patterns: got an array of shape {patterns.shape}, takes shape (P, N) with N >= 1")
+        if patterns.dtype.kind not in "if" or not np.all(np.isfinite(patterns)):
+            raise ValueError(f"patterns: got values of type {patterns.dtype} or not finite, takes finite numbers")
+        labels = np.asarray(self.labels)
+        if labels.shape != patterns.shape[:1] or not np.all(np.isin(labels, (-1, 0, 1))):
+            raise ValueError(f"labels: got an array of shape {labels.shape}, takes shape ({len(patterns)}) of -1, 0 and +1 only")
+        check_finite("kappa", self.kappa)
+        units = as_architecture(self.machine, patterns.shape[1]).K
+        if units > 1 and self.kappa != 0:
+            raise ValueError(f"kappa: got {self.kappa} for a machine of {units} units, takes 0")
+        object.__setattr__(self, "patterns", patterns)
+        object.__setattr__(self, "labels", labels.astype(np.int8))
+
+    @property
+    def P(self) -> int:
+        """Number of patterns."""
+        return int(self.patterns.shape[0])
+
+    @property
+    def N(self) -> int:
+        """Number of sites of a pattern."""
+        return int(self.patterns.shape[1])
+
+    @property
+    def architecture(self) -> Architecture:
+        """The machine that has to learn the patterns."""
+        return as_architecture(self.machine, self.N)
+
+    @property
+    def binary(self) -> bool:
+        """Whether every entry of the patterns is +1 or -1."""
+        return bool(np.all(np.abs(self.patterns) == 1))
+
+    def gauged(self) -> NDArray[np.generic]:
+        """Patterns y_mu xi_mu, all of which a perceptron has to map to +1, (P, N), of the patterns' own type."""
+        return np.ascontiguousarray(self.patterns * self.labels[:, None].astype(self.patterns.dtype))
+
+    def unsatisfied(self, weights: ArrayLike) -> int:
+        """Number of patterns that these weights, (N,) or (K N,), violate: a field equal to the margin satisfies it.
+
+        Weights of a perceptron are taken at |W|^2 = N; binary fields are compared in whole numbers. Weights that are zero or
+        not finite violate every pattern.
+        """
+        vector = np.asarray(weights, dtype=float)
+        machine = self.architecture
+        if vector.shape != (machine.K * machine.inputs(self.N),):
+            raise ValueError(f"weights: got an array of shape {vector.shape}, takes shape ({machine.K * machine.inputs(self.N)},)")
+        if not np.all(np.isfinite(vector)) or not np.any(vector):
+            return self.P
+        if machine.K > 1:
+            return int(np.sum(machine_outputs(self.patterns, vector, machine) != self.labels))
+        fields = self.labels * (self.patterns.astype(float) @ vector)
+        margin = self.kappa * np.sqrt(self.N)
+        if self.binary and np.all(np.abs(vector) == 1):  # whole numbers: a tie is a tie
+            _, most = mismatch_budget(self.N, self.kappa)
+            return int(np.sum(self.N - np.rint(fields) > 2 * most))
+        return int(np.sum(fields * np.sqrt(self.N) / np.linalg.norm(vector) < margin))
 
 
 def draw_patterns(P: int, N: int, seed: int, sample: int = 0, kind: str = "binary") -> NDArray[np.generic]:
@@ -81,6 +149,7 @@ def draw_problem(
     patterns: str = "binary",
     teacher: str = "binary",
     accepted: Machine = PERCEPTRON,
+    kappa: float = 0.0,
 ) -> Problem:
     """Patterns with their labels: all +1 in storage, the output of the teacher in teacher-student.
 
@@ -90,7 +159,8 @@ def draw_problem(
     task : "storage" or "teacher-student"
     patterns : "binary" or "gaussian";  teacher : "binary" or "spherical" (teacher-student only)
     accepted : the teacher as a machine of K branches, K + 1 booleans, or `fully_connected`, whose units have
-        |T_j|^2 = N each; the perceptron y = sign(xi . T) if absent
+        |T_j|^2 = N each; the perceptron y = sign(xi . T) if absent. Also the machine that has to learn (`Problem.machine`)
+    kappa : margin that has to be reached
 
     Raises
     ------
@@ -100,7 +170,7 @@ def draw_problem(
     check_choice("task", task, TASKS)
     drawn = draw_patterns(P, N, seed, sample, patterns)
     if task == "storage":
-        return Problem(drawn, np.ones(P, np.int8))
+        return Problem(drawn, np.ones(P, np.int8), kappa=kappa, machine=accepted)
     machine = as_architecture(accepted, N)
     if patterns == teacher == "binary" and machine.inputs(N) % 2 == 0:
         odd = "odd N" if machine.inputs(N) == N else f"N/{machine.K} odd"
@@ -109,7 +179,7 @@ def draw_problem(
     if machine.shared and teacher == "spherical":
         units = weights.reshape(machine.K, N)
         weights = (units * np.sqrt(N) / np.linalg.norm(units, axis=1, keepdims=True)).ravel()
-    return Problem(drawn, machine_outputs(drawn, weights, machine), weights)
+    return Problem(drawn, machine_outputs(drawn, weights, machine), weights, kappa, accepted)
 
 
 def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:

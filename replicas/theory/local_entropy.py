@@ -24,6 +24,7 @@ from .local_curve import STAR, Answer, BinaryCurve
 
 REFERENCES = ("unconstrained", "constrained")
 TAKES_Y = "a number > 0, 'star' or 'inf'"
+WEIGHTED = "At finite beta local_entropy is a free entropy: the entropy less beta times the errors per weight."
 UNANSWERED = ("no-solution", "branch-ended", "not-converged", "unsupported")
 
 
@@ -49,7 +50,7 @@ def local_entropy(
     distance : Hamming distance(s) per weight, 0 <= d <= 1.
     y : number(s) > 0, "inf", or "star" for the y at which S_E = 0.
     reference : "unconstrained", any W~ in {-1, 1}^N, or "constrained", a solution of margin ``reference_kappa`` (default kappa).
-    kappa, beta : override the model's own. Everything broadcasts.
+    kappa, beta : in place of the model's own (beta: of a model made with one; entropies are then free entropies). Everything broadcasts.
 
     Returns
     -------
@@ -220,6 +221,7 @@ def _result(
         jump=out(np.array([False if ok else None for ok in answered], dtype=object)),
         status=out(np.array([a.status for a in answers], dtype=object)),
         message=out(np.array([a.message for a in answers], dtype=object)),
+        statement="" if model.hard else WEIGHTED,
         error=column(lambda a: a.errors, "local_entropy"),
         errors={n: column(lambda a: a.errors, n) for n in (*names, "y", *order)},
     )

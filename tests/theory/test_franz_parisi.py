@@ -386,6 +386,7 @@ def test_a_branch_that_ends_with_solutions_says_so():
     assert found.value is None and found.status == "branch-ended" and "still positive" in found.message
 
 
+@pytest.mark.slow
 def test_counting_errors_the_maximum_is_the_free_entropy():
     model = rp.Perceptron(beta=2.0)
     point = rp.solve(model, alpha=0.5)
@@ -396,7 +397,10 @@ def test_counting_errors_the_maximum_is_the_free_entropy():
     assert "free entropy" in found.statement
 
 
-@pytest.mark.parametrize("alpha", [0.3, 0.55, 0.7])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("alpha", [pytest.param(0.3, marks=SLOW), 0.55, pytest.param(0.7, marks=SLOW)])
 def test_every_distance_beside_the_typical_one_is_answered(alpha):
     middle = (1 - rp.solve(MODEL, alpha=alpha).q) / 2
     off = np.array([-1e-3, -3e-4, -1.5e-4, -1e-4, -5e-5, 5e-5, 1e-4, 1.5e-4, 3e-4, 1e-3])

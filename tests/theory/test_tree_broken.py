@@ -137,6 +137,7 @@ def test_more_units(K, alpha, error):
     assert max(e["q0"], e["q1"]) < error
 
 
+@pytest.mark.slow
 def test_close_to_the_end_of_the_branch():
     found = one_step(rp.TreeCommittee(3, "spherical"), 2.9)
     n, e = found.numbers, found.errors

@@ -311,6 +311,7 @@ def test_learning_at_large_loads_is_that_of_one_unit():
     assert abs(1e4 * curve.eps_bayes - 1e6 * one.eps_bayes) < FLAT + 1e4 * curve.errors["eps_bayes"]
 
 
+@pytest.mark.slow
 def test_a_student_that_is_not_reached_is_no_answer():
     """R = 0 is unstable at large loads, where the grids of a parity do not reach R = 1."""
     curve = rp.generalization(rp.TreeParity(2, "spherical", task="teacher-student"), 1e4)

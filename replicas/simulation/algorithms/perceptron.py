@@ -1,0 +1,70 @@
+"""The perceptron rule: W <- W + y_mu xi_mu on every pattern that is violated.
+
+Converges for every alpha < alpha_c(kappa) of the sphere, kappa < the largest margin, in O(1/margin^2) passes.
+Source: F. Rosenblatt (1958); with a margin, W. Krauth and M. Mezard, J. Phys. A 20 (1987) L745 (there: always the worst pattern).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..learning import Algorithm, Run, Weights
+from ..problems import Problem
+
+
+@dataclass(frozen=True)
+class PerceptronRule(Algorithm):
+    """On-line perceptron rule for spherical weights, patterns in a fresh random order every pass; margin kappa at |W|^2 = N."""
+
+    name: ClassVar[str] = "perceptron-rule"
+    binary: ClassVar[bool] = False
+    margin: ClassVar[bool] = True
+
+    def begin(self, problem: Problem, rng: np.random.Generator, budget: int) -> Run:
+        return _PerceptronRun(problem, rng)
+
+
+class _PerceptronRun(Run):
+    def __init__(self, problem: Problem, rng: np.random.Generator):
+        self.points = problem.gauged().astype(np.float64)
+        self.kappa, self.rng = problem.kappa, rng
+        self.W = np.zeros(problem.N)
+
+    def advance(self, steps: int) -> bool:
+        done, solved = _passes(self.points, self.kappa, self.W, steps, self.rng)
+        self.steps += done
+        return bool(solved)
+
+    @property
+    def weights(self) -> Weights | None:
+        return self.W * np.sqrt(self.W.size) / np.linalg.norm(self.W) if np.any(self.W) else None
+
+
+@njit(cache=True, nogil=True)
+def _passes(points: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator) -> tuple[int, bool]:
+    """At most so many passes; how many were made, and whether the last one changed nothing."""
+    P, N = points.shape
+    length = 0.0
+    for i in range(N):
+        length += W[i] * W[i]
+    for done in range(most):
+        clean = True
+        for mu in rng.permutation(P):
+            xi = points[mu]
+            field = 0.0
+            for i in range(N):
+                field += xi[i] * W[i]
+            if field <= kappa * np.sqrt(length):
+                clean = False
+                length = 0.0
+                for i in range(N):
+                    W[i] += xi[i]
+                    length += W[i] * W[i]
+        if clean:
+            return done + 1, True
+    return most, False
