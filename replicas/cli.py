@@ -19,6 +19,7 @@ from . import __version__, interrupts
 from .arguments import Once, Parser, choice, one_line, patience, progress_bar, whole_number
 from .model_flags import build_models, model_flags
 from .questions import QUESTIONS, bad_argument, question_flags, run_question, typed_values
+from .simulate_command import EXAMPLES, run_simulate, simulate_flags
 
 TRACEBACK = "REPLICAS_TRACEBACK"  # set in the environment to see where an unexpected error comes from
 FORMATS = ("text", "markdown", "latex", "html")
@@ -179,6 +180,8 @@ def build_parser() -> Parser:
     group.add_argument("--format", action=Once, default="text", help=f"{', '.join(FORMATS)} (default text)")
     group.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a file instead of stdout")
     group.add_argument("--check", action="store_true", help="run the check of every step; the verdicts go to stderr")
+    sub = command("simulate", "learning algorithms and exact enumeration at finite N", run_simulate, EXAMPLES)
+    simulate_flags(sub)
     sub = command(
         "constants",
         "the constants of the field, to any number of digits, with proofs",

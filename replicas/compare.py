@@ -49,7 +49,7 @@ class Verdict:
         return json.dumps(self.to_dict())
 
 
-def compare(predicted: ArrayLike, measured: ArrayLike, stderr: ArrayLike) -> Verdict:
+def compare(predicted: Any, measured: Any, stderr: ArrayLike | None = None) -> Verdict:
     """Judge measurements of known standard errors against their predictions.
 
     Parameters
@@ -57,10 +57,16 @@ def compare(predicted: ArrayLike, measured: ArrayLike, stderr: ArrayLike) -> Ver
     predicted, measured : finite numbers, or arrays that broadcast together
     stderr : standard error of measured - predicted, finite and > 0, likewise
 
+    Without ``stderr``: the success curve of an algorithm (`simulation.success_curve`) against the load where solutions end
+    (`capacity`, or a number), which no algorithm can pass. Its threshold below that load agrees; a threshold significantly above it
+    disagrees.
+
     Raises
     ------
-    ValueError : an argument outside these ranges
+    ValueError : an argument outside these ranges, or a curve without a threshold
     """
+    if stderr is None:
+        return _against_bound(predicted, measured)
     arrays = {"predicted": predicted, "measured": measured, "stderr": stderr}
     numbers = {name: _finite(name, value) for name, value in arrays.items()}
     if np.any(numbers["stderr"] <= 0):
@@ -82,6 +88,26 @@ def compare(predicted: ArrayLike, measured: ArrayLike, stderr: ArrayLike) -> Ver
     which = f"pull {largest:.1f}" if pull.ndim == 0 else f"largest pull {largest:.1f} of {pull.size}"
     text, agrees = f"{word} ({which})", word != "disagrees"
     return Verdict(_plain(p), _plain(x), _plain(sigma), _plain(pull), text, agrees)
+
+
+def _against_bound(predicted: Any, measured: Any) -> Verdict:
+    """An algorithm's threshold against the end of the solutions, at finite N both are smeared."""
+    threshold = getattr(measured, "threshold", None)
+    if threshold is None:
+        raise ValueError("stderr: missing; takes a standard error > 0 (or, in place of measured, a success curve)")
+    if threshold.value is None:
+        raise ValueError(f"measured: got a success curve whose threshold is {threshold}; takes one that crosses 1/2 within its loads")
+    end, error = getattr(predicted, "value", predicted), getattr(predicted, "error", None) or 0.0
+    bound = float(_finite("predicted", end))
+    value, sigma = threshold.value, float(np.hypot(threshold.error, error))
+    pull = (value - bound) / sigma
+    if pull > DISAGREES_BEYOND:
+        word = "disagrees: above the load where solutions end"
+    elif pull > AGREES_WITHIN:
+        word = "tension: above the load where solutions end"
+    else:
+        word = "reaches the end of the solutions" if pull >= -AGREES_WITHIN else f"agrees: ends at {value / bound:.1%} of the load where solutions end"
+    return Verdict(bound, value, sigma, pull, f"{word} (pull {pull:.1f})", pull <= DISAGREES_BEYOND)
 
 
 def _has_digits(*values: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Finite-N experiments, ignorant of the theory: exact enumeration, linear programming, simple learning rules.
+"""Finite-N experiments, ignorant of the theory: exact enumeration, linear programming, learning algorithms.
 
 P patterns xi of N sites form an array (P, N); labels y_mu = +-1; fields u_mu = y_mu xi_mu . W / sqrt(N).
 Machines of several branches (tree committee, tree parity machine) take N sites in K consecutive branches; the
@@ -7,6 +7,8 @@ Every random draw is seeded by (seed, name of the task): a sample can be redrawn
 on any worker.
 """
 
+from .algorithms import ALGORITHMS
+from .entropies import EntropyCurve, entropy_curve
 from .enumeration import (
     MAX_SITES,
     Votes,
@@ -19,6 +21,7 @@ from .enumeration import (
     mismatch_budget,
 )
 from .fields import field_counts, local_fields
+from .learning import Algorithm, Result, Run, run
 from .machines import PERCEPTRON, Architecture, fully_connected, machine_outputs, majority, parity
 from .message_passing import MessagePassing, learn_committee, message_passing
 from .neighbourhoods import (
@@ -37,20 +40,29 @@ from .rules import hebb_student, overlap, pseudo_inverse_student, teacher_overla
 from .sampling import SampleRun, run_samples
 from .seeding import task_generator
 from .separability import cover_count, is_separable, separable_probability
+from .success import SuccessCurve, success_curve
+from .threshold import Threshold, fit_threshold
 
 __all__ = [
+    "ALGORITHMS",
     "MAX_SHELL_SITES",
     "MAX_SITES",
     "PERCEPTRON",
+    "Algorithm",
     "Architecture",
+    "EntropyCurve",
     "LocalEntropies",
     "MessagePassing",
     "Neighbourhoods",
     "Problem",
     "QuenchedEntropy",
+    "Result",
+    "Run",
     "SampleRun",
     "Shell",
     "ShellEntropy",
+    "SuccessCurve",
+    "Threshold",
     "Votes",
     "best_relabelling",
     "count_shells",
@@ -63,8 +75,10 @@ __all__ = [
     "draw_problem",
     "draw_teacher",
     "encode_weights",
+    "entropy_curve",
     "enumerate_solutions",
     "field_counts",
+    "fit_threshold",
     "fully_connected",
     "hebb_student",
     "is_separable",
@@ -80,9 +94,11 @@ __all__ = [
     "pseudo_inverse_student",
     "quenched_entropy",
     "quenched_mean",
+    "run",
     "run_samples",
     "separable_probability",
     "solution_codes",
+    "success_curve",
     "task_generator",
     "teacher_overlap",
 ]

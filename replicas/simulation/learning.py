@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,6 +58,13 @@ class Algorithm(ABC):
     committees: ClassVar[bool] = False
     binary_patterns: ClassVar[bool] = False
     margin: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        """The name, with the parameters that are not the default ones."""
+        assert is_dataclass(self)
+        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"{self.name}({', '.join(changed)})" if changed else self.name
 
     @abstractmethod
     def begin(self, problem: Problem, rng: np.random.Generator, budget: int) -> Run:
@@ -127,6 +134,8 @@ def run(
     """
     if not isinstance(problem, Problem):
         raise ValueError(f"problem: got {type(problem).__name__}, takes a Problem (see draw_problem)")
+    if problem.P == 0:
+        raise ValueError("problem: got no patterns, takes at least one")
     chosen = as_algorithm(algorithm)
     steps = check_integer("budget", chosen.budget if budget is None else budget, at_least=1)
     if not isinstance(rng, np.random.Generator):
@@ -159,7 +168,7 @@ def run(
     columns = {name: np.array([row.get(name, np.nan) for row in history]) for name in history[-1]}
     weights = at.weights
     solved = errors == 0 and weights is not None
-    return Result(chosen.name, solved, weights, at.steps, errors, "solved" if solved else status, columns)
+    return Result(chosen.label, solved, weights, at.steps, errors, "solved" if solved else status, columns)
 
 
 @dataclass(frozen=True)
@@ -171,6 +180,11 @@ class UserSolver(Algorithm):
     committees: ClassVar[bool] = True
     margin: ClassVar[bool] = True
     solver: Solver
+
+    @property
+    def label(self) -> str:
+        """The function's name."""
+        return str(getattr(self.solver, "__name__", self.name))
 
     def begin(self, problem: Problem, rng: np.random.Generator, budget: int) -> Run:
         return _UserRun(self.solver, problem, rng, budget)
