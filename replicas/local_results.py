@@ -89,6 +89,7 @@ class LocalEntropy(LocalResult):
     d local_entropy/d distance along the curve; unphysical where S_E < 0. Spherical weights: distance is None, overlap given.
     eps_reference and eps_solutions: generalization errors of reference and of its solutions (teacher-student). y is None (nan)
     where S_E = 0 takes a larger y than is followed: local_entropy is then the middle of bounds, ``error`` their half distance.
+    ``stable``: of an even likelihood at q0 = 0, whether q0 stays zero; null where that was not asked (q0 > 0).
     """
 
     quantity: ClassVar[str] = "local-entropy"
@@ -101,6 +102,7 @@ class LocalEntropy(LocalResult):
         "eps_reference",
         "eps_solutions",
     )
+    labels: ClassVar[tuple[str, ...]] = ("branch", "stable", "jump")
     headline: ClassVar[str] = "local_entropy"
 
     distance: Any = None
@@ -113,11 +115,14 @@ class LocalEntropy(LocalResult):
     slope: Any = None
     eps_reference: Any = None
     eps_solutions: Any = None
+    stable: Any = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OverlapGap(Result):
-    """Load alpha_OGP(m) above which m clones of one mutual overlap q1 do not exist (RS upper bound on their number).
+    """Load alpha_OGP(m) above which no m clones exist at the mutual overlaps q1 of some interval: the overlap gap opens at q1.
+
+    From the mean number of clones, an upper bound, for even likelihoods; replica-symmetric otherwise (``statement`` says which).
 
     ``minimum`` marks the smallest over m where its two neighbours were asked for, too, and are larger.
     """

@@ -330,7 +330,7 @@ QUESTIONS = {
         ),
     ),
     "isolation": Question(
-        "distance below which a typical reference has no solutions: the zero of the Franz-Parisi entropy",
+        "distance below which a reference has no solutions: the zero of the Franz-Parisi entropy",
         _around("isolation", "typical"),
         ("alpha", "kappa", "reference", "reference_kappa", "q_star", "beta"),
         (),
@@ -368,7 +368,7 @@ QUESTIONS = {
         examples=("replicas local-entropy-threshold", "replicas local-entropy-threshold --kappa 0.3 --json"),
     ),
     "overlap-gap": Question(
-        "load above which m solutions of one mutual overlap do not exist: the overlap gap",
+        "load above which no m solutions share the overlaps of some interval: the overlap gap",
         _overlap_gap,
         ("kappa", "m"),
         ("m",),

@@ -224,12 +224,11 @@ class Constrained:
             "q0": o.q0,
             "q_ref": o.q_ref,
             "t": o.t,
-            "p_hat": cross,
             "q1_hat": c.q0 if self.infinite else c.q0 + c.gap,
             "q0_hat": c.q0,
-            "q_ref_hat": c.q_ref,
-            "t_hat": c.t,
         }
+        if not self.infinite:  # those of the reference grow with y
+            shown |= {"p_hat": cross, "q_ref_hat": c.q_ref, "t_hat": c.t}
         size = math.fsum(abs(t) for t in terms)
         return Values(residual, phi, inner, external, slope, shown, size)
 

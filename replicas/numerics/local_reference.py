@@ -33,6 +33,7 @@ SCANNED = 400  # fields among which the maximum is sought where there may be sev
 STEPS = 60
 FLIPS = 0.8  # y (q1 - q0) max f'' from which the tilted Gaussian of a pattern may have two maxima; they appear at 1
 JUMP = 1.0  # of the maximiser between neighbouring nodes, in units of sqrt(dq)
+SEED = 1e-6  # of q1, an overlap between references small enough to be linear and large beside rounding
 LARGE = 100.0  # y from which the limit y -> inf is entered
 SHIFT = 0.5 * math.log(2 / math.pi)
 
@@ -108,17 +109,17 @@ def flipping(leaf: LeafTable, y: float, gap: float, q1: float) -> LeafTable:
 class Unconstrained:
     """Equations of the local entropy of one point of a binary model.
 
-    Unknowns: log(q0/(1 - q1)) (absent for an even likelihood at finite y, whose q0 is 0), log((q1 - q0)/(1 - q1))
-    (y = inf: log of y (q1 - q0)), p_hat, and with a teacher the logit of R^2/q0.
+    Unknowns: log(q0/(1 - q1)) (absent for an even likelihood at finite y as long as it is ``symmetric``, q0 = 0),
+    log((q1 - q0)/(1 - q1)) (y = inf: log of y (q1 - q0)), p_hat, and with a teacher the logit of R^2/q0.
     """
 
     enter = LARGE
 
-    def __init__(self, point: Batch, infinite: bool = False):
+    def __init__(self, point: Batch, infinite: bool = False, symmetric: bool = True):
         self.point, self.alpha = point, float(point.alpha[0])
         self.teacher = point.model.teacher
         self.infinite = infinite
-        self.zero = bool(point.model.even) and not self.teacher and not infinite
+        self.zero = symmetric and bool(point.model.even) and not self.teacher and not infinite
         self.names: tuple[str, ...] = (
             *(() if self.zero else ("q0",)),
             "q1",
@@ -186,6 +187,17 @@ class Unconstrained:
             shown |= {"R": R, "R_hat": R_hat, "R_reference": W.reference}
         size = math.fsum(abs(t) for t in terms)
         return Values(np.array(residual), phi, inner, external, 2 * p_hat, shown, size)
+
+    def growth(self, x: np.ndarray, y: float) -> float:
+        """Factor by which an infinitesimal q0 grows in an iteration of the equations at q0 = 0: unstable above 1.
+
+        It is alpha phi''(0)^2 gamma''(0)^2 with phi, gamma the logarithms of the inner averages, over y.
+        """
+        _, q1, V, p_hat, _ = self.overlaps(x)
+        q0 = SEED * q1
+        P = self.patterns(y, q0, q1 - q0, V, 0.0, 1.0)
+        W = weight_side(y, self.alpha * P.square, self.alpha * P.spread, abs(p_hat), 0.0, 1.0)
+        return (1.0 - W.rest - W.spread) / q0
 
     def patterns(self, y: float, q0: float, gap: float, V: float, share: float, quality: float) -> PatternSide:
         """The pattern side at given overlaps."""

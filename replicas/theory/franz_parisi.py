@@ -114,7 +114,7 @@ def isolation(
     q_star: Any = None,
     beta: Any = None,
 ) -> Estimate:
-    """Smallest distance at which solutions lie around a typical reference: the zero of the Franz-Parisi entropy.
+    """Smallest distance at which solutions lie around a reference: the zero of the Franz-Parisi entropy.
 
     Below it the entropy is negative: the reference is isolated. Arguments as of `franz_parisi`; alpha is one load > 0.
 
@@ -144,7 +144,7 @@ def isolation(
         order_parameters={} if at is None else {"q": at.q, "t": at.t, "p": at.p, "slope": 2 * at.multiplier},
         status=found.status,
         message=found.message,
-        statement="" if found.value is None else "Zero of the Franz-Parisi entropy: a typical reference has no solutions closer than this.",
+        statement="" if found.value is None else "Zero of the replica-symmetric Franz-Parisi entropy: the reference typically has no solutions closer than this.",
     )
 
 

@@ -28,6 +28,10 @@ FINER = 1.4  # refinement of all quadratures whose effect is the error
 MARGIN = 3.0  # finer quadratures have an error, too
 ROUNDING = 2e-14  # of a term of phi
 CONDITION = 10.0  # of S_I in the residual, typically
+STABLE = 1e-6  # excess over 1 of the growth of q0 that is rounding
+GUESSES = (0.3, 0.5, 0.15, 0.7, 0.05)  # of q0/q1 where q0 = 0 is unstable
+BROKEN = 1e-4  # q0/q1 above which a saddle is another one than q0 = 0
+UNSTABLE = "unstable: q0 = 0 grows (factor {:.3f} > 1), and no saddle with q0 > 0 was found"
 SLOPE_STEP = 1e-5  # of log(d/(1-d)) in a difference of S_I along the branch
 
 
@@ -42,6 +46,7 @@ class Answer:
     errors: dict[str, float] = field(default_factory=dict)
     order_parameters: dict[str, float] = field(default_factory=dict)
     residual: float = math.nan
+    stable: bool | None = None
 
 
 LEFT_OUT = "order parameters are left out"
@@ -119,7 +124,7 @@ class BinaryCurve:
     def _outside(self, d: float) -> Answer | None:
         """Distances at which there is nothing to solve, and limits that are not taken."""
         if self.infinite and self.point.model.even and not self.point.model.teacher:
-            return Answer("unsupported", "S_E falls as -(alpha/2) log y without an average field (q0 = 0); takes a finite y or star")
+            return Answer("unsupported", "the limit y -> inf of an even likelihood is not taken; takes a finite y or star")
         if d in (0.0, 1.0):
             return Answer("no-solution", "d = 0 leaves only the reference itself, or its mirror image; takes 0 < d < 1")
         if self.free and (self.star or self.infinite) and d >= self.typical:
@@ -171,13 +176,38 @@ class BinaryCurve:
             for d in side:
                 if reached:
                     saddle, reached = path.advance(saddle, d)
-                out[d] = self._answer(path, saddle) if reached else Answer("branch-ended", self._ended(saddle))
+                out[d] = self._checked(path, saddle) if reached else Answer("branch-ended", self._ended(saddle))
             lost = [d for d in side if out[d].status == "branch-ended"]
             if lost and self._diverging(saddle):
                 out |= self._beyond(lost, saddle)
             elif lost and self.infinite and saddle.values.order_parameters["q0_hat"] < FADING:
                 out |= dict.fromkeys(lost, FADED)
         return out
+
+    def _checked(self, path: Path, saddle: Saddle) -> Answer:
+        """The answer at a saddle; where q0 = 0 is unstable, at the one with q0 > 0 that takes over."""
+        system = self.system(self.alpha, self.infinite)
+        answer = self._answer(path, saddle)
+        if not (isinstance(system, Unconstrained) and system.zero) or answer.status not in ("converged", "unphysical"):
+            return answer
+        growth = system.growth(saddle.x, saddle.y)
+        if growth < 1 + STABLE:
+            return replace(answer, stable=True)
+        other = Unconstrained(self.point, symmetric=False)
+        _, q1, V, p_hat, _ = system.overlaps(saddle.x)
+        for share in GUESSES:
+            try:
+                found = newton(other, other.pack(share * q1, (1 - share) * q1, V, p_hat), saddle.y, saddle.d)
+                if not found.ok or found.values.order_parameters["q0"] < BROKEN * q1:
+                    continue
+                found = replace(found, alpha=self.alpha)
+                if self.star:
+                    found = self._without_external_entropy(other, found)
+            except NoValue:
+                continue
+            if found.values.order_parameters["q0"] > BROKEN * q1:
+                return self._answer(Path(lambda _: other, "d", found, self.star), found)
+        return replace(answer, stable=False, message=UNSTABLE.format(growth))
 
     def _diverging(self, saddle: Saddle) -> bool:
         return self.star and saddle.y > 0.5 * MOST_Y
@@ -250,14 +280,22 @@ class BinaryCurve:
             limit = self.system(alpha, True)
             saddle = replace(newton(limit, limit.entered(system, saddle), math.inf, d), alpha=alpha)
         else:
-            while saddle.values.external_entropy > 0:
-                if saddle.y >= MOST_Y:
-                    raise NoValue(f"S_E > 0 up to y = {MOST_Y:g} at d = {d:.4g}")
-                saddle = self._reach(path, saddle, RAISE * saddle.y)
-            saddle = replace(newton(system, saddle.x, saddle.y, d, star=True), alpha=alpha)
+            saddle = self._without_external_entropy(system, saddle)
         if not saddle.ok:
             raise NoValue("no saddle to start from")
         return saddle
+
+    def _without_external_entropy(self, system: System, saddle: Saddle) -> Saddle:
+        """S_E = 0 at the same load and distance, y raised from a saddle."""
+        path = Path(lambda _: system, "y", saddle)
+        while saddle.values.external_entropy > 0:
+            if saddle.y >= MOST_Y:
+                raise NoValue(f"S_E > 0 up to y = {MOST_Y:g} at d = {saddle.d:.4g}")
+            saddle = self._reach(path, saddle, RAISE * saddle.y)
+        found = replace(newton(system, saddle.x, saddle.y, saddle.d, star=True), alpha=saddle.alpha)
+        if not found.ok:
+            raise NoValue("no saddle to start from")
+        return found
 
     def _reach(self, path: Path, saddle: Saddle, y: float) -> Saddle:
         found, reached = path.advance(saddle, y)
@@ -268,7 +306,7 @@ class BinaryCurve:
     def _answer(self, path: Path, saddle: Saddle) -> Answer:
         if self.infinite and saddle.values.order_parameters["q0_hat"] < FAINT:
             return FADED
-        finer = Path(self._family, "d", saddle, path.star, FINER)
+        finer = Path(path.family, "d", saddle, path.star, FINER)
         try:
             check = finer.newton(finer.unknowns(saddle), finer.place(saddle), saddle.d)
         except NoValue as error:
@@ -290,6 +328,8 @@ class BinaryCurve:
             errors["external_entropy"] = 0.0
         below = none if math.isinf(numbers["external_entropy"]) else "S_E < 0: no such reference"
         for name, text in (("external_entropy", below), ("local_entropy", "S_I < 0: no solution around it")):
+            if name == "local_entropy" and not self.point.model.hard:
+                continue  # a free entropy, which may be negative
             if numbers[name] < -errors[name] - (0.0 if name == "local_entropy" or not path.star else 1e-8):
                 status, message = "unphysical", text
         return Answer(status, message, saddle.y, numbers, errors, order, saddle.residual)

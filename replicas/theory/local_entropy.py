@@ -218,6 +218,7 @@ def _result(
         order_parameters={n: column(lambda a: a.order_parameters, n) for n in order},
         residual=out(np.array([a.residual for a in answers])),
         branch=out(np.array([_branch(asked, reference) if ok else None for asked, ok in zip(ys, answered)], dtype=object)),
+        stable=out(np.array([a.stable for a in answers], dtype=object)),
         jump=out(np.array([False if ok else None for ok in answered], dtype=object)),
         status=out(np.array([a.status for a in answers], dtype=object)),
         message=out(np.array([a.message for a in answers], dtype=object)),

@@ -67,6 +67,8 @@ def local_entropy_threshold(model: Model, reference: str = "unconstrained") -> E
         raise ValueError(f"weights: got {model.weights.name}; takes binary")
     if model.teacher:
         raise ValueError(f"task: got {model.task}; takes storage")
+    if model.even:
+        raise ValueError("likelihood: got an even one, whose references gain an overlap q0 > 0 along the branch; takes threshold")
     if isinstance(model.kappa, tuple) or isinstance(model.beta, tuple):
         raise ValueError("kappa, beta: got a sweep; takes one model")
     if model.beta is not None:

@@ -1,4 +1,4 @@
-r"""The overlap gap: loads above which no m solutions exist that have one mutual overlap q_1 (clones).
+r"""The overlap gap: loads above which no m solutions (clones) have the mutual overlaps q_1 of some interval.
 
 The number of such m-tuples is exp(N m phi_m(q_1)), phi_m the free entropy of `replicas.numerics.clones`, extremised over the overlap q_0 of
 different tuples (and the teacher's). Near q_1 = Q the m solutions coincide and phi_m > 0 below capacity; at the typical overlap they are independent. In
@@ -45,7 +45,7 @@ TAKES = "whole number(s) >= 2, or None to scan for the smallest load"
 
 @of_one_unit
 def overlap_gap(model: Model, m: Any = None) -> OverlapGap:
-    """Loads alpha_OGP(m) above which m clones of one mutual overlap do not exist.
+    """Loads alpha_OGP(m) above which no m clones exist at the mutual overlaps of some interval: the gap.
 
     Parameters
     ----------

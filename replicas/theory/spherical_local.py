@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ TYPICAL = 1e-12  # relative distance from the replica-symmetric overlap at which
 STEEP = 0.7  # change of log((q_1 - q_0)/(1 - q_1)) between neighbours of a curve above which it is refined
 HALVINGS = 7  # of a stretch of overlaps before its change counts as a jump
 NODES = 16384  # room for an outer rule
+NO_FIELD = math.inf  # log((q_1 - q_0)/(1 - q_1)) that stands for q_0 = 0
+SEED = 1e-6  # q_0/q_1, small enough to be linear and large beside rounding
 ACCEPTED = 1e-8  # change of the local entropy under finer lattices
 NAMES = ("local_entropy", "external_entropy", "q0", "residual")
 
@@ -66,6 +68,7 @@ class Point:
     numbers: tuple[float, ...] = (math.nan,) * 4
     errors: tuple[float, ...] = (math.nan,) * 4
     gap: float = math.nan
+    stable: bool | None = None
 
 
 def spherical_local_entropy(model: Perceptron, alpha: Any, overlap: Any, y: Any, *, kappa: Any = None) -> LocalEntropy:
@@ -190,9 +193,22 @@ class Curve:
         if math.isinf(self.y) and (self.even or self.batch.model.likelihood != "threshold"):
             return Point("unsupported", "y = inf takes patterns (alpha > 0) and the threshold likelihood")
         if self.even:
-            return self._answer(q1, 0.0, 0.0, self.finite)
+            stable = self._no_field(q1)
+            if stable is None:
+                return Point("not-converged", "the lattices for this overlap and y are too large")
+            if stable:
+                return replace(self._answer(q1, NO_FIELD, NO_FIELD, self.finite), stable=True)
         value = self.infinite if math.isinf(self.y) else self.finite
         return self._solved(q1, value)
+
+    def _no_field(self, q1: float) -> bool | None:
+        """Whether q_0 = 0 is stable: a small q_0 shrinks. None where the lattices cannot tell."""
+        if self.alpha == 0:
+            return True
+        try:
+            return self.finite(q1, math.log(q1 / (SEED * (1 - q1))), 0.0).residual < 0
+        except ArithmeticError:
+            return None
 
     def _solved(self, q1: float, value: Callable[[float, float, float], Here]) -> Point:
         """The extremum over q_0."""
@@ -240,9 +256,9 @@ class Curve:
         return None
 
     def finite(self, q1: float, x: float, quality: float) -> Here:
-        """The functional at log((q_1 - q_0)/(1 - q_1)) = x, as a share of q_1 that is never above it."""
+        """The functional at log((q_1 - q_0)/(1 - q_1)) = x, as a share of q_1 that is never above it; `NO_FIELD`: at q_0 = 0."""
         V, y = 1 - q1, self.y
-        gap, q0 = (q1, 0.0) if self.even else _parts(q1, x, V)
+        gap, q0 = (q1, 0.0) if x == NO_FIELD else _parts(q1, x, V)
         m = np.array([0.0, y])
         entropy, q_hat, _, by_m = sphere_entropy(np.array([q0, gap]), m, V)
         value = entropy + 0.5 * math.log(V)
@@ -255,7 +271,7 @@ class Curve:
             value += self.alpha * T.value
             rate += self.alpha * float(T.slope[1])
             size += self.alpha * T.magnitude
-            if not self.even:
+            if q0 > 0:
                 residual = math.log(self.alpha * float(T.square[0]) / float(q_hat[0]))
         return Here(value + y * rate, -y * y * rate, q0, residual, size)
 
@@ -340,5 +356,6 @@ def _result(
         status=shaped([p.status for p in points], object),
         message=shaped([p.message for p in points], object),
         branch=shaped(["replicas"] * len(points), object),
+        stable=shaped([p.stable for p in points], object),
         jump=shaped(jumps, bool),
     )

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import replicas as rp
 from replicas.numerics.local_reference import Unconstrained, replica_symmetric
-from replicas.numerics.local_system import Path
+from replicas.numerics.local_system import Path, newton
 from replicas.numerics.saddle import make_batch
 from replicas.theory.local_curve import STAR, BinaryCurve
 from replicas.theory.local_entropy import local_entropy
@@ -46,6 +47,60 @@ def test_without_patterns(y):
     r = local_entropy(MODEL, 0.0, d, y=y)
     np.testing.assert_allclose(r.local_entropy, [0.0 if x == 0 else H2(x) for x in d], atol=EXACT, rtol=0)
     np.testing.assert_allclose(r.external_entropy, math.log(2), atol=EXACT, rtol=0)
+
+
+def free_entropy_of_a_window(y, d, alpha, order, kappa=1.0):
+    """phi(y) at given order parameters on plain grids, of the replicated partition function (PHYSICS, section 4)."""
+    X = np.arange(-9, 9.01, 0.1)
+    w = np.exp(-X * X / 2)
+    w /= w.sum()
+    e = np.arange(-20, 20.01, 0.08)
+    inside = -e * e / 2 + math.log(0.08 / math.sqrt(2 * math.pi))
+
+    def average(f):
+        top = f.max(axis=1, keepdims=True)
+        return top[:, 0] + np.log(np.exp(f - top).sum(axis=1))
+
+    q1, q0, p_hat, q1_hat, q0_hat = order
+    V, gap, gap_hat = 1 - q1, q1 - q0, q1_hat - q0_hat
+    h = math.sqrt(max(q0_hat, 0)) * X[:, None] + math.sqrt(gap_hat) * e
+    sites = [average(y * np.logaddexp(h + s * p_hat, -h - s * p_hat) + inside) for s in (1, -1)]
+    u = math.sqrt(max(q0, 0)) * X[:, None] + math.sqrt(gap) * e
+    leaf = np.log(np.maximum(ndtr((kappa - u) / math.sqrt(V)) - ndtr((-kappa - u) / math.sqrt(V)), 1e-290))
+    algebra = -y * p_hat * (1 - 2 * d) - y * (y - 1) / 2 * q1_hat * q1 + y * y / 2 * q0_hat * q0 - y / 2 * q1_hat
+    return algebra + w @ np.logaddexp(*sites) + alpha * (w @ average(y * leaf + inside))
+
+
+@pytest.mark.parametrize("y", [11.0, "star"])
+def test_references_of_a_window_gain_an_overlap(y):
+    """q0 = 0 is unstable at kappa = 1, alpha = 1.2, d = 0.1 and large y: the answer is the saddle with q0 > 0."""
+    r = local_entropy(WINDOW, 1.2, 0.1, y=y)
+    assert r.status in ("converged", "unphysical") and r.stable is None and r.q0 > 0.1
+    order = [getattr(r, name) for name in ("q1", "q0", "p_hat", "q1_hat", "q0_hat")]
+    phi = free_entropy_of_a_window(r.y, 0.1, 1.2, order)
+    assert phi == pytest.approx(r.external_entropy + r.y * r.local_entropy, abs=SOLVED)
+    for i in range(5):
+        step = 1e-4 * order[i]
+        up, down = (free_entropy_of_a_window(r.y, 0.1, 1.2, [v + s * (i == j) for j, v in enumerate(order)]) for s in (step, -step))
+        assert abs(up - down) / (2e-4) < 1e-5
+    plain = Unconstrained(make_batch(WINDOW, 1.2))  # the saddle at q0 = 0, by Newton from there
+    symmetric = newton(plain, plain.pack(0.0, r.q1, 1 - r.q1, r.p_hat), r.y, 0.1)
+    assert symmetric.ok and symmetric.values.phi > phi and plain.growth(symmetric.x, r.y) > 1
+    by_y = [free_entropy_of_a_window(r.y + s, 0.1, 1.2, order) for s in (1e-3, -1e-3)]
+    assert (by_y[0] - by_y[1]) / 2e-3 == pytest.approx(r.local_entropy, abs=SOLVED)
+
+
+def test_references_of_a_window_without_overlap_are_stable_at_small_y():
+    r = local_entropy(WINDOW, 1.2, 0.1, y=[2.0, 8.0, 11.0])
+    assert list(r.stable) == [True, True, None] and list(r.q0 > 0) == [False, False, True]
+    system = Unconstrained(make_batch(WINDOW, 1.2))
+    growth = [system.growth(system.pack(0.0, q1, 1 - q1, p_hat), y) for y, q1, p_hat in zip(r.y[:2], r.q1, r.p_hat)]
+    assert 0 < growth[0] < growth[1] < 1
+
+
+def test_a_free_entropy_may_be_negative():
+    r = local_entropy(rp.Perceptron(beta=1.0), 3.0, 0.1, y=2)
+    assert r.status == "converged" and r.local_entropy < 0 and "free entropy" in r.statement
 
 
 def test_small_load_approaches_no_load():

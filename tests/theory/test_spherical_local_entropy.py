@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtr
 
 import replicas as rp
 from replicas.theory.spherical_local import spherical_local_entropy
@@ -21,17 +21,25 @@ def sphere(kappa, **other):
     return rp.Perceptron("spherical", kappa=kappa, **other)
 
 
-def brute(kappa, alpha, q1, y):
+def threshold(u, kappa, V):
+    return log_ndtr((u - kappa) / math.sqrt(V))
+
+
+def window(u, kappa, V):
+    return np.log(np.maximum(ndtr((kappa - u) / math.sqrt(V)) - ndtr((-kappa - u) / math.sqrt(V)), 1e-290))
+
+
+def brute(kappa, alpha, q1, y, leaf=threshold):
     """(S_I, S_E, q0): phi(y) on a dense grid of fields, extremised over q0 by its own slope, differenced in y."""
     x, h = np.linspace(-11, 11, 401, retstep=True)
     g = h * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-    tilted, h = np.linspace(-12, 50, 1001, retstep=True)  # the power y moves the inner field up by y f'
+    tilted, h = np.linspace(-50 if leaf is window else -12, 50, 1601, retstep=True)  # the power y moves the inner field up by y f'
     inside = math.log(h / math.sqrt(2 * math.pi)) - tilted * tilted / 2
     V = 1 - q1
 
     def phi(q0, n):
         gap = q1 - q0
-        f = n * log_ndtr((math.sqrt(q0) * x[:, None] + math.sqrt(gap) * tilted[None, :] - kappa) / math.sqrt(V)) + inside
+        f = n * leaf(math.sqrt(q0) * x[:, None] + math.sqrt(gap) * tilted[None, :], kappa, V) + inside
         top = f.max(axis=1, keepdims=True)
         L = V + n * gap
         return n / 2 * (math.log(V) + math.log(L / V) / n + q0 / L) + alpha * float(g @ (np.log(np.exp(f - top).sum(axis=1)) + top[:, 0]))
@@ -57,6 +65,18 @@ def test_against_nested_integrals_and_a_difference_in_y(kappa, alpha, q1, y):
     assert abs(found.external_entropy - outer) < BRUTE * y
     assert abs(found.q0 - q0) < 1e-6  # where a difference vanishes
     assert found.error < 1e-12
+
+
+def test_a_window_whose_references_gain_an_overlap():
+    """q0 = 0 solves the equations of an even likelihood and is unstable here: the saddle is that of q0 > 0."""
+    inner, outer, q0 = brute(1.0, 1.5, 0.6, 10.0, window)
+    found = spherical_local_entropy(sphere(1.0, likelihood="window"), 1.5, 0.6, 10.0)
+    assert found.status == "converged" and found.stable is None and q0 > 0.3
+    assert abs(found.local_entropy - inner) < BRUTE and abs(found.external_entropy - outer) < 10 * BRUTE and abs(found.q0 - q0) < 1e-6
+    weak = spherical_local_entropy(sphere(1.0, likelihood="window"), 0.8, 0.6, 3.0)
+    assert weak.q0 == 0 and weak.stable is True
+    with pytest.raises(ValueError, match="different signs"):  # no other stationary q0
+        brute(1.0, 0.8, 0.6, 3.0, window)
 
 
 def test_is_the_1rsb_free_entropy_where_that_has_the_same_q1():
