@@ -481,8 +481,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(argv)
     warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
+    from .baselines_algorithms import algorithm_rows
+    from .baselines_enumeration import enumeration_rows
+
     rows: list[Row] = []
-    for measure in (import_rows, solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, local_rows, cli_rows):
+    theory = (solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, local_rows)
+    for measure in (import_rows, *theory, enumeration_rows, algorithm_rows, cli_rows):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:

@@ -324,28 +324,37 @@ def read_validation(path: Path | None) -> dict[str, Any]:
 
 
 def _finite_n_draw(columns: Columns, narrow: bool = False) -> Any:
-    experiments = list(dict.fromkeys(columns["experiment"]))
+    # a panel for each pair of axes of an experiment
+    shown = list(dict.fromkeys(zip(columns["experiment"], columns["xlabel"], columns["ylabel"])))
     with dr.style():
-        figure, axes = dr.panels(len(experiments), narrow, 2.7)
-        for ax, experiment in zip(axes, experiments):
-            every = select(columns, experiment=experiment)
+        figure, axes = dr.panels(len(shown), narrow, 2.7)
+        for ax, (experiment, xlabel, ylabel) in zip(axes, shown):
+            every = select(columns, experiment=experiment, xlabel=xlabel, ylabel=ylabel)
             drawn: set[tuple[float, ...]] = set()
-            for i, series in enumerate(dict.fromkeys(every["series"])):
-                _one_series(ax, select(columns, experiment=experiment, series=series), _words(series), i, drawn)
+            labels = list(dict.fromkeys(every["series"]))
+            for i, series in enumerate(labels):
+                _one_series(ax, select(every, series=series), _words(series), i, drawn)
             ax.set_title(experiment.replace("-", " "))
-            ax.set_xlabel(_words(every["xlabel"][0]))
-            ax.set_ylabel(_words(every["ylabel"][0]))
-            ax.legend(loc="best", handlelength=1.2)
+            ax.set_xlabel(_words(xlabel))
+            ax.set_ylabel(_words(ylabel))
+            if len(labels) > CROWD or max(map(len, labels)) > LONG:
+                ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.22), handlelength=1.2, fontsize=6.5, labelspacing=0.25)
+            else:
+                ax.legend(loc="best", handlelength=1.2)
     return figure
+
+
+CROWD, LONG = 3, 32  # series, or letters of one, whose legend stands below the panel
 
 
 def _one_series(ax: Any, c: dict[str, np.ndarray], label: str, i: int, drawn: set[tuple[float, ...]]) -> None:
     """Symbols of the measurement, and the line of its theory unless another series has drawn the same one."""
     color, marker = dr.CYCLE[i % len(dr.CYCLE)], "osD^v"[i % 5]
     theory, measured = c["kind"] == "theory", c["kind"] == "measured"
-    if tuple(c["y"][theory]) not in drawn:
+    curve = (*c["x"][theory], *c["y"][theory])
+    if curve not in drawn:
         ax.plot(c["x"][theory], c["y"][theory], color=color, linewidth=1.1)
-        drawn.add(tuple(c["y"][theory]))
+        drawn.add(curve)
     ax.errorbar(
         c["x"][measured],
         c["y"][measured],

@@ -16,7 +16,8 @@ from .arguments import Once, choice, parse_values, patience, progress_bar, whole
 ENUMERATION = "enumeration"
 ALGORITHMS = (
     "perceptron-rule", "hebb", "clipped-hebb", "pseudo-inverse", "adaline", "max-stability", "annealing", "entropic-monte-carlo",
-    "sbpi", "reinforced-bp", "reinforced-tap", "reinforced-max-sum", "focusing-bp", "stochastic-perceptron", "replicated-sgd", "elastic-sgd",
+    "sbpi", "reinforced-bp", "reinforced-tap", "reinforced-max-sum", "focusing-bp", "stochastic-perceptron",
+    "annealed-stochastic-perceptron", "replicated-sgd", "elastic-sgd",
     "least-action", "committee-sgd", "committee-elastic-sgd",
 )  # fmt: skip
 """Names in `replicas.simulation.algorithms.ALGORITHMS`, known here without loading the kernels."""

@@ -18,12 +18,28 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from . import committees, entropy, fields, learning_rules, local_geometry, separability, shared_inputs
+from . import (
+    committees,
+    entropy,
+    fields,
+    generalization,
+    learning_rules,
+    local_geometry,
+    maximum_stability,
+    separability,
+    shared_inputs,
+    solution_overlaps,
+    success,
+    training,
+)
 from .result import ExperimentResult, decimals
 
 EXPERIMENTS: dict[str, Callable[..., ExperimentResult]] = {
     module.NAME: module.run
-    for module in (entropy, committees, shared_inputs, separability, fields, learning_rules, local_geometry)
+    for module in (
+        *(entropy, solution_overlaps, fields, committees, shared_inputs, separability, local_geometry),
+        *(learning_rules, maximum_stability, success, training, generalization),
+    )
 }
 
 

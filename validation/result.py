@@ -33,6 +33,21 @@ def confront(label: str, predicted: float, measured: float, stderr: float) -> Ro
     return Row(label, float(predicted), float(measured), float(stderr), pull, verdict.text, verdict.agrees)
 
 
+def bounded(label: str, end: Any, curve: Any) -> Row:
+    """The row of an algorithm's threshold against the load where solutions end, which it may not pass."""
+    verdict = rp.compare(end, curve)
+    predicted, measured, stderr, pull = (float(v) for v in (verdict.predicted, verdict.measured, verdict.stderr, verdict.pull))
+    return Row(label, predicted, measured, stderr, pull, verdict.text, verdict.agrees)
+
+
+def at_least(label: str, bound: float, measured: float, stderr: float) -> Row:
+    """The row of a measurement that theory bounds from below: anything above the bound agrees."""
+    verdict = rp.compare(float(bound), min(float(measured), float(bound)), float(stderr))
+    pull = (float(measured) - float(bound)) / float(stderr)
+    text = verdict.text if measured < bound else f"agrees (above the bound, pull {pull:.1f})"
+    return Row(label, float(bound), float(measured), float(stderr), pull, text, verdict.agrees)
+
+
 @dataclass(frozen=True)
 class Series:
     """Measured points with error bars, and the curve of the theory to draw beside them."""

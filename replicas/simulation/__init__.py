@@ -8,8 +8,10 @@ on any worker.
 """
 
 from .algorithms import ALGORITHMS
+from .distances import pair_distances, shell_entropy, solution_shells
 from .entropies import EntropyCurve, entropy_curve
 from .enumeration import (
+    MAX_SEARCH_SITES,
     MAX_SITES,
     Votes,
     count_solutions,
@@ -19,6 +21,7 @@ from .enumeration import (
     encode_weights,
     enumerate_solutions,
     mismatch_budget,
+    search_solutions,
 )
 from .fields import field_counts, local_fields
 from .learning import Algorithm, Result, Run, run
@@ -38,6 +41,7 @@ from .overlaps import QuenchedEntropy, best_relabelling, overlap_counts, quenche
 from .problems import Problem, draw_patterns, draw_problem, draw_teacher
 from .rules import hebb_student, overlap, pseudo_inverse_student, teacher_overlap
 from .sampling import SampleRun, run_samples
+from .search import SearchRun
 from .seeding import task_generator
 from .separability import cover_count, is_separable, separable_probability
 from .success import SuccessCurve, success_curve
@@ -45,6 +49,7 @@ from .threshold import Threshold, fit_threshold
 
 __all__ = [
     "ALGORITHMS",
+    "MAX_SEARCH_SITES",
     "MAX_SHELL_SITES",
     "MAX_SITES",
     "PERCEPTRON",
@@ -59,6 +64,7 @@ __all__ = [
     "Result",
     "Run",
     "SampleRun",
+    "SearchRun",
     "Shell",
     "ShellEntropy",
     "SuccessCurve",
@@ -90,14 +96,18 @@ __all__ = [
     "mismatch_budget",
     "overlap",
     "overlap_counts",
+    "pair_distances",
     "parity",
     "pseudo_inverse_student",
     "quenched_entropy",
     "quenched_mean",
     "run",
     "run_samples",
+    "search_solutions",
     "separable_probability",
+    "shell_entropy",
     "solution_codes",
+    "solution_shells",
     "success_curve",
     "task_generator",
     "teacher_overlap",

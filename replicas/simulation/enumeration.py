@@ -17,28 +17,59 @@ see the same sites, and it is enumerated as that. Code bits (j - 1) N to j N - 1
 units changes no output: solutions come in groups of K! (fewer where units coincide), all of which are counted.
 For K even a label 0 asks for a tie; a tie satisfies neither +1 nor -1.
 
-Method: 64 weight vectors a machine word (`_bits`). The experiment is that of W. Krauth and M. Opper,
-J. Phys. A 22 (1989) L519.
+Two engines list and count the same solutions: "bit-sliced" goes through all weight vectors, 64 a machine word (`_bits`), up to
+31 weights; "search" leaves out what patterns and pairs of patterns refuse (`search`), up to 63. "auto" takes the search where it
+is the faster one, and beyond 31 weights. The experiment is that of W. Krauth and M. Opper, J. Phys. A 22 (1989) L519.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _bits
-from ._checks import check_choice, check_finite, check_integer, check_signs
-from .machines import PERCEPTRON, Machine, as_architecture
+from ._checks import check_choice, check_integer, check_signs
+from .codes import (
+    MAX_SEARCH_SITES,
+    MAX_SITES,
+    Codes,
+    Conditions,
+    check_exhaustive,
+    code_type,
+    conditions,
+    decode_weights,
+    encode_weights,
+    mismatch_budget,
+)
+from .machines import PERCEPTRON, Machine
+from .search import Progress, bit_machine, bit_patterns, check_searchable, run_search, search_solutions, searchable
 
-# words listed between two chances to cancel; 64 times as many codes fit the buffer
-_BLOCK_WORDS = 1 << 14
-MAX_SITES = 31
-"""Largest number of weights of the exhaustive engine: 2^31 weight vectors, a fraction of a minute."""
+__all__ = [
+    "MAX_SEARCH_SITES",
+    "MAX_SITES",
+    "Votes",
+    "count_solutions",
+    "count_solutions_by_load",
+    "count_votes",
+    "decode_weights",
+    "encode_weights",
+    "enumerate_solutions",
+    "mismatch_budget",
+    "search_solutions",
+]
+
+ENGINES = ("auto", "bit-sliced", "search")
+SEARCH_FROM = 16
+"""Weights from which "auto" searches: below, both engines take less than it takes to set one up."""
+SEARCH_LOAD = 5
+"""Patterns from which it does: fewer refuse so little that all weight vectors are gone through faster."""
+# vectors listed between two chances to cancel; 512 times as many codes fit the buffer
+_BLOCK_WORDS = 1 << 11
+_COUNTED_WORDS = 1 << 18  # likewise, counted only
 
 
 def count_solutions(
@@ -47,25 +78,40 @@ def count_solutions(
     likelihood: str = "threshold",
     labels: ArrayLike | None = None,
     accepted: Machine = PERCEPTRON,
+    *,
+    engine: str = "auto",
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> int:
     """Number of binary weight vectors that satisfy every pattern.
 
     Parameters
     ----------
-    patterns : array (P, N) of +1 and -1, 1 <= N <= 31 (fully connected: K N <= 31)
+    patterns : array (P, N) of +1 and -1, 1 <= N <= 63, or 31 (fully connected: K N)
     kappa : margin ("threshold") or half-width ("window"), any finite number
     likelihood : "threshold" (u >= kappa) or "window" (|u| <= kappa)
     labels : array (P,) of +1 and -1 (and 0 for a committee that can tie), all +1 if absent
     accepted : K + 1 booleans, one a number of positive fields (`majority`, `parity`), or `fully_connected`; the
         perceptron if absent
+    engine : "bit-sliced", up to 31 weights; "search", up to 63, for machines without ties where more positive units
+        never turn +1 into -1; "auto"
+    workers : threads of the search, >= 1; the number does not depend on them;  progress : called as progress(done, of)
 
     Raises
     ------
-    ValueError : patterns or labels of a wrong shape or value, more than 31 weights, kappa not finite, unknown
-        likelihood; with K > 1 units, an even number of inputs a unit, or kappa or likelihood other than 0 and
-        "threshold"
+    ValueError : patterns or labels of a wrong shape or value, more weights than the engine takes, kappa not finite,
+        unknown likelihood or engine, a machine that is not searched; with K > 1 units, an even number of inputs a
+        unit, or kappa or likelihood other than 0 and "threshold"
+    KeyboardInterrupt : the search was interrupted; `search_solutions` returns what there is instead
     """
-    return int(count_solutions_by_load(patterns, kappa, likelihood, labels, accepted)[-1])
+    check_integer("workers", workers, at_least=1)
+    asked = _conditions(patterns, kappa, likelihood, labels, accepted, engine)
+    if not _searches(asked, engine):
+        return _count_all(asked, progress)
+    run = run_search(asked, likelihood == "window", False, 0, workers, progress)
+    if run.interrupted:
+        raise KeyboardInterrupt
+    return run.solutions
 
 
 def count_solutions_by_load(
@@ -78,9 +124,10 @@ def count_solutions_by_load(
     """Numbers of weight vectors that satisfy the first 0, 1, ..., P patterns: one enumeration, every load.
 
     Parameters and errors are those of `count_solutions`; the result has shape (P + 1,) and starts with 2^(number of weights).
+    Low loads leave most weight vectors: the engine is the bit-sliced one, up to 31 weights.
     """
-    engine, signs = _engine(patterns, kappa, likelihood, accepted)
-    return np.asarray(_bits.count_by_load(engine.cut(signs, labels), engine.machine))
+    asked = _conditions(patterns, kappa, likelihood, labels, accepted, "bit-sliced")
+    return np.asarray(_bits.count_by_load(bit_patterns(asked, asked.codes), bit_machine(asked)))
 
 
 def enumerate_solutions(
@@ -90,35 +137,65 @@ def enumerate_solutions(
     labels: ArrayLike | None = None,
     limit: int = 50_000_000,
     accepted: Machine = PERCEPTRON,
-) -> NDArray[np.uint32]:
+    *,
+    engine: str = "auto",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Codes:
     """Codes of all binary weight vectors that satisfy every pattern, in increasing order.
 
     Bit i of a code is set where W_i = +1; `decode_weights` turns codes into weights (of K N sites if fully connected).
+    Codes are uint32 up to 31 weights and uint64 beyond.
 
     Parameters
     ----------
-    patterns, kappa, likelihood, labels, accepted : as for `count_solutions`
-    limit : largest number of solutions to list (4 bytes each)
+    patterns, kappa, likelihood, labels, accepted, engine, workers, progress : as for `count_solutions`
+    limit : largest number of solutions to list (4 or 8 bytes each)
 
     Raises
     ------
     ValueError : as for `count_solutions`, or more solutions than `limit`
+    KeyboardInterrupt : as for `count_solutions`
     """
     check_integer("limit", limit, at_least=0)
-    engine, signs = _engine(patterns, kappa, likelihood, accepted)
-    cut = engine.cut(signs, labels)
-    n_words = engine.machine.n_words * engine.machine.n_others
+    check_integer("workers", workers, at_least=1)
+    asked = _conditions(patterns, kappa, likelihood, labels, accepted, engine)
+    if not _searches(asked, engine):
+        return _list_all(asked, limit, progress)
+    run = run_search(asked, likelihood == "window", True, limit, workers, progress)
+    if run.interrupted or run.codes is None:
+        raise KeyboardInterrupt
+    return run.codes
+
+
+def _count_all(asked: Conditions, progress: Progress | None) -> int:
+    machine, cut = bit_machine(asked), bit_patterns(asked, asked.codes)
+    n_words = machine.n_words * machine.n_others
+    total = 0
+    for first in range(0, n_words, _COUNTED_WORDS):
+        last = min(n_words, first + _COUNTED_WORDS)
+        total += int(_bits.count(cut, machine, (first, last)))
+        if progress is not None:
+            progress(last, n_words)
+    return total
+
+
+def _list_all(asked: Conditions, limit: int, progress: Progress | None) -> Codes:
+    machine, cut = bit_machine(asked), bit_patterns(asked, asked.codes)
+    n_words = machine.n_words * machine.n_others
     block = min(n_words, _BLOCK_WORDS)
-    buffer = np.empty(block << engine.n_low, np.uint32)
-    found: list[NDArray[np.uint32]] = []
+    buffer = np.empty(block << machine.n_low, np.uint64)
+    found: list[Any] = []
     total = 0
     for first in range(0, n_words, block):
-        words = (first, first + block)
-        count = _bits.list_codes(cut, engine.machine, words, buffer)
+        last = min(n_words, first + block)
+        count = _bits.list_codes(cut, machine, (first, last), buffer)
         total += count
         if total > limit:
             raise ValueError(f"limit: got {limit}, takes at least the number of solutions, {total} so far")
-        found.append(buffer[:count].copy())
+        found.append(buffer[:count].astype(code_type(asked.sites)))
+        if progress is not None:
+            progress(last, n_words)
     return np.concatenate(found)
 
 
@@ -182,110 +259,42 @@ def count_votes(
     ------
     ValueError : as for `count_solutions`, or a wrong shape, value or load
     """
-    engine, signs = _engine(patterns, 0.0, "threshold", accepted)
-    unseen = check_signs("fresh", fresh, (-1, signs.shape[1]))
+    asked = _conditions(patterns, 0.0, "threshold", labels, accepted, "bit-sliced")
+    machine, P = bit_machine(asked), asked.codes.size
+    width = asked.n if asked.architecture.shared else asked.sites
+    unseen = check_signs("fresh", fresh, (-1, width))
     check_integer("number of fresh patterns", len(unseen), at_least=1)
-    wanted = [check_integer("loads", load, at_least=0, at_most=len(signs)) for load in loads]
-    asked = np.isin(np.arange(len(signs) + 1), wanted)
+    wanted = [check_integer("loads", load, at_least=0, at_most=P) for load in loads]
+    steps = np.isin(np.arange(P + 1), wanted)
     # a fresh pattern a column and an output to vote for; the outputs -1 are the others
-    outputs = (1, 0) if 0 in engine.architecture.outputs else (1,)
-    voted = engine.cut(np.tile(unseen, (len(outputs), 1)), np.repeat(outputs, len(unseen)))
-    everything = np.zeros((len(signs) + 1, len(outputs) * len(unseen)), np.int64)
-    trained = engine.cut(signs, labels)
-    _bits.add_votes(trained, voted, engine.machine, asked, everything)
+    outputs = (1, 0) if 0 in asked.architecture.outputs else (1,)
+    columns = np.tile(unseen, (len(outputs), 1)), np.repeat(outputs, len(unseen))
+    voted = conditions(columns[0], labels=columns[1], accepted=accepted)
+    everything = np.zeros((P + 1, len(columns[0])), np.int64)
+    trained = bit_patterns(asked, asked.codes)
+    _bits.add_votes(trained, bit_patterns(voted, voted.codes), machine, steps, everything)
     positive, *tied = np.split(everything[wanted], len(outputs), axis=1)
-    return Votes(_bits.count_by_load(trained, engine.machine)[wanted], positive, *tied)
+    return Votes(_bits.count_by_load(trained, machine)[wanted], positive, *tied)
 
 
-def decode_weights(codes: ArrayLike, N: int) -> NDArray[np.int8]:
-    """Weights of shape (number of codes, N), +1 where bit i of the code is set and -1 elsewhere."""
-    check_integer("N", N, at_least=1, at_most=MAX_SITES)
-    bits = np.asarray(codes, dtype=np.uint32)[..., None] >> np.arange(N, dtype=np.uint32) & np.uint32(1)
-    return (2 * bits.astype(np.int8) - 1).astype(np.int8)
-
-
-def encode_weights(weights: ArrayLike) -> NDArray[np.uint64]:
-    """Codes of the rows of an array (n, N) of +1 and -1, the inverse of `decode_weights`."""
-    signs = check_signs("weights", weights, (-1, -1))
-    check_integer("N", signs.shape[1], at_least=1, at_most=MAX_SITES)
-    place = np.uint64(1) << np.arange(signs.shape[1], dtype=np.uint64)
-    return np.where(signs > 0, place, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-
-
-def mismatch_budget(N: int, kappa: float, likelihood: str = "threshold") -> tuple[int, int]:
-    """Least and most mismatches between W and y xi that satisfy a pattern: the condition on u in integers.
-
-    (N - 2 mismatches)/sqrt(N) is compared with kappa in exact rational arithmetic, by signs and squares, so a
-    tie is a tie and not a rounding error. An impossible condition gives least > most.
-    """
-    check_integer("N", N, at_least=1)
-    check_choice("likelihood", likelihood, ("threshold", "window"))
-    margin = Fraction(check_finite("kappa", kappa))
-    # largest |N - 2 mismatches| with (N - 2 mismatches)^2 <= kappa^2 N
-    inside = math.isqrt(math.floor(margin * margin * N))
-    if likelihood == "window":
-        return (N + 1, -1) if margin < 0 else (max(0, -((inside - N) // 2)), min(N, (N + inside) // 2))
-    if margin <= 0:
-        return 0, min(N, (N + inside) // 2)
-    # smallest integer s with s^2 >= kappa^2 N, s > 0
-    outside = inside if inside * inside == margin * margin * N else inside + 1
-    return 0, (N - outside) // 2
-
-
-class _Engine:
-    """A machine of N sites in the form that the bit-parallel kernels take."""
-
-    def __init__(self, N: int, kappa: float, likelihood: str, accepted: Machine) -> None:
-        self.architecture = as_architecture(accepted, N)
-        K, n = self.architecture.K, self.architecture.inputs(N)
-        if K * n > MAX_SITES:
-            raise ValueError(f"patterns: got N = {N} sites for K = {K} units, takes K N from 1 to {MAX_SITES}")
-        least, most = mismatch_budget(n, kappa, likelihood)
-        if K > 1 and n % 2 == 0:
-            odd, why = ("N odd", f"{K} units") if self.architecture.shared else ("N/K odd", f"K = {K} branches")
-            raise ValueError(f"N: got {N}, takes {odd} ({why}; at even {odd[:-4]} a field can vanish)")
-        if K > 1 and (likelihood != "threshold" or kappa != 0):
-            got, units = f"{kappa} and {likelihood!r}", "units" if self.architecture.shared else "branches"
-            raise ValueError(f"kappa, likelihood: got {got}, takes 0 and 'threshold' with K = {K} {units}")
-        self.n_low = min(n, _bits.LANE_BITS)
-        self.n_first = n
-        branches = np.array([((1 << n) - 1) << n * j for j in range(K - 1)], np.uint64)
-        mismatches = np.arange(n + 1)
-        self.machine = _bits.Machine(
-            all_lanes=np.uint64((1 << (1 << self.n_low)) - 1),
-            n_words=1 << (n - self.n_low),
-            n_others=1 << n * (K - 1),
-            branches=branches,
-            positive=((mismatches >= least) & (mismatches <= most)).astype(np.int64),
-        )
-
-    def cut(self, signs: NDArray[np.int8], labels: ArrayLike | None = None) -> _bits.Patterns:
-        """Patterns with the outputs asked for, gauged into the fields (`Architecture.satisfied`)."""
-        y = np.ones(len(signs), np.int8) if labels is None else self._labels(labels, len(signs))
-        seen = np.tile(signs, (1, self.architecture.K)) if self.architecture.shared else signs
-        codes = encode_weights(seen * np.where(y < 0, -1, 1).astype(np.int8)[:, None])
-        accepted = np.array([self.architecture.satisfied(label) for label in (-1, 0, 1)])[y + 1]
-        low, first = (codes & np.uint64((1 << bits) - 1) for bits in (self.n_low, self.n_first))
-        return _bits.Patterns(
-            high=first >> np.uint64(self.n_low),
-            others=codes >> np.uint64(self.n_first),
-            masks=_bits.lane_masks(low, self.n_low, self.machine.positive, accepted),
-        )
-
-    def _labels(self, labels: ArrayLike, P: int) -> NDArray[np.int8]:
-        """Labels that the machine can give: +1 and -1, and 0 where it can tie."""
-        if 0 not in self.architecture.outputs:
-            return check_signs("labels", labels, (P,))
-        y = np.asarray(labels)
-        if y.shape != (P,) or not np.all(np.isin(y, (-1, 0, 1))):
-            raise ValueError(f"labels: got an array of shape {y.shape}, takes shape ({P}) of -1, 0 and +1 only")
-        return y.astype(np.int8)
-
-
-def _engine(patterns: ArrayLike, kappa: float, likelihood: str, accepted: Machine) -> tuple[_Engine, NDArray[np.int8]]:
-    """The machine for patterns of a checked size, and the patterns."""
+def _conditions(
+    patterns: ArrayLike, kappa: float, likelihood: str, labels: ArrayLike | None, accepted: Machine, engine: str
+) -> Conditions:
+    """What is asked, within what the engine takes."""
+    check_choice("engine", engine, ENGINES)
     signs = check_signs("patterns", patterns, (-1, -1))
-    N = signs.shape[1]
-    if not 1 <= N <= MAX_SITES:
-        raise ValueError(f"patterns: got N = {N} sites, takes N from 1 to {MAX_SITES}")
-    return _Engine(N, kappa, likelihood, accepted), signs
+    asked = conditions(signs, kappa, likelihood, labels, accepted)
+    if engine == "search":
+        check_searchable(asked)
+    elif engine == "bit-sliced" or not searchable(asked):
+        check_exhaustive(asked)
+    return asked
+
+
+def _searches(asked: Conditions, engine: str) -> bool:
+    """Whether the search is the engine: asked for, the only one that takes so many weights, or the faster one."""
+    if engine != "auto":
+        return engine == "search"
+    if asked.sites > MAX_SITES:
+        return True
+    return asked.sites >= SEARCH_FROM and asked.codes.size >= SEARCH_LOAD and searchable(asked)

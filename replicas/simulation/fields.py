@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _bits
 from ._checks import check_integer, check_patterns, check_signs
-from .enumeration import MAX_SITES, encode_weights
+from .codes import MAX_SEARCH_SITES, check_codes, encode_weights
 
 
 def local_fields(patterns: ArrayLike, weights: ArrayLike, labels: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -40,7 +40,7 @@ def field_counts(patterns: ArrayLike, codes: ArrayLike) -> tuple[NDArray[np.floa
 
     Parameters
     ----------
-    patterns : array (P, N) of +1 and -1, 1 <= N <= 31
+    patterns : array (P, N) of +1 and -1, 1 <= N <= 63
     codes : array (n,) of weight codes, as `enumerate_solutions` gives them
 
     Raises
@@ -48,10 +48,7 @@ def field_counts(patterns: ArrayLike, codes: ArrayLike) -> tuple[NDArray[np.floa
     ValueError : a wrong shape or value
     """
     signs = check_signs("patterns", patterns, (-1, -1))
-    N = check_integer("N", signs.shape[1], at_least=1, at_most=MAX_SITES)
-    words = np.asarray(codes, dtype=np.uint32)
-    if words.ndim != 1 or (words.size and int(words.max()) >> N):
-        got = f"shape {words.shape} and values up to {words.max(initial=0)}"
-        raise ValueError(f"codes: got {got}, takes shape (n,) and codes below 2^{N}")
+    N = check_integer("N", signs.shape[1], at_least=1, at_most=MAX_SEARCH_SITES)
+    words = check_codes(codes, N)
     mismatches = _bits.mismatch_counts(encode_weights(signs), words, N)
     return (2 * np.arange(N + 1) - N) / np.sqrt(N), mismatches[::-1].copy()

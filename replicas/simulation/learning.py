@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ._checks import check_integer, check_signs
 from .problems import Problem
 
-Weights = NDArray[np.generic]
+Weights = NDArray[Any]
 Stop = Callable[[], bool]
 SHARE = 8
 """The history has a row after every further 1/SHARE of the steps made so far: steps at first, rarer later."""

@@ -29,8 +29,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from ._bits import popcount
 from ._checks import check_choice, check_finite, check_integer, check_patterns, check_signs
+from ._lanes import popcount
 from .enumeration import enumerate_solutions
 from .overlaps import QuenchedEntropy
 
@@ -155,7 +155,7 @@ def solution_codes(patterns: ArrayLike, kappa: float = 0.0, likelihood: str = "t
     P, N = points.shape
     check_integer("N", N, at_least=1, at_most=MAX_SHELL_SITES)
     if np.all(np.abs(points) == 1):
-        return enumerate_solutions(points, kappa, likelihood)
+        return np.asarray(enumerate_solutions(points, kappa, likelihood), np.uint32)
     low = N // 2
     least = check_finite("kappa", kappa) if likelihood == "threshold" else -check_finite("kappa", kappa)
     most = math.inf if likelihood == "threshold" else -least

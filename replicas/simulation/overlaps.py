@@ -16,9 +16,9 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ._bits import popcount
 from ._checks import check_integer, check_signs
-from .enumeration import MAX_SITES, encode_weights
+from ._lanes import popcount
+from .codes import MAX_SEARCH_SITES, check_codes, encode_weights
 
 
 def best_relabelling(overlap: ArrayLike) -> tuple[int, ...]:
@@ -64,12 +64,10 @@ def overlap_counts(
     """
     units = check_integer("K", K, at_least=1)
     signs = check_signs("teacher", teacher, (-1,))
-    words = np.asarray(codes, dtype=np.uint32)
-    total = check_integer("number of weights of the teacher", signs.size, at_least=units, at_most=MAX_SITES)
+    total = check_integer("number of weights of the teacher", signs.size, at_least=units, at_most=MAX_SEARCH_SITES)
     if total % units:
         raise ValueError(f"teacher: got {total} weights, takes a multiple of K = {units}")
-    if words.ndim != 1 or (words.size and int(words.max()) >> total):
-        raise ValueError(f"codes: got shape {words.shape}, takes shape (n,) and codes below 2^{total}")
+    words = check_codes(codes, total)
     N = total // units
     labellings = list(itertools.permutations(range(units))) if relabelled else [tuple(range(units))]
     counts = np.zeros((units, units, N + 1), np.int64)
@@ -79,7 +77,7 @@ def overlap_counts(
 
 @njit(cache=True, nogil=True)
 def _count_overlaps(
-    codes: NDArray[np.uint32],
+    codes: NDArray[np.uint64],
     teacher: NDArray[np.uint64],
     N: int,
     labellings: NDArray[np.int64],
@@ -91,7 +89,7 @@ def _count_overlaps(
     for code in codes:
         for j in range(K):
             for l in range(K):
-                differing = ((np.uint64(code) >> np.uint64(j * N)) ^ teacher[l]) & unit
+                differing = ((code >> np.uint64(j * N)) ^ teacher[l]) & unit
                 equal[j, l] = N - np.int64(popcount(differing))
         best, chosen = -1, 0
         for p in range(len(labellings)):

@@ -10,8 +10,11 @@ Labels of random patterns are gauged away in storage: xi and y xi have the same 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_choice, check_finite, check_integer
@@ -36,14 +39,14 @@ class Problem:
     Raises ValueError where patterns and labels do not fit each other, or a value is not finite.
     """
 
-    patterns: NDArray[np.generic]
+    patterns: NDArray[Any]
     labels: NDArray[np.int8]
-    teacher: NDArray[np.generic] | None = None
+    teacher: NDArray[Any] | None = None
     kappa: float = 0.0
     machine: Machine = PERCEPTRON
 
     def __post_init__(self) -> None:
-        patterns = np.asarray(self.patterns)
+        patterns = np.ascontiguousarray(self.patterns)
         if patterns.ndim != 2 or patterns.shape[1] == 0:
             raise ValueError(f"patterns: got an array of shape {patterns.shape}, takes shape (P, N) with N >= 1")
         if patterns.dtype.kind not in "if" or not np.all(np.isfinite(patterns)):
@@ -55,6 +58,10 @@ class Problem:
         units = as_architecture(self.machine, patterns.shape[1]).K
         if units > 1 and self.kappa != 0:
             raise ValueError(f"kappa: got {self.kappa} for a machine of {units} units, takes 0")
+        if patterns.dtype.kind == "i" and np.all(np.abs(patterns) <= 127):
+            patterns = patterns.astype(np.int8, copy=False)
+        elif patterns.dtype != np.float64:
+            patterns = patterns.astype(np.float64)
         object.__setattr__(self, "patterns", patterns)
         object.__setattr__(self, "labels", labels.astype(np.int8))
 
@@ -73,12 +80,12 @@ class Problem:
         """The machine that has to learn the patterns."""
         return as_architecture(self.machine, self.N)
 
-    @property
+    @cached_property
     def binary(self) -> bool:
         """Whether every entry of the patterns is +1 or -1."""
         return bool(np.all(np.abs(self.patterns) == 1))
 
-    def gauged(self) -> NDArray[np.generic]:
+    def gauged(self) -> NDArray[Any]:
         """Patterns y_mu xi_mu, all of which a perceptron has to map to +1, (P, N), of the patterns' own type."""
         return np.ascontiguousarray(self.patterns * self.labels[:, None].astype(self.patterns.dtype))
 
@@ -96,12 +103,26 @@ class Problem:
             return self.P
         if machine.K > 1:
             return int(np.sum(machine_outputs(self.patterns, vector, machine) != self.labels))
-        fields = self.labels * (self.patterns.astype(float) @ vector)
+        fields = self.labels * _fields(self.patterns, vector)
         margin = self.kappa * np.sqrt(self.N)
         if self.binary and np.all(np.abs(vector) == 1):  # whole numbers: a tie is a tie
             _, most = mismatch_budget(self.N, self.kappa)
             return int(np.sum(self.N - np.rint(fields) > 2 * most))
         return int(np.sum(fields * np.sqrt(self.N) / np.linalg.norm(vector) < margin))
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _fields(patterns: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.float64]:
+    """xi_mu . W: one thread, where a matrix product of the library would wake all."""
+    P, N = patterns.shape
+    out = np.empty(P)
+    for mu in range(P):
+        row = patterns[mu]
+        total = 0.0
+        for i in range(N):
+            total += row[i] * W[i]
+        out[mu] = total
+    return out
 
 
 def draw_patterns(P: int, N: int, seed: int, sample: int = 0, kind: str = "binary") -> NDArray[np.generic]:

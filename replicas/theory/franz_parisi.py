@@ -144,7 +144,7 @@ def isolation(
         order_parameters={} if at is None else {"q": at.q, "t": at.t, "p": at.p, "slope": 2 * at.multiplier},
         status=found.status,
         message=found.message,
-        statement="" if found.value is None else "Zero of the replica-symmetric Franz-Parisi entropy: the reference typically has no solutions closer than this.",
+        statement="" if found.value is None else ISOLATED,
     )
 
 
@@ -412,6 +412,7 @@ class Curve:
         return here if here.state.entropy > 0 else None
 
 
+ISOLATED = "Zero of the replica-symmetric Franz-Parisi entropy: the reference typically has no solutions closer than this."
 WEIGHTED = "At finite beta this is a free entropy: the entropy less beta times the errors per weight."
 POSITIVE = "{}, where the entropy is still positive, {:.3g}: no zero was reached"
 CROSSING = 60  # roots on the way to a zero

@@ -216,7 +216,11 @@ def test_spherical_teachers_and_their_outputs():
     ("arguments", "message"),
     [
         ({"patterns": np.ones((2, 8)), "accepted": fully_connected(2)}, "N: got 8, takes N odd .2 units; at even N a"),
-        ({"patterns": np.ones((2, 17)), "accepted": fully_connected(2)}, "N = 17 sites for K = 2 .* from 1 to 31"),
+        ({"patterns": np.ones((2, 33)), "accepted": fully_connected(2)}, "N = 33 sites for K = 2 .* from 1 to 63"),
+        (
+            {"patterns": np.ones((2, 17)), "accepted": fully_connected(2), "engine": "bit-sliced"},
+            "N = 17 sites for K = 2 .* from 1 to 31",
+        ),
         ({"patterns": np.ones((2, 9)), "accepted": fully_connected(3), "kappa": 0.1}, "got 0.1 .* K = 3 units"),
         ({"patterns": np.ones((2, 9)), "accepted": fully_connected(3), "labels": [0, 1]}, "labels: got the value 0"),
         ({"patterns": np.ones((2, 9)), "accepted": fully_connected(2), "labels": [0, 2]}, "labels: .* of -1, 0 and"),

@@ -122,7 +122,10 @@ def test_largest_size():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"patterns": np.ones((2, 32))}, "N = 32 .* from 1 to 31"),
+        ({"patterns": np.ones((2, 32)), "engine": "bit-sliced"}, "N = 32 .* from 1 to 31"),
+        ({"patterns": np.ones((2, 64))}, "N = 64 .* from 1 to 63"),
+        ({"patterns": np.ones((2, 5)), "engine": "brute"}, "engine: got 'brute', takes one of auto, bit-sliced, search"),
+        ({"patterns": np.ones((2, 5)), "workers": 0}, "workers: got 0"),
         ({"patterns": np.ones(5)}, r"shape \(5,\), takes shape \(any, any\)"),
         ({"patterns": np.ones((2, 0))}, "N = 0"),
         ({"patterns": [[1, 0, 1]]}, "value 0, takes only"),

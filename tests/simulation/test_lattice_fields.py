@@ -47,5 +47,5 @@ def test_bad_arguments():
         simulation.local_fields([[np.inf, 1.0]], np.ones(2))
     with pytest.raises(ValueError, match=r"codes: .* below 2\^5"):
         simulation.field_counts(np.ones((2, 5)), [32])
-    with pytest.raises(ValueError, match="N: got 40, takes an integer from 1 to 31"):
-        simulation.field_counts(np.ones((2, 40)), [32])
+    with pytest.raises(ValueError, match="N: got 64, takes an integer from 1 to 63"):
+        simulation.field_counts(np.ones((2, 64)), [32])

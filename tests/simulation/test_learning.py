@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicas.simulation import ALGORITHMS, Algorithm, Problem, Run, draw_problem, enumerate_solutions, majority, machine_outputs, run
+from replicas.simulation import (
+    ALGORITHMS,
+    Algorithm,
+    Problem,
+    Run,
+    draw_problem,
+    enumerate_solutions,
+    machine_outputs,
+    majority,
+    run,
+)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,15 @@ from scipy.optimize import minimize
 from scipy.stats import binom, norm
 
 import replicas as rp
-from replicas.simulation import count_solutions, draw_problem, entropy_curve, fit_threshold, run, success_curve, task_generator
+from replicas.simulation import (
+    count_solutions,
+    draw_problem,
+    entropy_curve,
+    fit_threshold,
+    run,
+    success_curve,
+    task_generator,
+)
 from replicas.simulation import threshold as module
 
 LOADS = np.arange(0.5, 0.81, 0.03)

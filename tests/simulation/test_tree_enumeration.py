@@ -183,7 +183,8 @@ def test_largest_committee():
     [
         ({"patterns": np.ones((2, 10)), "accepted": majority(3)}, "N: got 10, takes a multiple of K = 3"),
         ({"patterns": np.ones((2, 12)), "accepted": majority(3)}, "N: got 12, takes N/K odd .K = 3"),
-        ({"patterns": np.ones((2, 33)), "accepted": majority(3)}, "N = 33 .* from 1 to 31"),
+        ({"patterns": np.ones((2, 34)), "accepted": parity(2)}, "N = 34 .* from 1 to 31"),
+        ({"patterns": np.ones((2, 69)), "accepted": majority(3)}, "N = 69 .* from 1 to 63"),
         ({"patterns": np.ones((2, 9)), "accepted": majority(3), "kappa": 0.1}, "got 0.1 and 'threshold', takes 0 and"),
         (
             {"patterns": np.ones((2, 9)), "accepted": majority(3), "likelihood": "window"},

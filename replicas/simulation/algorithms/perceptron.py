@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
+from .hebb import on_sphere
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,24 @@ class PerceptronRule(Algorithm):
 class _PerceptronRun(Run):
     def __init__(self, problem: Problem, rng: np.random.Generator):
         self.points = problem.gauged().astype(np.float64)
-        self.kappa, self.rng = problem.kappa, rng
+        self.squares = np.einsum("mi,mi->m", self.points, self.points)
+        self.kappa, self.rng = float(problem.kappa), rng
         self.W = np.zeros(problem.N)
 
     def advance(self, steps: int) -> bool:
-        done, solved = _passes(self.points, self.kappa, self.W, steps, self.rng)
+        done, solved = _passes(self.points, self.squares, self.kappa, self.W, steps, self.rng)
         self.steps += done
         return bool(solved)
 
     @property
     def weights(self) -> Weights | None:
-        return self.W * np.sqrt(self.W.size) / np.linalg.norm(self.W) if np.any(self.W) else None
+        return on_sphere(self.W)
 
 
-@njit(cache=True, nogil=True)
-def _passes(points: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator) -> tuple[int, bool]:
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _passes(
+    points: NDArray[np.float64], squares: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator
+) -> tuple[int, bool]:
     """At most so many passes; how many were made, and whether the last one changed nothing."""
     P, N = points.shape
     length = 0.0
@@ -61,10 +65,9 @@ def _passes(points: NDArray[np.float64], kappa: float, W: NDArray[np.float64], m
                 field += xi[i] * W[i]
             if field <= kappa * np.sqrt(length):
                 clean = False
-                length = 0.0
                 for i in range(N):
                     W[i] += xi[i]
-                    length += W[i] * W[i]
+                length = max(length + 2 * field + squares[mu], 0.0)
         if clean:
             return done + 1, True
     return most, False

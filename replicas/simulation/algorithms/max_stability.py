@@ -1,0 +1,230 @@
+r"""Perceptron of maximum stability: the spherical W whose smallest field u_mu = y_mu xi_mu . W / sqrt(N) is largest.
+
+    dual:       maximise  sum_mu x_mu - (1/2) sum_mu,nu x_mu C_mu,nu x_nu  over embedding strengths x >= 0,
+                C_mu,nu = y_mu y_nu xi_mu . xi_nu / N,   w = (1/N) sum_mu x_mu y_mu xi_mu,   E_mu = (C x)_mu = y_mu xi_mu . w
+    adatron:    x_mu <- max(0, x_mu + rate (1 - E_mu)/C_mu,mu),   one pattern after the other, 0 < rate < 2
+    active set: C_SS x_S = 1 on S = {x_mu > 0},   then S <- {x_mu > 0} + {E_mu < 1},   until S repeats itself
+    bounds:     min_mu E_mu / |w|  <=  kappa_max  <=  N |w| / sum_mu x_mu        (equal at the optimum: both are 1/|w|)
+
+The lower bound is the stability of W itself. The upper one holds for every x >= 0, because the smallest field is no larger than
+a weighted mean of all: their difference certifies the answer, whatever happened before. The adatron approaches the support of the
+patterns with u = kappa_max and the linear system finishes it; adatron passes go on where the system is singular or the sets cycle,
+and where they crawl, small problems are handed to non-negative least squares.
+Patterns that are not separable drive x to infinity and the upper bound to zero, and then there is no kappa_max > 0.
+
+Source: J. K. Anlauf and M. Biehl, Europhys. Lett. 10 (1989) 687; over-relaxation as in SOR for quadratic programs, O. L. Mangasarian
+and D. R. Musicant, IEEE Trans. Neural Netw. 10 (1999) 1032; the active set: M. Hintermueller, K. Ito and K. Kunisch, SIAM J. Optim.
+13 (2002) 865.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.optimize import nnls
+
+from .._checks import check_finite, check_integer, check_patterns, check_signs
+from ..learning import Algorithm, Run, Weights
+from ..problems import Problem
+from .hebb import on_sphere
+
+Array = NDArray[np.float64]
+TOLERANCE = 1e-10
+"""Gap of the bounds relative to the upper one at which the largest stability counts as found."""
+RATE = 1.5
+"""Step of the adatron: half as many passes as 1.0 near alpha = 2."""
+PASSES = 2000
+"""Adatron passes until the search is given up: the active set usually ends it within 50 of them for alpha < 2."""
+FIRST = 16
+"""Passes before the support is tried for the first time; it is tried again whenever they have doubled."""
+TRIALS = 40
+"""Active sets tried before the adatron goes on."""
+FINISHED = 500
+"""Patterns up to which a search that crawls, of hardly separable patterns, is finished by non-negative least squares."""
+LARGEST = 6000
+"""Patterns of which the matrix C is kept, for the active set: 300 MB. With more of them the adatron works alone."""
+
+
+def maximum_stability(patterns: ArrayLike, labels: ArrayLike | None = None, tolerance: float = TOLERANCE) -> tuple[Array, float, float]:
+    """The weights of largest stability, |W|^2 = N, their stability kappa = min_mu u_mu, and how far kappa can be from the largest.
+
+    Parameters
+    ----------
+    patterns : array (P, N) of finite numbers, P >= 1;  labels : array (P,) of +1 and -1, all +1 if absent
+    tolerance : relative gap of the bounds to be reached, > 0
+
+    The largest stability is within [kappa, kappa + gap] if it is positive. A gap that stays above the tolerance says that it was not
+    found: the patterns are not separable, kappa < 0, or hardly so.
+
+    Raises
+    ------
+    ValueError : a wrong shape or value
+    """
+    points = check_patterns(patterns)
+    if len(points) == 0:
+        raise ValueError(f"patterns: got an array of shape {points.shape}, takes at least one pattern")
+    if labels is not None:
+        points = points * check_signs("labels", labels, points.shape[:1])[:, None]
+    search = _Search(points, _positive("tolerance", tolerance), RATE)
+    while not search.ended(PASSES):
+        search.advance(PASSES)
+    search.finish()
+    return search.W, search.kappa, search.upper - search.kappa
+
+
+@dataclass(frozen=True)
+class MaxStability(Algorithm):
+    """Perceptron of maximum stability for spherical weights, certified by a bound on all others.
+
+    tolerance : relative gap between the stability reached and its upper bound at which the search ends, > 0
+    rate : step of the adatron in units of the one that brings the field at hand to 1, between 0 and 2 (excluded)
+    passes : adatron passes before the search is given up, >= 1
+
+    A single step, because a solution that is not the most stable one is no reason to stop. The history has the stability, its gap to
+    the upper bound and the passes made. The run is "stuck" if the margin of the problem is out of reach; if the upper bound,
+    stability + gap, is below that margin, no spherical perceptron reaches it.
+    """
+
+    name: ClassVar[str] = "max-stability"
+    step: ClassVar[str] = "all passes, up to the largest stability"
+    budget: ClassVar[int] = 1
+    binary: ClassVar[bool] = False
+    margin: ClassVar[bool] = True
+    tolerance: float = TOLERANCE
+    rate: float = RATE
+    passes: int = PASSES
+
+    def __post_init__(self) -> None:
+        _positive("tolerance", self.tolerance)
+        if not 0 < check_finite("rate", self.rate) < 2:
+            raise ValueError(f"rate: got {self.rate}, takes a number between 0 and 2 (excluded)")
+        check_integer("passes", self.passes, at_least=1)
+
+    def begin(self, problem: Problem, rng: np.random.Generator, budget: int) -> Run:
+        return _MaxStabilityRun(problem, self)
+
+
+class _MaxStabilityRun(Run):
+    def __init__(self, problem: Problem, algorithm: MaxStability):
+        self.passes = algorithm.passes
+        self.search = _Search(problem.gauged().astype(np.float64), algorithm.tolerance, algorithm.rate)
+
+    def advance(self, steps: int) -> bool:
+        while not self.search.ended(self.passes):
+            self.search.advance(self.passes)
+        if self.search is not None:
+            self.search.finish()
+        self.steps = 1
+        return True
+
+    @property
+    def weights(self) -> Weights | None:
+        return on_sphere(self.search.W)
+
+    def record(self) -> dict[str, float]:
+        return {"stability": self.search.kappa, "gap": self.search.upper - self.search.kappa, "passes": float(self.search.passes)}
+
+
+class _Search:
+    """The best weights and the best bound so far, and the embedding strengths that the adatron works on."""
+
+    def __init__(self, points: Array, tolerance: float, rate: float):
+        P, N = points.shape
+        self.points, self.tolerance, self.rate = np.ascontiguousarray(points), tolerance, rate
+        self.squares = np.einsum("mi,mi->m", points, points)
+        self.x, self.w = np.zeros(P), np.zeros(N)
+        self.W, self.kappa = np.zeros(N), -np.inf
+        self.upper = float(np.sqrt(self.squares.min()))
+        self.passes, self.next_trial = 0, FIRST
+        self.C: Array | None = None
+
+    def ended(self, passes: int) -> bool:
+        """Whether the bounds have met, or so many passes were made."""
+        return self.passes >= passes or self.upper - self.kappa <= self.tolerance * self.upper
+
+    def advance(self, passes: int) -> None:
+        """Adatron passes up to the next trial of the active set, and that trial."""
+        more = min(passes, self.next_trial) - self.passes
+        _adatron(self.points, self.squares, self.rate, self.x, self.w, more)
+        self.passes += more
+        self._bound(self.x, self.w)
+        if self.passes == self.next_trial:
+            self.next_trial *= 2
+            if not self.ended(passes) and len(self.points) <= LARGEST:
+                self._active_set()
+
+    def finish(self) -> None:
+        """Non-negative least squares, min |w|^2 + (sum_mu x_mu - 1)^2: exact in finitely many steps where the adatron crawls."""
+        P, N = self.points.shape
+        if self.ended(self.passes + 1) or P > FINISHED:
+            return
+        try:
+            x, _ = nnls(np.vstack([self.points.T, np.ones(P)]), np.append(np.zeros(N), 1.0))
+        except RuntimeError:  # its own limit of steps
+            return
+        self._bound(x, x @ self.points / N)
+
+    def _bound(self, x: Array, w: Array) -> None:
+        """Take over what these strengths prove."""
+        length, N = float(np.linalg.norm(w)), w.size
+        if not 0 < length < np.inf:
+            return
+        self.upper = min(self.upper, N * length / float(x.sum()))
+        kappa = float((self.points @ w).min()) / length
+        if kappa > self.kappa:
+            self.kappa, self.W = kappa, w * (np.sqrt(N) / length)
+
+    def _active_set(self) -> None:
+        """Sets S of patterns at u = kappa, from that of the adatron on, until the bounds meet or the system is singular."""
+        P, N = self.points.shape
+        if self.C is None:
+            self.C = self.points @ self.points.T / N
+        inside = self.x > 0
+        for _ in range(TRIALS):
+            if not 0 < inside.sum() <= N:
+                return
+            try:
+                factor = cho_factor(self.C[np.ix_(inside, inside)], lower=True, overwrite_a=True, check_finite=False)
+            except LinAlgError:
+                return
+            x = np.zeros(P)
+            x[inside] = cho_solve(factor, np.ones(int(inside.sum())), check_finite=False)
+            feasible = np.maximum(x, 0)
+            self._bound(feasible, feasible @ self.points / N)
+            if self.ended(self.passes + 1):
+                return
+            after = np.where(inside, x > 0, x @ self.C < 1)
+            if np.array_equal(after, inside):
+                return
+            inside = after
+
+
+def _positive(name: str, value: float) -> float:
+    number = check_finite(name, value)
+    if number <= 0:
+        raise ValueError(f"{name}: got {number}, takes a number > 0")
+    return number
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _adatron(points: Array, squares: Array, rate: float, x: Array, w: Array, passes: int) -> None:
+    """So many passes over the patterns in their order; x and w = sum_mu x_mu xi_mu / N are changed in place."""
+    P, N = points.shape
+    for _ in range(passes):
+        for mu in range(P):
+            if squares[mu] == 0.0:
+                continue
+            xi = points[mu]
+            field = 0.0
+            for i in range(N):
+                field += xi[i] * w[i]
+            change = max(-x[mu], rate * (1.0 - field) * N / squares[mu])
+            if change != 0.0:
+                x[mu] += change
+                for i in range(N):
+                    w[i] += change / N * xi[i]

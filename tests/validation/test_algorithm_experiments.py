@@ -1,0 +1,83 @@
+"""Experiments on solutions, largest margins and learning algorithms: right predictions agree, wrong ones do not."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import ndtr
+
+from tests.validation.test_experiments import result_of, rs_binary
+from validation import generalization, maximum_stability, solution_overlaps, success, training
+from validation.result import at_least, bounded
+
+
+def largest_margin(alpha):
+    """Gardner: 1/alpha = int_{-kappa}^inf Dt (t + kappa)^2 = (1 + kappa^2) H(-kappa) + kappa exp(-kappa^2/2)/sqrt(2 pi)."""
+
+    def excess(k):
+        return (1 + k * k) * ndtr(k) + k * np.exp(-k * k / 2) / np.sqrt(2 * np.pi) - 1 / alpha
+
+    return brentq(excess, -3, 5)
+
+
+@pytest.mark.parametrize(("factor", "agrees"), [(1.0, True), (1.1, False)])
+def test_solution_overlaps(monkeypatch, factor, agrees):
+    plan = {9: 1500, 15: 1000, 21: 400}
+    result = result_of(solution_overlaps, monkeypatch, factor, plan, predicted_overlap=lambda alpha: rs_binary(alpha)[1])
+    assert result.rows[0].agrees is agrees and "overlap of two solutions" in result.rows[0].label
+
+
+def test_moments_of_the_overlap_are_those_of_all_pairs():
+    codes = np.array([0b00111, 0b10101, 0b01010, 0b11111])
+    W = 2.0 * ((codes[:, None] >> np.arange(5)) & 1) - 1
+    pairs = W @ W.T / 5
+    mean, variance, m = solution_overlaps.overlap_moments(codes, 5)
+    assert mean == pytest.approx(pairs.mean()) and variance == pytest.approx(pairs.var()) and np.allclose(m, W.mean(axis=0))
+
+
+@pytest.mark.parametrize(("factor", "agrees"), [(1.0, True), (1.08, False)])
+def test_maximum_stability(monkeypatch, factor, agrees):
+    monkeypatch.setattr(maximum_stability, "LOADS", {"storage": (0.5, 1.0)})
+    plan = {26: 300, 50: 150, 100: 60}
+    result = result_of(maximum_stability, monkeypatch, factor, plan, predicted=lambda task, alpha: largest_margin(alpha))
+    assert result.agrees is agrees and len(result.rows) == 2
+    assert all("not certified: 0 of 510" in note for note in result.notes)
+
+
+def test_success_respects_the_capacity_and_sees_where_it_is_not(monkeypatch):
+    monkeypatch.setattr(success, "QUICK", (success.Trial("perceptron-rule", (1.2, 1.6, 2.0, 2.4), (51,), budget=200),))
+    monkeypatch.setattr(success, "INSTANCES", {True: 10})
+    result = success.run(seed=1)
+    assert result.agrees and json.dumps(result.to_dict()) and len(result.rows) == 1 and len(result.data["alpha"]) == 4
+    monkeypatch.setattr(success, "end_of_solutions", lambda binary, K: 1.1)
+    assert not success.run(seed=1).agrees
+
+
+def test_generalization_is_bounded_by_bayes(monkeypatch):
+    monkeypatch.setattr(generalization, "ALGORITHMS", {True: ("sbpi",)})
+    monkeypatch.setattr(generalization, "SIZE", {True: (101, 8)})
+    monkeypatch.setattr(generalization, "densest", lambda alpha: float("nan"))
+    result = generalization.run(seed=1)
+    assert result.agrees and len(result.rows) == 1 and 0.05 < result.rows[0].measured < 0.4
+    monkeypatch.setattr(generalization, "predicted", lambda alpha: (0.49, 0.48))
+    assert not generalization.run(seed=1).agrees
+
+
+def test_training_shows_the_trajectory(monkeypatch):
+    monkeypatch.setattr(training, "SIZE", {True: (201, 3)})
+    monkeypatch.setattr(training, "PLAN", {True: (101, (0.3, 0.5, 0.7, 0.9), 6)})
+    monkeypatch.setattr(training, "predicted_energy", lambda q: 0.1 * np.ones(len(q)))
+    result = training.run(seed=1)
+    assert result.agrees and len(result.series) == 3
+    energy = np.array(result.data["E"])
+    assert energy.size >= 3 and np.all((energy >= 0) & (energy < 0.5)) and energy[-1] < energy[0]
+
+
+def test_bounds_are_one_sided():
+    class Curve:
+        class threshold:
+            value, error = 0.8, 0.01
+
+    assert bounded("x", 0.83, Curve).agrees and not bounded("x", 0.7, Curve).agrees
+    assert at_least("x", 0.2, 0.3, 0.01).agrees and at_least("x", 0.2, 0.19, 0.01).agrees and not at_least("x", 0.2, 0.1, 0.01).agrees
