@@ -325,6 +325,7 @@ def read_validation(path: Path | None) -> dict[str, Any]:
 
 def _finite_n_draw(columns: Columns, narrow: bool = False) -> Any:
     # a panel for each pair of axes of an experiment
+    every: Any
     shown = list(dict.fromkeys(zip(columns["experiment"], columns["xlabel"], columns["ylabel"])))
     with dr.style():
         figure, axes = dr.panels(len(shown), narrow, 2.7)
