@@ -411,8 +411,8 @@ def test_annealing_gamma_helps():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("algorithm", "K", "alpha"), [(LeastAction(), 3, 2.0), (LeastAction(), 9, 2.0), (CommitteeSGD(), 9, 2.0), (CommitteeElasticSGD(), 9, 2.0)]
+    ("algorithm", "K", "alpha"), [(LeastAction(), 3, 2.1), (LeastAction(), 9, 2.1), (CommitteeSGD(), 9, 1.8), (CommitteeElasticSGD(), 9, 1.8)]
 )
 def test_success_on_the_tree_committee(algorithm, K, alpha):
-    """Far above what one unit of N inputs learns by the perceptron rule in as many passes, below the committee's capacity."""
+    """Below where each stops succeeding at N = 999: least action 40 of 40 at alpha = 2.2, SGD of 1000 passes some way above 2 at K = 9."""
     assert solved(algorithm, alpha, 999, 5, accepted=majority(K)) >= 4

@@ -32,7 +32,7 @@ from .elastic import check_coupling
 from .stochastic import add, attract, check_positive, dot
 
 STEEPEST = 3.0
-"""Last slope of a unit over sqrt(K), best of a grid at N = 999, K = 3 and 9: fields that decide the output are of order 1/sqrt(K)."""
+"""Last slope of a unit over sqrt(K): of a few tried at N = 999, one that serves K = 3 and K = 9; fields near the decision are of order 1/sqrt(K)."""
 
 
 class CommitteeAlgorithm(Algorithm):
@@ -64,7 +64,7 @@ class CommitteeSGD(CommitteeAlgorithm):
 
     Parameters
     ----------
-    rate : step times the nominal minibatch size, > 0; rate beta^2/B much above 20 breaks up what has been learned
+    rate : step times the nominal minibatch size, > 0; too large for the last beta, it breaks up at the end what has been learned
     batch : nominal size B of a minibatch, >= 1 (of at most the number of patterns)
     beta_start, beta_end : slope of a unit in the first and the last pass of the budget, > 0; beta_end = 3 sqrt(K) if absent
     gamma_start, gamma_end : scale of the output in the cross-entropy, likewise, > 0
