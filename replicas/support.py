@@ -62,6 +62,9 @@ QUESTIONS: Questions = {
 }
 """Each question with the weights for which it can be asked of each problem, replica symmetric, and a remark."""
 
+THRESHOLD_ONLY = ("local-entropy-threshold",)
+"""Questions that a window is not asked."""
+
 STORAGE: dict[Problem, tuple[str, ...]] = {HARD: WEIGHTS, SOFT: WEIGHTS}
 SPHERE = ("spherical",)
 STEPS = ("1rsb", "krsb")
@@ -214,7 +217,8 @@ def cells() -> Iterator[Cell]:
         for problem, weights in itertools.product(kind.problems, kind.weights):
             likelihoods = (kind.likelihood,) if kind.likelihood else problem.likelihoods
             for likelihood, ansatz in itertools.product(likelihoods, ANSATZES):
-                supported = weights in kind.asked(question, problem, ansatz)
+                asked = question not in THRESHOLD_ONLY or likelihood != "window"
+                supported = asked and weights in kind.asked(question, problem, ansatz)
                 constraints, task = problem.constraints, problem.task
                 yield Cell(kind.model, kind.K, weights, likelihood, constraints, task, question, ansatz, supported)
 

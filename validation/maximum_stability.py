@@ -24,7 +24,7 @@ from .sampling import Progress, collect, mean_and_stderr
 NAME = "maximum-stability"
 QUESTION = "Is the largest margin of random patterns that of alpha_c(kappa)?"
 LOADS = {"storage": (0.5, 1.0, 1.3), "teacher-student": (1.0, 4.0)}
-QUICK = {26: 1500, 50: 600, 100: 250, 200: 60}
+QUICK = {26: 1500, 50: 600, 100: 200, 200: 30}
 FULL = {26: 40000, 50: 20000, 100: 8000, 200: 3000, 400: 600}
 CERTIFIED = 1e-8  # gap between the bounds of a stability that counts as found
 AXES = {"storage": ("load alpha", "largest margin kappa"), "teacher-student": ("load alpha", "overlap R with the teacher")}

@@ -37,7 +37,7 @@ class Trial:
 
 BELOW = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)  # binary weights
 QUICK = (
-    Trial("perceptron-rule", (1.4, 1.6, 1.8, 2.0, 2.2), (201,)),
+    Trial("perceptron-rule", (1.4, 1.6, 1.8, 2.0, 2.2), (201,), budget=500),
     Trial("sbpi", (0.4, 0.5, 0.6, 0.7, 0.8), (201,)),
     Trial("reinforced-bp", (0.5, 0.6, 0.7, 0.8), (201,)),
 )
