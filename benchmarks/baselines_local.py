@@ -12,8 +12,14 @@ from .baselines import density
 OUTER, INNER = 8.0, 12.0  # standard deviations; the reference's tilt pushes the inner normal outwards
 
 
-def franz_parisi_energy(q_ref: float, q: float, t: float, p: float, epsilon: float) -> float:
-    """E_x E_z [H(A)/H(a~)] log H(a), both margins 0, by quad inside quad."""
+def slope(u: float, V: float) -> float:
+    """f'(u) of f = log H(-u/sqrt(V))."""
+    a = u / math.sqrt(V)
+    return math.exp(-0.5 * a * a - float(log_ndtr(a))) / math.sqrt(2 * math.pi * V)
+
+
+def franz_parisi_average(name: str, q_ref: float, q: float, t: float, p: float, epsilon: float) -> float:
+    """E_x E_z [H(A)/H(a~)] times log H(a), f'^2, f~' f' or f' f~'(x), both margins 0, by quad inside quad."""
     gamma = math.sqrt(q - t * t / q_ref)
     b = (p - t) / gamma
     v = 1 - q_ref - b * b
@@ -23,15 +29,24 @@ def franz_parisi_energy(q_ref: float, q: float, t: float, p: float, epsilon: flo
         outside = math.sqrt(q_ref) * x
         total = float(ndtr(outside / math.sqrt(1 - q_ref)))
         centre = t / math.sqrt(q_ref) * x
+        base = slope(outside, 1 - q_ref)
 
         def integrand(z: float) -> float:
-            weight = float(ndtr((outside + b * z) / math.sqrt(v))) / total
-            return density(z) * weight * float(log_ndtr((centre + gamma * z) / math.sqrt(1 - q)))
+            weight = density(z) * float(ndtr((outside + b * z) / math.sqrt(v))) / total
+            u = centre + gamma * z
+            if name == "value":
+                return weight * float(log_ndtr(u / math.sqrt(1 - q)))
+            f1 = slope(u, 1 - q)
+            return weight * f1 * {"square": f1, "cross": slope(outside + b * z, v) if name == "cross" else 0.0, "other": base}[name]
 
         kink = min(max(-centre / gamma, -INNER), INNER)
         return sum(quad(integrand, low, high, **options)[0] for low, high in ((-INNER, kink), (kink, INNER)))
 
     return float(quad(lambda x: density(x) * inner(x), -OUTER, OUTER, **options)[0])
+
+
+AVERAGES = ("value", "square", "cross", "other")
+"""What the equations of one point take from the patterns."""
 
 
 def local_entropy_energy(q0: float, q1: float, y: float, epsilon: float) -> float:
