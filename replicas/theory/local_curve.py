@@ -186,15 +186,14 @@ class BinaryCurve:
 
     def _checked(self, path: Path, saddle: Saddle) -> Answer:
         """The answer at a saddle; where q0 = 0 is unstable, at the one with q0 > 0 that takes over."""
-        system = self.system(self.alpha, self.infinite)
         answer = self._answer(path, saddle)
-        if not (isinstance(system, Unconstrained) and system.zero) or answer.status not in ("converged", "unphysical"):
+        growth = self._growth(saddle)
+        if growth is None or answer.status not in ("converged", "unphysical"):
             return answer
-        growth = system.growth(saddle.x, saddle.y)
         if growth < 1 + STABLE:
             return replace(answer, stable=True)
         other = Unconstrained(self.point, symmetric=False)
-        _, q1, V, p_hat, _ = system.overlaps(saddle.x)
+        _, q1, V, p_hat, _ = Unconstrained(self.point).overlaps(saddle.x)
         for share in GUESSES:
             try:
                 found = newton(other, other.pack(share * q1, (1 - share) * q1, V, p_hat), saddle.y, saddle.d)
@@ -202,12 +201,21 @@ class BinaryCurve:
                     continue
                 found = replace(found, alpha=self.alpha)
                 if self.star:
+                    last, reached = Path(lambda _: other, "y", found).advance(found, MOST_Y)
+                    if reached and last.values.external_entropy > 0:
+                        here = self._answer(Path(lambda _: other, "d", last), last)
+                        return _above(here, last) if here.status == "converged" else here
                     found = self._without_external_entropy(other, found)
             except NoValue:
                 continue
             if found.values.order_parameters["q0"] > BROKEN * q1:
                 return self._answer(Path(lambda _: other, "d", found, self.star), found)
         return replace(answer, stable=False, message=UNSTABLE.format(growth))
+
+    def _growth(self, saddle: Saddle) -> float | None:
+        """The factor by which q0 grows at a saddle with q0 = 0; None where q0 is an unknown."""
+        system = self.system(self.alpha, self.infinite)
+        return system.growth(saddle.x, saddle.y) if isinstance(system, Unconstrained) and system.zero else None
 
     def _diverging(self, saddle: Saddle) -> bool:
         return self.star and saddle.y > 0.5 * MOST_Y
@@ -224,7 +232,7 @@ class BinaryCurve:
             if d in out and not self.point.model.teacher:
                 continue
             last, reached = path.advance(last, d)
-            if not reached:
+            if not reached or (self._growth(last) or 0.0) > 1 + STABLE:  # no bound comes from an unstable saddle
                 break
             if d in out:
                 here = self._answer(path, last)

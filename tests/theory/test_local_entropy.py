@@ -98,6 +98,16 @@ def test_references_of_a_window_without_overlap_are_stable_at_small_y():
     assert 0 < growth[0] < growth[1] < 1
 
 
+@pytest.mark.slow
+def test_bounds_at_large_y_come_from_stable_references():
+    """Beside d = 1/2 S_E = 0 takes more y than is followed; q0 = 0, unstable there, would give 0.2340715 with an error of 2e-11."""
+    found, at = local_entropy(WINDOW, 1.2, 0.45), local_entropy(WINDOW, 1.2, 0.45, y=2000.0)
+    assert found.y is None and at.q0 > 0 and at.external_entropy > 0 and at.stable is None
+    low, high = at.local_entropy, at.local_entropy + at.external_entropy / at.y  # S_I(y) <= S_I(y*) <= phi(y)/y
+    assert low < found.local_entropy + found.error and found.local_entropy - found.error < high < low + 5e-5  # narrow enough to refuse 0.23407
+    assert 0 < found.error < 1e-5 and found.local_entropy < float(rp.solve(WINDOW, alpha=1.2).entropy)
+
+
 def test_a_free_entropy_may_be_negative():
     r = local_entropy(rp.Perceptron(beta=1.0), 3.0, 0.1, y=2)
     assert r.status == "converged" and r.local_entropy < 0 and "free entropy" in r.statement
