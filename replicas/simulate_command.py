@@ -87,6 +87,7 @@ def run_simulate(options: argparse.Namespace) -> int:
                 with progress_bar(len(alphas) * given["instances"], f"{name}, N = {N}") as bar:
 
                     def progress(done: int, total: int, bar: Any = bar) -> None:
+                        interrupts.check()
                         bar.total = total
                         bar.update(done - bar.n)
 
@@ -100,7 +101,6 @@ def run_simulate(options: argparse.Namespace) -> int:
                     break
             if answers[-1].interrupted:
                 break
-    interrupts.forget()
     judged = [_judged(answer, options, given["kappa"], K) if options.compare else None for answer in answers]
     if options.json:
         plain = [{**answer.to_dict(), **({"verdict": v} if v else {})} for answer, v in zip(answers, judged)]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from replicas import simulation
+from replicas import interrupts, simulation
 from replicas.simulation import _plant, codes, fully_connected, majority, parity
 
 ENGINES = ("bit-sliced", "search")
@@ -229,6 +229,8 @@ def test_the_key_ends_a_search_that_would_not(workers):
     """2^63 weights: Ctrl-C returns what there is, and where only all would do is raised."""
     x = simulation.draw_patterns(10, 63, seed=15)
 
+    interrupts.listen()  # as any command of this process does
+
     def press():
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGINT)
@@ -239,6 +241,7 @@ def test_the_key_ends_a_search_that_would_not(workers):
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
         simulation.count_solutions(x, workers=workers)
+    assert not interrupts.pressed()  # answered, so that no later question may find it
 
 
 def test_second_process_finds_everything_compiled():
