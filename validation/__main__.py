@@ -92,8 +92,11 @@ class Report:
         return plain | {"agrees": self.agrees, "experiments": experiments}
 
 
-def run_experiments(names: list[str], quick: bool, seed: int) -> Report:
-    """Run the named experiments one after the other; one that fails is reported and the others go on."""
+def run_experiments(names: list[str], quick: bool, seed: int, keep: Callable[[Report], None] = lambda report: None) -> Report:
+    """Run the named experiments one after the other; one that fails is reported and the others go on.
+
+    keep : called with the report so far after every experiment, so that nothing is lost when the process is
+    """
     report = Report(quick, seed)
     start = time.perf_counter()
     for name in names:
@@ -108,6 +111,10 @@ def run_experiments(names: list[str], quick: bool, seed: int) -> Report:
             report.failures[name] = f"{type(failure).__name__}: {failure}"
         finally:
             bars.close()
+        report.interrupted = bool(report.results) and report.results[-1].interrupted
+        keep(report)
+        if report.interrupted:
+            break
     report.seconds = time.perf_counter() - start
     return report
 
@@ -161,7 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"argument --seed: got {options.seed}, takes an integer >= 0")
     if options.output is not None and options.output.exists() and not options.output.is_dir():
         parser.error(f"argument --output: got {options.output}, a file; takes a directory")
-    report = run_experiments(options.only or names, not options.full, options.seed)
+    keep = (lambda report: None) if options.output is None else (lambda report: write_output(report, options.output))
+    report = run_experiments(options.only or names, not options.full, options.seed, keep)
     print(json.dumps(report.to_dict()) if options.json else table(report))
     if options.output is not None:
         write_output(report, options.output)

@@ -4,7 +4,7 @@ method."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,18 @@ def bounded(label: str, end: Any, curve: Any) -> Row:
 
 def at_least(label: str, bound: float, measured: float, stderr: float) -> Row:
     """The row of a measurement that theory bounds from below: anything above the bound agrees."""
-    verdict = rp.compare(float(bound), min(float(measured), float(bound)), float(stderr))
-    pull = (float(measured) - float(bound)) / float(stderr)
-    text = verdict.text if measured < bound else f"agrees (above the bound, pull {pull:.1f})"
-    return Row(label, float(bound), float(measured), float(stderr), pull, text, verdict.agrees)
+    return _one_sided(label, bound, measured, stderr, "above")
+
+
+def at_most(label: str, bound: float, measured: float, stderr: float) -> Row:
+    """The row of a measurement that theory bounds from above: anything below the bound agrees."""
+    return _one_sided(label, bound, measured, stderr, "below")
+
+
+def _one_sided(label: str, bound: float, measured: float, stderr: float, side: str) -> Row:
+    row = confront(label, bound, measured, stderr)
+    allowed = row.pull > 0 if side == "above" else row.pull < 0
+    return replace(row, verdict=f"agrees ({side} the bound, pull {row.pull:.1f})", agrees=True) if allowed else row
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class ExperimentResult:
     """The outcome of one experiment.
 
     data : columns of the raw table, of equal length;  notes : form and quality of the fits, samples set aside
+    interrupted : whether it was stopped: rows and table are those completed until then
     """
 
     name: str
@@ -91,6 +100,7 @@ class ExperimentResult:
     quick: bool
     seconds: float
     data: Mapping[str, Sequence[int | float | str]] = field(default_factory=dict)
+    interrupted: bool = False
 
     @property
     def agrees(self) -> bool:

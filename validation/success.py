@@ -3,20 +3,24 @@
 Storage of random binary patterns at kappa = 0. Every algorithm runs on the same fresh instances, with its own budget; the load where
 half of them are solved comes from a probit fit with a bootstrap error. Nothing predicts these thresholds: the theory's statement is
 that solutions end at alpha_c (binary weights: zero entropy; spherical weights: q -> 1; tree committees: both replica symmetric), and a
-threshold above it would be a disagreement. How thresholds move with N is shown, not extrapolated.
+threshold above it would be a disagreement. Where three sizes or more were measured, thresholds are extrapolated in the form
+limit + a/N^0.5 + b/N: nothing predicts that form (budgets count sweeps, and runs grow longer with N), and its chi2 is stated.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 import replicas as rp
 from replicas import simulation
+from replicas.simulation import ALGORITHMS, Threshold
 
-from .result import ExperimentResult, bounded, series
+from .finite_size import extrapolate
+from .result import ExperimentResult, Row, Series, at_most, bounded, series
 from .sampling import Progress
 
 NAME = "success"
@@ -35,28 +39,47 @@ class Trial:
     budget: int | None = None
 
 
-BELOW = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)  # binary weights
+@dataclass
+class Found:
+    """What the trials gave so far."""
+
+    rows: list[Row] = field(default_factory=list)
+    curves: list[Series] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    lines: list[tuple[Any, ...]] = field(default_factory=list)
+    thresholds: dict[tuple[str, int], list[tuple[int, Threshold]]] = field(default_factory=dict)
+    interrupted: bool = False
+
+
 QUICK = (
     Trial("perceptron-rule", (1.4, 1.6, 1.8, 2.0, 2.2), (201,), budget=500),
     Trial("sbpi", (0.4, 0.5, 0.6, 0.7, 0.8), (201,)),
     Trial("reinforced-bp", (0.5, 0.6, 0.7, 0.8), (201,)),
 )
+BELOW = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)  # binary weights
+EARLY = (0.02, 0.03, 0.04, 0.06, 0.08, 0.11, 0.15)  # one pass of a Hebb rule
+TREE = (1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6)
 FULL = (
-    Trial("perceptron-rule", (1.5, 1.6, 1.7, 1.8, 1.9, 2.0), (1001,), budget=2000),
-    Trial("clipped-hebb", (0.01, 0.02, 0.04, 0.06, 0.1, 0.15), (1001, 10001)),
-    Trial("annealing", (0.3, 0.4, 0.5, 0.6, 0.7), (1001,)),
-    Trial("sbpi", BELOW, (1001, 10001)),
-    Trial("reinforced-bp", BELOW, (1001,)),
-    Trial("reinforced-tap", BELOW, (1001, 10001)),
-    Trial("reinforced-max-sum", BELOW, (1001,)),
-    Trial("focusing-bp", BELOW, (1001,)),
-    Trial("stochastic-perceptron", BELOW, (1001, 10001)),
-    Trial("annealed-stochastic-perceptron", BELOW, (1001, 10001)),
-    Trial("replicated-sgd", BELOW, (1001,)),
-    Trial("entropic-monte-carlo", (0.4, 0.5, 0.6, 0.7), (1001,)),
-    Trial("least-action", (1.5, 2.0, 2.5, 3.0), (999,), K=3),
-    Trial("committee-sgd", (1.5, 2.0, 2.5, 3.0), (999,), K=3),
-    Trial("committee-elastic-sgd", (1.5, 2.0, 2.5, 3.0), (999,), K=3),
+    Trial("hebb", EARLY, (251, 1001, 3001, 10001)),
+    Trial("clipped-hebb", EARLY, (251, 1001, 3001, 10001)),
+    Trial("pseudo-inverse", (0.9, 0.95, 1.0, 1.05, 1.1, 1.2), (251, 1001)),
+    Trial("adaline", (0.6, 0.7, 0.8, 0.9, 1.0, 1.1), (251, 1001)),
+    Trial("max-stability", (1.8, 1.9, 2.0, 2.1, 2.2), (251, 1001)),
+    Trial("perceptron-rule", (1.5, 1.6, 1.7, 1.8, 1.9, 2.0), (251, 1001), budget=2000),
+    Trial("annealing", (0.25, 0.3, 0.35, 0.4, 0.45, 0.5), (251, 1001)),
+    Trial("entropic-monte-carlo", BELOW, (251, 1001)),
+    Trial("sbpi", BELOW, (251, 1001, 3001)),
+    Trial("reinforced-bp", BELOW, (251, 1001)),
+    Trial("reinforced-tap", BELOW, (251, 1001, 3001)),
+    Trial("reinforced-max-sum", BELOW, (251, 1001)),
+    Trial("focusing-bp", BELOW, (251, 1001)),
+    Trial("stochastic-perceptron", BELOW, (251, 1001, 3001)),
+    Trial("annealed-stochastic-perceptron", BELOW, (251, 1001, 3001)),
+    Trial("replicated-sgd", BELOW, (251, 1001)),
+    Trial("elastic-sgd", BELOW, (251, 1001)),
+    Trial("least-action", TREE, (249, 999), K=3),
+    Trial("committee-sgd", TREE, (249, 999), K=3),
+    Trial("committee-elastic-sgd", TREE, (249, 999), K=3),
 )
 INSTANCES = {True: 20, False: 50}  # quick, full
 
@@ -69,33 +92,57 @@ def end_of_solutions(binary: bool, K: int) -> float:
 
 
 def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> ExperimentResult:
-    """Run every trial, fit its threshold, set it beside the capacity."""
+    """Run every trial, fit its threshold, set it beside the capacity; interrupted, the trials completed are kept."""
     start = time.perf_counter()
-    rows, notes, curves, lines = [], [], [], []
+    out = Found()
     for trial in QUICK if quick else FULL:
         for N in trial.sizes:
-            what = f"{trial.algorithm}, N = {N}" + (f", K = {trial.K}" if trial.K > 1 else "")
-            machine = simulation.majority(trial.K) if trial.K > 1 else simulation.PERCEPTRON
-            report = None if progress is None else (lambda done, total, what=what: progress(f"{NAME} {what}", done, total))
-            found = simulation.success_curve(
-                trial.algorithm, N, trial.loads, INSTANCES[quick], seed, budget=trial.budget, machine=machine, progress=report
-            )
-            if found.interrupted:
-                raise KeyboardInterrupt(what)
-            end = end_of_solutions(found.binary, trial.K)
-            if found.threshold.value is None:
-                notes.append(f"{what}: threshold {found.threshold} ({trial.loads[0]:g} to {trial.loads[-1]:g}); capacity {end:.4f}")
-            else:
-                rows.append(bounded(f"threshold of {what}", end, found))
-                fit = found.threshold
-                quality = f"deviance {fit.deviance:.1f}, probability of a larger one {fit.probability:.2f}"
-                notes.append(f"{what}: width {fit.width:.3f} +- {fit.width_error:.3f}, {quality}")
-            table = zip(found.alphas, found.solved, found.instances, found.probability, found.stderr, found.seconds)
-            lines += [(trial.algorithm, trial.K, N, *(x.item() for x in line)) for line in table]
-            # solutions exist below the capacity: what no algorithm can exceed
-            x = np.array([min(trial.loads), end, end, max(max(trial.loads), end * 1.02)])
-            curves.append(series(what, AXES, (found.alphas, found.probability, found.stderr), (x, [1, 1, 0, 0])))
+            if not out.interrupted:
+                measure(out, trial, N, INSTANCES[quick], seed, progress)
+    for (algorithm, K), fits in out.thresholds.items():
+        if len(fits) > 2:
+            towards_infinity(out, algorithm, K, fits)
     names = ("algorithm", "K", "N", "alpha", "solved", "instances", "probability", "stderr", "seconds")
-    data = dict(zip(names, zip(*lines)))
-    seconds = time.perf_counter() - start
-    return ExperimentResult(NAME, QUESTION, tuple(rows), tuple(curves), tuple(notes), seed, quick, seconds, data)
+    data = dict(zip(names, zip(*out.lines)))
+    outcome = (tuple(out.rows), tuple(out.curves), tuple(out.notes))
+    return ExperimentResult(NAME, QUESTION, *outcome, seed, quick, time.perf_counter() - start, data, out.interrupted)
+
+
+def measure(out: Found, trial: Trial, N: int, instances: int, seed: int, progress: Progress | None) -> None:
+    """One algorithm at one size."""
+    what = name_of(trial.algorithm, trial.K) + f", N = {N}"
+    machine = simulation.majority(trial.K) if trial.K > 1 else simulation.PERCEPTRON
+    report = None if progress is None else (lambda done, total: progress(f"{NAME} {what}", done, total))
+    found = simulation.success_curve(trial.algorithm, N, trial.loads, instances, seed, budget=trial.budget, machine=machine, progress=report)
+    if found.interrupted:
+        out.interrupted = True
+        return
+    end = end_of_solutions(found.binary, trial.K)
+    fit = found.threshold
+    if fit.value is None:
+        out.notes.append(f"{what}: threshold {fit} ({trial.loads[0]:g} to {trial.loads[-1]:g}); capacity {end:.4f}")
+    else:
+        out.rows.append(bounded(f"threshold of {what}", end, found))
+        quality = f"deviance {fit.deviance:.1f}, probability of a larger one {fit.probability:.2f}"
+        out.notes.append(f"{what}: width {fit.width:.3f} +- {fit.width_error:.3f}, {quality}")
+        out.thresholds.setdefault((trial.algorithm, trial.K), []).append((N, fit))
+    table = zip(found.alphas, found.solved, found.instances, found.probability, found.stderr, found.seconds)
+    out.lines += [(trial.algorithm, trial.K, N, *(x.item() for x in line)) for line in table]
+    # solutions exist below the capacity: what no algorithm can exceed
+    x = np.array([min(trial.loads), end, end, max(max(trial.loads), end * 1.02)])
+    out.curves.append(series(what, AXES, (found.alphas, found.probability, found.stderr), (x, [1, 1, 0, 0])))
+
+
+def towards_infinity(out: Found, algorithm: str, K: int, fits: list[tuple[int, Threshold]]) -> None:
+    """Extrapolate the thresholds of three or more sizes."""
+    sizes = [N for N, _ in fits]
+    values, errors = ([float(v) for v in column] for column in zip(*((fit.value or 0, fit.error or 0) for _, fit in fits)))
+    limit = extrapolate(sizes, values, errors, scale=1.0, power=0.5)
+    what = f"threshold of {name_of(algorithm, K)}, N -> inf"
+    out.rows.append(at_most(what, end_of_solutions(ALGORITHMS[algorithm].binary, K), limit.limit, limit.stderr))
+    out.notes.append(f"{what}: {limit.limit:.4f} +- {limit.stderr:.4f}, {limit.statement}")
+
+
+def name_of(algorithm: str, K: int) -> str:
+    """The algorithm, and of how many branches."""
+    return algorithm + (f", K = {K}" if K > 1 else "")
