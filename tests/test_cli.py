@@ -502,8 +502,11 @@ def test_what_the_table_of_machines_refuses_is_refused():
     assert not wrong
 
 
+LONG = ("perceptron", "tree-committee")  # minutes each
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", support.KINDS.values(), ids=support.KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(k, id=name, marks=[pytest.mark.nightly] * (name in LONG)) for name, k in support.KINDS.items()])
 def test_the_whole_table_is_true(kind):
     wrong = [cell for cell in support.cells() if (cell.model, cell.K) == (kind.model, kind.K) and not holds(cell)]
     assert not wrong

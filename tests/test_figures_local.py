@@ -49,6 +49,7 @@ def rows_of(columns, **where):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ENTROPIES)
 def test_curves_lie_below_the_entropy_of_all_configurations(made, name):
     columns, column = made(name), ENTROPIES[name]
@@ -65,6 +66,7 @@ def test_curves_lie_below_the_entropy_of_all_configurations(made, name):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ENTROPIES)
 def test_drawings_of_curves_keep_the_house_style(made, name):
     palette = {color.lower() for color in (drawing.BLACK, *drawing.CYCLE)}
@@ -77,6 +79,7 @@ def test_drawings_of_curves_keep_the_house_style(made, name):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_typical_solutions_are_more_isolated_than_stochastic_ones(made):
     columns = made("franz-parisi-three-references")
     zero = {(r["reference"], r["q_star"]): r for r in rows_of(columns, quantity="isolation")}
@@ -95,6 +98,7 @@ def test_typical_solutions_are_more_isolated_than_stochastic_ones(made):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_denser_loads_have_thinner_surroundings(made):
     columns = made("local-entropy-vs-distance")
     for d in sorted(set(columns["distance"])):
@@ -107,6 +111,7 @@ def test_denser_loads_have_thinner_surroundings(made):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_dense_clusters_generalize_better_than_typical_solutions(made):
     columns = made("dense-cluster-generalization")
     typical = {r["alpha"]: r for r in rows_of(columns, quantity="typical")}

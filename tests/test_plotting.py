@@ -145,6 +145,7 @@ def test_committee_capacities_and_their_series():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_committees_learn_in_a_jump_or_from_a_threshold():
     columns = plotting.FIGURES["committee-learning"].data()
     rows = [dict(zip(columns, row)) for row in zip(*columns.values())]

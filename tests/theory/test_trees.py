@@ -318,7 +318,7 @@ def test_a_student_that_is_not_reached_is_no_answer():
     assert curve.status == "not-converged" and curve.R is None
 
 
-@pytest.mark.parametrize("K", [3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("K", [3, pytest.param(5, marks=[pytest.mark.slow, pytest.mark.nightly])])
 def test_the_vote_close_to_the_teacher(K):
     """Most units are sure: the series agrees with the lattice where both resolve, and tends to one unsure unit."""
     from replicas.theory.tree_learning import _near_teacher, _vote
