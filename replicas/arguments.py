@@ -181,9 +181,9 @@ def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
 
 
 @contextmanager
-def patience(name: str) -> Iterator[None]:
-    """Tell a waiting terminal that the first question about a model derives and compiles it."""
-    text = f"replicas {name}: working; the first question about a model also derives and compiles it"
+def patience(name: str, why: str = "the first question about a model also derives and compiles it") -> Iterator[None]:
+    """Tell a waiting terminal what the first question takes."""
+    text = f"replicas {name}: working; {why}"
     timer = threading.Timer(PATIENCE, lambda: print(text, file=sys.stderr, flush=True))
     timer.daemon = True
     if sys.stderr.isatty():

@@ -63,7 +63,7 @@ def compare(predicted: Any, measured: Any, stderr: ArrayLike | None = None) -> V
 
     Raises
     ------
-    ValueError : an argument outside these ranges, or a curve without a threshold
+    ValueError : an argument outside these ranges, a curve without a threshold, or a capacity of another model than the curve's
     """
     if stderr is None:
         return _against_bound(predicted, measured)
@@ -97,6 +97,7 @@ def _against_bound(predicted: Any, measured: Any) -> Verdict:
         raise ValueError("stderr: missing; takes a standard error > 0 (or, in place of measured, a success curve)")
     if threshold.value is None:
         raise ValueError(f"measured: got a success curve whose threshold is {threshold}; takes one that crosses 1/2 within its loads")
+    _same_model(predicted, measured)
     end, error = getattr(predicted, "value", predicted), getattr(predicted, "error", None) or 0.0
     bound = float(_finite("predicted", end))
     value, sigma = threshold.value, float(np.hypot(threshold.error, error))
@@ -107,7 +108,21 @@ def _against_bound(predicted: Any, measured: Any) -> Verdict:
         word = "tension: above the load where solutions end"
     else:
         word = "reaches the end of the solutions" if pull >= -AGREES_WITHIN else f"agrees: ends at {value / bound:.1%} of the load where solutions end"
-    return Verdict(bound, value, sigma, pull, f"{word} (pull {pull:.1f})", pull <= DISAGREES_BEYOND)
+    below = f"{-pull:.1f} standard errors below it" if pull < -AGREES_WITHIN else f"pull {pull:.1f}"
+    return Verdict(bound, value, sigma, pull, f"{word} ({below})", pull <= DISAGREES_BEYOND)
+
+
+def _same_model(predicted: Any, curve: Any) -> None:
+    """A bound holds for the machine, weights and margin that it was computed for; a bare number is taken as it is."""
+    model, learnt = getattr(predicted, "model", None), getattr(curve, "model", None)
+    if model is None or learnt is None:
+        return
+    told = model.to_dict()
+    told = {"K": 1, "kappa": 0.0} | told | (getattr(predicted, "parameters", None) or {})
+    for name in ("name", "K", "weights", "kappa", "task"):
+        wrong = told[name] != learnt[name] if isinstance(learnt[name], str) else abs(float(told[name]) - learnt[name]) > 0
+        if wrong:
+            raise ValueError(f"predicted: got a capacity of {name} {told[name]}, takes that of the curve's {learnt[name]} (or a number)")
 
 
 def _has_digits(*values: Any) -> bool:

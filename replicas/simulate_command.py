@@ -66,7 +66,12 @@ def run_simulate(options: argparse.Namespace) -> int:
         raise ValueError(f"K: got {options.K} with model perceptron, which is one unit; takes it with tree-committee")
     if options.likelihood == "window" and names != [ENUMERATION]:
         raise ValueError("likelihood: got window; takes threshold (window with enumeration alone)")
+    if options.budget is not None and ENUMERATION in names:
+        raise ValueError(f"budget: got {options.budget} with enumeration, which counts all; takes it with the other algorithms")
     sizes = [_whole("N", word) for word in options.N]
+    for name, values in (("algorithm", names), ("N", sizes)):
+        if len(set(values)) < len(values):
+            raise ValueError(f"{name}: got one twice in {' '.join(str(v) for v in values)}, takes each once")
     from . import interrupts, simulation
 
     K = 3 if options.K is None else _whole("K", options.K)
@@ -81,7 +86,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     }
     alphas = list(parse_values("alpha", options.alpha).numbers)
     answers: list[Any] = []
-    with patience("simulate"):
+    with patience("simulate", "the first run of an algorithm also compiles it"):
         for name in names:
             for N in sizes:
                 with progress_bar(len(alphas) * given["instances"], f"{name}, N = {N}") as bar:
@@ -104,7 +109,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     judged = [_judged(answer, options, given["kappa"], K) if options.compare else None for answer in answers]
     if options.json:
         plain = [{**answer.to_dict(), **({"verdict": v} if v else {})} for answer, v in zip(answers, judged)]
-        print(json.dumps(plain[0] if len(plain) == 1 else {"quantity": "simulate", "curves": plain}))
+        asked = len(names) * len(sizes)
+        print(json.dumps(plain[0] if asked == 1 else {"quantity": "simulate", "curves": plain, "status": _status(plain, asked)}))
     else:
         for answer, verdict in zip(answers, judged):
             print(answer)
@@ -113,7 +119,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     if any(answer.interrupted for answer in answers):
         print("replicas simulate: interrupted; what was completed is above", file=sys.stderr)
         return 130
-    return 0
+    return 0 if any(answer.status == "converged" for answer in answers) else 1
 
 
 def _whole(name: str, word: str) -> int:
@@ -122,20 +128,29 @@ def _whole(name: str, word: str) -> int:
     return number
 
 
+def _status(curves: list[dict[str, Any]], asked: int) -> str:
+    """That of all: interrupted where curves are missing or cut short, else that of the best one."""
+    found = [curve["status"] for curve in curves]
+    if len(found) < asked or "interrupted" in found:
+        return "interrupted"
+    return "converged" if "converged" in found else str(found[0])
+
+
 def _judged(answer: Any, options: argparse.Namespace, kappa: float, K: int) -> dict[str, Any]:
     """The verdict of the theory on one curve, or why there is none."""
     import replicas as rp
 
-    if options.task != "storage":
+    counted = hasattr(answer, "entropy")
+    if options.task != "storage" and not counted:
         return {"text": "no verdict: success has no end in a teacher-student problem"}
     binary = answer.binary
     weights = "binary" if binary else "spherical"
     model: Any
     if options.model == "tree-committee":
-        model = rp.TreeCommittee(K, weights)
+        model = rp.TreeCommittee(K, weights, task=options.task)
     else:
-        model = rp.Perceptron(weights, kappa=kappa, likelihood=options.likelihood)
-    if hasattr(answer, "entropy"):
+        model = rp.Perceptron(weights, kappa=kappa, likelihood=options.likelihood, task=options.task)
+    if counted:
         return answer.against(rp.solve(model, alpha=answer.alphas).entropy)
     end = rp.capacity(model)
     if end.value is None:

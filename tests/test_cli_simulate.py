@@ -1,6 +1,7 @@
 """`replicas simulate`."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -52,9 +53,37 @@ def test_several_sizes_are_several_curves(capsys):
         (["--algorithm", "perceptron-rule", "--N", "9", "--alpha", "1", "--K", "3"], "K: got 3 with model perceptron"),
         (["--algorithm", "perceptron-rule", "--N", "9", "--alpha", "1", "--model", "tree-committee"], "problem: got a machine of 3 units"),
         (["--algorithm", "perceptron-rule", "--N", "9", "--alpha", "1", "--likelihood", "window"], "likelihood: got window"),
+        (["--algorithm", "hebb", "hebb", "--N", "9", "--alpha", "1"], "algorithm: got one twice in hebb hebb, takes each once"),
+        (["--algorithm", "enumeration", "--N", "9", "--alpha", "1", "--budget", "9"], "budget: got 9 with enumeration"),
+        (["--algorithm", "hebb", "--N", "100000001", "--alpha", "1"], "N: got 100000001 with 100000001 patterns, takes P x N up to"),
+        (["--algorithm", "sbpi", "--N", "9", "--alpha", "1", "--kappa", "0.3", "--task", "teacher-student"], "kappa: got 0.3 with a noise-free teacher"),
         (["--algorithm", "enumeration", "--N", "70", "--alpha", "0.5", "--patterns", "gaussian"], "patterns"),
     ],
 )
 def test_bad_arguments_are_one_line(capsys, words, line):
     code, out, err = call(capsys, *words)
     assert code == 2 and not out and line in err and err.count("\n") == 1
+
+
+def test_enumeration_is_judged_with_a_teacher_and_searches_larger_sizes(capsys):
+    words = ("--algorithm", "enumeration", "--N", "35", "--alpha", "0.6", "--instances", "3", "--task", "teacher-student")
+    code, out, _ = call(capsys, *words, "--compare", "--json")
+    found = json.loads(out)
+    assert code == 0 and "replica-symmetric" in found["verdict"]["text"] and found["model"]["task"] == "teacher-student"
+    assert found["points"][0]["instances"] == 3 and 0.2 < float(found["points"][0]["entropy"]) < 0.45
+
+
+def test_no_solution_anywhere_is_no_answer(capsys):
+    code, out, _ = call(capsys, "--algorithm", "enumeration", "--N", "9", "--alpha", "6", "--instances", "3", "--json")
+    assert code == 1 and json.loads(out)["status"] == "no-solution"
+
+
+def test_the_form_of_the_answer_depends_on_what_was_asked(capsys, monkeypatch):
+    """Several curves are several, also where the first was interrupted."""
+    from replicas import simulation
+
+    whole = simulation.success_curve
+    monkeypatch.setattr(simulation, "success_curve", lambda *a, **k: replace(whole(*a, **k), interrupted=True))
+    code, out, err = call(capsys, "--algorithm", "hebb", "sbpi", "--N", "21", "--alpha", "0.1", "0.3", "--instances", "3", "--json")
+    found = json.loads(out)
+    assert code == 130 and "interrupted" in err and len(found["curves"]) == 1 and found["status"] == "interrupted"

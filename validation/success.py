@@ -20,11 +20,12 @@ from replicas import simulation
 from replicas.simulation import ALGORITHMS, Threshold
 
 from .finite_size import extrapolate
-from .result import ExperimentResult, Row, Series, at_most, bounded, series
+from .result import ExperimentResult, Row, Series, at_most, bounded, confront, series
 from .sampling import Progress
 
 NAME = "success"
 QUESTION = "Do learning algorithms stop before solutions do, and where?"
+EXACT = "max-stability"  # finds a solution whenever there is one: its curve is the probability of one, known at every N
 AXES = ("load alpha", "share of instances solved")
 
 
@@ -128,9 +129,14 @@ def measure(out: Found, trial: Trial, N: int, instances: int, seed: int, progres
         out.thresholds.setdefault((trial.algorithm, trial.K), []).append((N, fit))
     table = zip(found.alphas, found.solved, found.instances, found.probability, found.stderr, found.seconds)
     out.lines += [(trial.algorithm, trial.K, N, *(x.item() for x in line)) for line in table]
-    # solutions exist below the capacity: what no algorithm can exceed
-    x = np.array([min(trial.loads), end, end, max(max(trial.loads), end * 1.02)])
-    out.curves.append(series(what, AXES, (found.alphas, found.probability, found.stderr), (x, [1, 1, 0, 0])))
+    if trial.algorithm == EXACT:
+        theory = found.alphas, np.array([float(simulation.separable_probability(round(a * N), N)) for a in found.alphas])
+        for alpha, share, n, p in zip(found.alphas, found.probability, found.instances, theory[1]):
+            sigma = float(np.sqrt(p * (1 - p) / n + 1 / (4 * n * n)))  # of the prediction, and the half count that shares are known to
+            out.rows.append(confront(f"share of {what}, alpha = {alpha:.3g}, against Cover's", p, float(share), sigma))
+    else:  # solutions exist below the capacity: what no algorithm can exceed
+        theory = np.array([min(trial.loads), end, end, max(max(trial.loads), end * 1.02)]), np.array([1.0, 1.0, 0.0, 0.0])
+    out.curves.append(series(what, AXES, (found.alphas, found.probability, found.stderr), theory))
 
 
 def towards_infinity(out: Found, algorithm: str, K: int, fits: list[tuple[int, Threshold]]) -> None:

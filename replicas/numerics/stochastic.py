@@ -14,7 +14,7 @@ from numba import njit
 
 from .kernels import CONTINUED_FRACTION_FROM, LOG_SQRT_2PI, density, log_tail, mills_excess, tail
 from .parisi import LeafTable
-from .stochastic_sites import COARSE, FINE, MOST_PANELS, RANGE, WIDE, legendre, site_nodes
+from .stochastic_sites import COARSE, FINE, MOST_PANELS, RANGE, WIDE, gaussian_nodes, legendre, site_nodes
 
 FALL = 44.0  # of the logarithm of an integrand from its mode to where it is cut: exp(-44) = 8e-20
 POLE = 2.5  # of log H(-u/s) from the real axis, in units of s: its nearest zero is at s (1.916 + 2.816 i)
@@ -158,16 +158,7 @@ def pattern_fields(q, V, s, beta, x, w, share):
         step = share * min(WIDE * root, max(scale, away))
         edges[n + 1] = top if u + 1.2 * step >= top or n > MOST_PANELS - 3 else u + step
         n += 1
-    out = np.empty((2, n * x.size))
-    k = 0
-    for i in range(n):
-        half = 0.5 * (edges[i + 1] - edges[i]) / root
-        middle = 0.5 * (edges[i + 1] + edges[i]) / root
-        for j in range(x.size):
-            t = middle + half * x[j]
-            out[0, k], out[1, k] = root * t, half * w[j] * density(t)
-            k += 1
-    return out
+    return gaussian_nodes(edges, n, root, x, w)
 
 
 @njit(cache=True, error_model="numpy")

@@ -65,6 +65,21 @@ def site_nodes(q_hat, lam, x, w, share):
 
 
 @njit(cache=True, error_model="numpy")
+def gaussian_nodes(edges, n, root, x, w):
+    """Rows field, weight of the Gaussian average over fields of variance root^2, on the n panels between these edges."""
+    out = np.empty((2, n * x.size))
+    k = 0
+    for i in range(n):
+        half = 0.5 * (edges[i + 1] - edges[i]) / root
+        middle = 0.5 * (edges[i + 1] + edges[i]) / root
+        for j in range(x.size):
+            z = middle + half * x[j]
+            out[0, k], out[1, k] = root * z, half * w[j] * density(z)
+            k += 1
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def site_fields(q_hat, lam, x, w, share):
     """Rows h, weight of the Gaussian average over h of variance q_hat, h >= 0 only (everything averaged is even)."""
     root = math.sqrt(q_hat)
@@ -82,15 +97,8 @@ def site_fields(q_hat, lam, x, w, share):
         step *= share
         edges[n + 1] = top if h + 1.2 * step >= top or n > MOST_PANELS - 3 else h + step
         n += 1
-    out = np.empty((2, n * x.size))
-    k = 0
-    for i in range(n):
-        half = 0.5 * (edges[i + 1] - edges[i]) / root
-        middle = 0.5 * (edges[i + 1] + edges[i]) / root
-        for j in range(x.size):
-            z = middle + half * x[j]
-            out[0, k], out[1, k] = root * z, 2.0 * half * w[j] * density(z)
-            k += 1
+    out = gaussian_nodes(edges, n, root, x, w)
+    out[1] *= 2.0
     return out
 
 

@@ -119,18 +119,28 @@ def solutions(high: Words, masks: Words, rows: Integers, lanes: Words, word: np.
 
 
 @njit(cache=True, nogil=True)
+def settings(machine: Machine, words: tuple[int, int]) -> tuple[int, int]:
+    """Settings of the other branches that the vectors from words[0] up to words[1] have: from the first up to the second."""
+    return words[0] // machine.n_words, -(-words[1] // machine.n_words)
+
+
+@njit(cache=True, nogil=True)
+def vectors(machine: Machine, others: int, words: tuple[int, int]) -> tuple[int, int]:
+    """Which vectors of the first branch have these other branches and are among `words`."""
+    shared = others * machine.n_words
+    return max(words[0] - shared, 0), min(words[1] - shared, machine.n_words)
+
+
+@njit(cache=True, nogil=True)
 def count(patterns: Patterns, machine: Machine, words: tuple[int, int]) -> int:
     """Number of weight vectors with words[0] <= vector < words[1] that satisfy every pattern."""
     found = 0
     rows = np.zeros(patterns.high.size, np.int64)
-    start = words[0]
-    while start < words[1]:
-        others = start // machine.n_words
-        stop = min(words[1], (others + 1) * machine.n_words)
+    first, last = settings(machine, words)
+    for others in range(first, last):
         find_rows(patterns, machine, others, rows)
-        shared = others * machine.n_words
-        found += _count_words(patterns.high, patterns.masks, rows, machine.lanes, (start - shared, stop - shared))
-        start = stop
+        own = vectors(machine, others, words)
+        found += _count_words(patterns.high, patterns.masks, rows, machine.lanes, own)
     return found
 
 
@@ -215,17 +225,11 @@ def list_codes(patterns: Patterns, machine: Machine, words: tuple[int, int], cod
     """Put the codes of the solutions with words[0] <= vector < words[1] to `codes`, increasing; how many."""
     found = 0
     rows = np.zeros(patterns.high.size, np.int64)
-    start = words[0]
-    while start < words[1]:
-        others = start // machine.n_words
-        stop = min(words[1], (others + 1) * machine.n_words)
+    first, last = settings(machine, words)
+    for others in range(first, last):
         find_rows(patterns, machine, others, rows)
-        shared = others * machine.n_words
-        block = (start - shared, stop - shared)
-        found = _list_words(
-            patterns.high, patterns.masks, rows, machine.lanes, block, (shared, machine.n_low), codes, found
-        )
-        start = stop
+        own, place = vectors(machine, others, words), (others * machine.n_words, machine.n_low)
+        found = _list_words(patterns.high, patterns.masks, rows, machine.lanes, own, place, codes, found)
     return found
 
 

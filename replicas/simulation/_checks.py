@@ -31,6 +31,14 @@ def check_finite(name: str, value: Any) -> float:
     return number
 
 
+def check_positive(name: str, value: Any) -> float:
+    """`value` as a finite float > 0."""
+    number = check_finite(name, value)
+    if number <= 0:
+        raise ValueError(f"{name}: got {value}, takes a number > 0")
+    return number
+
+
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """`value`, one of the given words."""
     if value not in choices:

@@ -24,6 +24,8 @@ MAX_SITES = 31
 """Largest number of weights of the exhaustive engine: 2^31 weight vectors, a fraction of a second."""
 MAX_SEARCH_SITES = 63
 """Largest number of weights of the search: codes are words of 64 bits, numbers of solutions signed ones."""
+TIE = Fraction(1, 2**50)
+"""Relative difference of squares within which a margin stands for a field of the lattice: s/sqrt(N) in doubles is off by 2^-52."""
 
 Codes = NDArray[np.uint32] | NDArray[np.uint64]
 
@@ -62,19 +64,24 @@ def mismatch_budget(N: int, kappa: float, likelihood: str = "threshold") -> tupl
     """Least and most mismatches between W and y xi that satisfy a pattern: the condition on u in integers.
 
     (N - 2 mismatches)/sqrt(N) is compared with kappa in exact rational arithmetic, by signs and squares, so a
-    tie is a tie and not a rounding error. An impossible condition gives least > most.
+    tie is a tie and not a rounding error; a kappa within rounding of the lattice of fields, such as 3/sqrt(N),
+    is on it. An impossible condition gives least > most.
     """
     check_integer("N", N, at_least=1)
     check_choice("likelihood", likelihood, ("threshold", "window"))
     margin = Fraction(check_finite("kappa", kappa))
+    squared = margin * margin * N
+    nearest = math.isqrt(math.floor(squared) + 1)
+    if abs(squared - nearest**2) <= TIE * nearest**2:
+        squared = Fraction(nearest**2)
     # largest |N - 2 mismatches| with (N - 2 mismatches)^2 <= kappa^2 N
-    inside = math.isqrt(math.floor(margin * margin * N))
+    inside = math.isqrt(math.floor(squared))
     if likelihood == "window":
         return (N + 1, -1) if margin < 0 else (max(0, -((inside - N) // 2)), min(N, (N + inside) // 2))
     if margin <= 0:
         return 0, min(N, (N + inside) // 2)
     # smallest integer s with s^2 >= kappa^2 N, s > 0
-    outside = inside if inside * inside == margin * margin * N else inside + 1
+    outside = inside if inside * inside == squared else inside + 1
     return 0, (N - outside) // 2
 
 

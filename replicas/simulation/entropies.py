@@ -1,7 +1,8 @@
 """Entropy of the solutions of random instances by exact enumeration, against the load.
 
-Every instance counts the solutions of its first P = round(alpha N) patterns for all loads at once. The mean of (1/N) log(number
-of solutions) is over the instances that have solutions; how many have none is always said beside it.
+The instances of a load are fresh, and those that `success_curve` draws for the same (seed, N, alpha): a point does not depend on
+which others are asked for. The mean of (1/N) log(number of solutions) is over the instances that have solutions; how many have
+none is always said beside it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_choice, check_finite, check_integer
-from .enumeration import count_solutions_by_load
-from .machines import PERCEPTRON, Machine
+from ._tables import html_table, text_table
+from .enumeration import conditions_of, count_solutions
+from .machines import PERCEPTRON, Machine, as_architecture, machine_name
 from .overlaps import quenched_entropy
 from .problems import draw_problem
 from .sampling import run_samples
@@ -30,27 +32,44 @@ class EntropyCurve:
     """Quenched entropy per weight of the solutions, by load.
 
     alphas : loads P/N as drawn, (A,);  entropy, stderr : mean over the instances with solutions and its standard error
-    instances : completed;  without_solutions : (A,), how many of them are not in the mean
+    instances : completed, (A,);  without_solutions : (A,), how many of them are not in the mean
+    model : what was enumerated, in the words of the theory: name, K, weights, kappa, likelihood, task, and the kind of patterns
     """
 
     N: int
     alphas: Array
     entropy: Array
     stderr: Array
-    instances: int
+    instances: NDArray[np.int64]
     without_solutions: NDArray[np.int64]
     seed: int
     task: str
     interrupted: bool
+    model: dict[str, Any]
 
     binary = True
 
-    def __str__(self) -> str:
+    @property
+    def status(self) -> str:
+        """"converged", "interrupted", or "no-solution" where no instance at any load has one."""
+        return "interrupted" if self.interrupted else "converged" if np.any(np.isfinite(self.entropy)) else "no-solution"
+
+    @property
+    def title(self) -> str:
+        """What was enumerated, in words."""
         stopped = ", interrupted" if self.interrupted else ""
-        lines = [f"enumeration, N = {self.N}, {self.task}, {self.instances} instances, seed {self.seed}{stopped}", "   alpha   entropy    stderr  no solution"]
-        for a, s, e, none in zip(self.alphas, self.entropy, self.stderr, self.without_solutions):
-            lines.append(f"  {a:6.4g}  {s:8.5f}  {e:8.5f}  {none:11d}")
-        return "\n".join(lines)
+        return f"enumeration, N = {self.N}, {self.task}, {self.instances.max()} instances a load, seed {self.seed}{stopped}"
+
+    def rows(self) -> tuple[list[str], list[list[str]]]:
+        """Header and cells of a readable table."""
+        columns = zip(self.alphas, self.entropy, self.stderr, self.without_solutions)
+        return ["alpha", "entropy", "stderr", "no solution"], [[f"{a:.4g}", f"{s:.5f}", f"{e:.5f}", str(none)] for a, s, e, none in columns]
+
+    def __str__(self) -> str:
+        return text_table(self.title, *self.rows())
+
+    def _repr_html_(self) -> str:
+        return html_table(self.title, *self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, computed numbers as decimal strings, null where there is none."""
@@ -59,11 +78,11 @@ class EntropyCurve:
             return repr(float(value)) if np.isfinite(value) else None
 
         points = [
-            {"alpha": float(a), "entropy": decimal(s), "error": decimal(e), "without_solutions": int(none)}
-            for a, s, e, none in zip(self.alphas, self.entropy, self.stderr, self.without_solutions)
+            {"alpha": float(a), "entropy": decimal(s), "error": decimal(e), "instances": int(n), "without_solutions": int(none)}
+            for a, s, e, n, none in zip(self.alphas, self.entropy, self.stderr, self.instances, self.without_solutions)
         ]
-        head = {"quantity": "simulate", "algorithm": "enumeration", "N": self.N, "task": self.task, "instances": self.instances, "seed": self.seed}
-        return {**head, "points": points, "status": "interrupted" if self.interrupted else "converged"}
+        head = {"quantity": "simulate", "algorithm": "enumeration", "N": self.N, "task": self.task, "seed": self.seed}
+        return {**head, "model": self.model, "points": points, "status": self.status}
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""
@@ -94,8 +113,8 @@ def entropy_curve(
 
     Parameters
     ----------
-    N : sites (weights up to the engine's limit, `MAX_SITES`);  alphas : loads > 0, (A,);  instances, seed, workers, progress : as for
-        `success_curve`
+    N : sites, >= 1; at most 63 weights, N or those of a fully connected machine (31 for K > 1): `count_solutions` chooses the engine
+    alphas : loads > 0, (A,);  instances, seed, workers, progress : as for `success_curve`
     task, kappa, machine : the problem, as for `draw_problem`;  likelihood : "threshold" or "window";  patterns : "binary"
 
     Raises
@@ -106,18 +125,31 @@ def entropy_curve(
     N = check_integer("N", N, at_least=1)
     count = check_integer("instances", instances, at_least=1)
     loads = check_loads(alphas, N)
+    architecture = as_architecture(machine, N)
+    check_choice("likelihood", likelihood, ("threshold", "window"))
+    if likelihood == "window" and not check_finite("kappa", kappa) > 0:
+        raise ValueError(f"kappa: got {kappa} with likelihood window, takes a half-width > 0")
+    if task == "teacher-student" and likelihood == "window":
+        raise ValueError("likelihood: got window with a teacher, takes threshold")
     given: dict[str, Any] = {"task": task, "accepted": machine, "kappa": check_finite("kappa", kappa)}
 
-    def one(sample: int) -> NDArray[np.int64]:
-        problem = draw_problem(int(loads.max()), N, seed, sample, **given)
-        return count_solutions_by_load(problem.patterns, kappa, likelihood, problem.labels, machine)[loads]
+    def one(number: int) -> int:
+        problem = draw_problem(int(loads[number % loads.size]), N, seed, number // loads.size, **given)
+        return count_solutions(problem.patterns, kappa, likelihood, problem.labels, machine, workers=1)
 
-    draw_problem(1, N, seed, 0, **given)
-    done = run_samples(one, count, workers, progress)
-    if done.values:
-        q = quenched_entropy(np.array(done.values), N)
-        found = (q.mean, q.stderr, q.samples, q.without_solutions)
-    else:
-        nothing = np.full(loads.size, np.nan)
-        found = (nothing, nothing, 0, np.zeros(loads.size, np.int64))
-    return EntropyCurve(N, loads / N, *found, seed, task, done.interrupted)
+    first = draw_problem(1, N, seed, 0, **given)
+    conditions_of(first.patterns, kappa, likelihood, first.labels, machine, "auto")  # every kind of mistake is met before any work
+    done = run_samples(one, loads.size * count, workers, progress)
+    numbers = np.full((count, loads.size), -1)
+    for sample, solutions in zip(done.samples, done.values):
+        numbers[sample // loads.size, sample % loads.size] = solutions
+    weights = N * architecture.K if architecture.shared else N
+    entropy, stderr = np.full((2, loads.size), np.nan)
+    for i, column in enumerate(numbers.T):
+        if np.any(column >= 0):
+            found = quenched_entropy(column[column >= 0][:, None], weights)
+            entropy[i], stderr[i] = found.mean[0], found.stderr[0]
+    tally = (np.sum(numbers >= 0, axis=0), np.sum(numbers == 0, axis=0))
+    asked = {"name": machine_name(architecture), "K": architecture.K, "weights": "binary", "kappa": given["kappa"]}
+    model = asked | {"likelihood": likelihood, "task": task, "patterns": patterns}
+    return EntropyCurve(N, loads / N, entropy, stderr, *tally, seed, task, done.interrupted, model)

@@ -105,7 +105,7 @@ def count_solutions(
     KeyboardInterrupt : the search was interrupted; `search_solutions` returns what there is instead
     """
     check_integer("workers", workers, at_least=1)
-    asked = _conditions(patterns, kappa, likelihood, labels, accepted, engine)
+    asked = conditions_of(patterns, kappa, likelihood, labels, accepted, engine)
     if not _searches(asked, engine):
         return _count_all(asked, progress)
     run = run_search(asked, likelihood == "window", False, 0, workers, progress)
@@ -126,7 +126,7 @@ def count_solutions_by_load(
     Parameters and errors are those of `count_solutions`; the result has shape (P + 1,) and starts with 2^(number of weights).
     Low loads leave most weight vectors: the engine is the bit-sliced one, up to 31 weights.
     """
-    asked = _conditions(patterns, kappa, likelihood, labels, accepted, "bit-sliced")
+    asked = conditions_of(patterns, kappa, likelihood, labels, accepted, "bit-sliced")
     return np.asarray(_bits.count_by_load(bit_patterns(asked, asked.codes), bit_machine(asked)))
 
 
@@ -159,7 +159,7 @@ def enumerate_solutions(
     """
     check_integer("limit", limit, at_least=0)
     check_integer("workers", workers, at_least=1)
-    asked = _conditions(patterns, kappa, likelihood, labels, accepted, engine)
+    asked = conditions_of(patterns, kappa, likelihood, labels, accepted, engine)
     if not _searches(asked, engine):
         return _list_all(asked, limit, progress)
     run = run_search(asked, likelihood == "window", True, limit, workers, progress)
@@ -259,7 +259,7 @@ def count_votes(
     ------
     ValueError : as for `count_solutions`, or a wrong shape, value or load
     """
-    asked = _conditions(patterns, 0.0, "threshold", labels, accepted, "bit-sliced")
+    asked = conditions_of(patterns, 0.0, "threshold", labels, accepted, "bit-sliced")
     machine, P = bit_machine(asked), asked.codes.size
     width = asked.n if asked.architecture.shared else asked.sites
     unseen = check_signs("fresh", fresh, (-1, width))
@@ -277,7 +277,7 @@ def count_votes(
     return Votes(_bits.count_by_load(trained, machine)[wanted], positive, *tied)
 
 
-def _conditions(
+def conditions_of(
     patterns: ArrayLike, kappa: float, likelihood: str, labels: ArrayLike | None, accepted: Machine, engine: str
 ) -> Conditions:
     """What is asked, within what the engine takes."""

@@ -7,6 +7,7 @@ violate: an algorithm's own word is never taken for it.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -16,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._checks import check_integer, check_signs
-from .problems import Problem
+from .problems import Problem, read_only
 
 Weights = NDArray[Any]
 Stop = Callable[[], bool]
 SHARE = 8
 """The history has a row after every further 1/SHARE of the steps made so far: steps at first, rarer later."""
+PATIENCE = 0.25
+"""Seconds after which a run looks whether it is to stop: steps that take longer together are made in pieces."""
 
 
 class Run(ABC):
@@ -31,7 +34,12 @@ class Run(ABC):
 
     @abstractmethod
     def advance(self, steps: int) -> bool:
-        """Make that many steps, or fewer where nothing is left to do: then True (solved, stuck or diverged)."""
+        """Make that many steps, or fewer where nothing is left to do: then True (solved, stuck or diverged).
+
+        ``advance(a + b)`` has to be ``advance(a)`` and, unless that gave True, ``advance(b)``: how steps are cut into calls depends
+        on the time that they take, and the result must not. A step that takes long may be made in parts, by calls that return
+        False and leave `steps` as it is.
+        """
 
     @property
     @abstractmethod
@@ -124,9 +132,11 @@ def run(
     algorithm : a name (`ALGORITHMS`), an `Algorithm` with parameters of its own, or a function (problem, rng, budget) -> weights
     rng : NumPy Generator, used by this run alone, or a seed >= 0
     budget : steps, >= 1 (what a step is: `Algorithm.step`); the algorithm's own if absent
-    stop : asked between steps whether to give up;  progress : called as progress(steps made, budget)
+    stop : asked between steps, about every `PATIENCE` seconds, whether to give up
+    progress : called as often as progress(steps made, budget)
 
-    Ctrl-C ends the run and returns what it reached, status "interrupted".
+    Ctrl-C ends the run and returns what it reached, status "interrupted". A run that is not interrupted depends on nothing but
+    problem, algorithm, rng and budget.
 
     Raises
     ------
@@ -143,23 +153,37 @@ def run(
     chosen.check(problem)
     at = chosen.begin(problem, rng, steps)
     history: list[dict[str, float]] = []
+    status, at_once = "budget", 1
 
     def note() -> int:
         errors = problem.P if at.weights is None else problem.unsatisfied(at.weights)
+        if history and history[-1]["step"] == at.steps:  # interrupted where it had been noted already
+            history.pop()
         history.append({"step": float(at.steps), "errors": float(errors), **at.record()})
         return errors
 
-    status = "budget"
+    def reach(target: int) -> bool:
+        """Advance to that step, or to the end."""
+        nonlocal at_once
+        while at.steps < target:
+            if stop is not None and stop():
+                raise KeyboardInterrupt
+            before, started = at.steps, time.perf_counter()
+            ended = at.advance(min(target - before, at_once))
+            if at.steps > before:
+                at_once = max(1, int(PATIENCE * (at.steps - before) / max(time.perf_counter() - started, 1e-9)))
+            if progress is not None:
+                progress(at.steps, steps)
+            if ended:
+                return True
+        return False
+
     try:
         errors = note()
         while at.steps < steps:
-            if stop is not None and stop():
-                status = "interrupted"
-                break
-            ended = at.advance(min(steps - at.steps, max(1, at.steps // SHARE)))
+            # solved or not is seen here only, at steps that do not depend on the time
+            ended = reach(min(steps, at.steps + max(1, at.steps // SHARE)))
             errors = note()
-            if progress is not None:
-                progress(at.steps, steps)
             if ended or errors == 0:
                 status = "stuck"
                 break
@@ -173,10 +197,13 @@ def run(
 
 @dataclass(frozen=True)
 class UserSolver(Algorithm):
-    """A user's own function (problem, rng, budget) -> weights, or None; it is called once."""
+    """A user's own function (problem, rng, budget) -> weights, or None; it is called once, with arrays that can not be written to.
+
+    It may return a `Result` as well, whose number of steps is then kept: otherwise the call is one step.
+    """
 
     name: ClassVar[str] = "user"
-    step: ClassVar[str] = "as the function counts them"
+    step: ClassVar[str] = "a call of the function, or as its Result counts them"
     committees: ClassVar[bool] = True
     margin: ClassVar[bool] = True
     solver: Solver
@@ -184,7 +211,7 @@ class UserSolver(Algorithm):
     @property
     def label(self) -> str:
         """The function's name."""
-        return str(getattr(self.solver, "__name__", self.name))
+        return str(getattr(self.solver, "__name__", type(self.solver).__name__))
 
     def begin(self, problem: Problem, rng: np.random.Generator, budget: int) -> Run:
         return _UserRun(self.solver, problem, rng, budget)
@@ -195,20 +222,24 @@ class UserSolver(Algorithm):
 
 class _UserRun(Run):
     def __init__(self, solver: Solver, problem: Problem, rng: np.random.Generator, budget: int):
-        self.solver, self.problem, self.rng, self.budget = solver, problem, rng, budget
+        self.solver, self.problem, self.rng, self.budget = solver, read_only(problem), rng, budget
         self.found: Weights | None = None
 
     def advance(self, steps: int) -> bool:
         found = self.solver(self.problem, self.rng, self.budget)
+        self.steps = 1
         if isinstance(found, Result):
-            found = found.weights
+            found, self.steps = found.weights, max(1, found.steps)
         if found is not None:
             machine = self.problem.architecture
             wanted = (machine.K * machine.inputs(self.problem.N),)
-            found = np.asarray(found)
+            try:
+                found = np.asarray(found)
+            except ValueError:
+                raise ValueError(f"solver: got a {type(found).__name__} of unequal parts, takes real numbers of shape {wanted}") from None
             if found.shape != wanted or found.dtype.kind not in "if":
                 raise ValueError(f"solver: got weights of shape {found.shape} and type {found.dtype}, takes real numbers of shape {wanted}")
-        self.found, self.steps = found, self.budget
+        self.found = found
         return True
 
     @property

@@ -98,6 +98,18 @@ def as_architecture(accepted: Any, N: int) -> Architecture:
     return Architecture(tuple(1 if outcome else -1 for outcome in outcomes))
 
 
+def machine_name(machine: Architecture) -> str:
+    """What the theory calls it: perceptron, tree-committee, tree-parity, committee; "machine" if it has no name."""
+    if machine.K == 1:
+        return "perceptron"
+    if machine.shared:
+        return "committee"
+    named = {tuple(1 if c else -1 for c in parity(machine.K)): "tree-parity"}
+    if machine.K % 2:
+        named[tuple(1 if c else -1 for c in majority(machine.K))] = "tree-committee"
+    return named.get(machine.outputs, "machine")
+
+
 def machine_outputs(patterns: ArrayLike, weights: ArrayLike, accepted: Machine = PERCEPTRON) -> NDArray[np.int8]:
     """Output of every weight vector on every pattern, shape (n, P); a vanishing field is not positive.
 

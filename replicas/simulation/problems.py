@@ -9,6 +9,7 @@ Labels of random patterns are gauged away in storage: xi and y xi have the same 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,8 @@ from .seeding import task_generator
 PATTERN_KINDS = ("binary", "gaussian")
 TEACHER_KINDS = ("binary", "spherical")
 TASKS = ("storage", "teacher-student")
+MOST_ENTRIES = 4 * 10**9
+"""Of an array of patterns: 4 GB of signs."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,18 @@ class Problem:
         return int(np.sum(fields * np.sqrt(self.N) / np.linalg.norm(vector) < margin))
 
 
+def read_only(problem: Problem) -> Problem:
+    """The same problem in arrays that can not be written to: one that is shared must not be changed by whoever works on it."""
+    shown = copy.copy(problem)
+    for name in ("patterns", "labels", "teacher"):
+        array = getattr(problem, name)
+        if array is not None:
+            view = array.view()
+            view.flags.writeable = False
+            object.__setattr__(shown, name, view)
+    return shown
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _fields(patterns: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.float64]:
     """xi_mu . W: one thread, where a matrix product of the library would wake all."""
@@ -142,6 +157,8 @@ def draw_patterns(P: int, N: int, seed: int, sample: int = 0, kind: str = "binar
     check_integer("N", N, at_least=1)
     check_integer("sample", sample, at_least=0)
     check_choice("kind", kind, PATTERN_KINDS)
+    if P * N > MOST_ENTRIES:
+        raise ValueError(f"N: got {N} with {P} patterns, takes P x N up to {MOST_ENTRIES:.0e} entries")
     rng = task_generator(seed, "patterns", kind, P, N, sample)
     return _signs(rng, (P, N)) if kind == "binary" else rng.standard_normal((P, N))
 
@@ -192,6 +209,8 @@ def draw_problem(
     drawn = draw_patterns(P, N, seed, sample, patterns)
     if task == "storage":
         return Problem(drawn, np.ones(P, np.int8), kappa=kappa, machine=accepted)
+    if check_finite("kappa", kappa) != 0:
+        raise ValueError(f"kappa: got {kappa} with a noise-free teacher, takes 0")
     machine = as_architecture(accepted, N)
     if patterns == teacher == "binary" and machine.inputs(N) % 2 == 0:
         odd = "odd N" if machine.inputs(N) == N else f"N/{machine.K} odd"

@@ -35,6 +35,7 @@ def run_samples(
     samples: int,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> SampleRun[Value]:
     """Evaluate sample_value(0), ..., sample_value(samples - 1) on threads.
 
@@ -46,6 +47,7 @@ def run_samples(
     samples : how many, >= 0
     workers : threads, >= 1; one a processor if absent
     progress : called in this thread as progress(completed, samples)
+    stop : set by the Ctrl-C or the exception, for samples under way that can be ended
 
     Raises
     ------
@@ -54,7 +56,7 @@ def run_samples(
     check_integer("samples", samples, at_least=0)
     n_workers = check_integer("workers", (os.cpu_count() or 1) if workers is None else workers, at_least=1)
     values: dict[int, Value] = {}
-    stop = threading.Event()
+    stop = threading.Event() if stop is None else stop
 
     def run_block(block: range) -> None:
         for sample in block:

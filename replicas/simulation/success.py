@@ -6,8 +6,8 @@ asked for, on their order, or on the number of workers. Two algorithms at the sa
 
 from __future__ import annotations
 
-import html
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_finite, check_integer
+from ._tables import html_table, text_table
 from .learning import Algorithm, Result, Solver, UserSolver, as_algorithm, run
-from .machines import PERCEPTRON, Machine, as_architecture
+from .machines import PERCEPTRON, Machine, as_architecture, machine_name
 from .problems import draw_problem
 from .sampling import SampleRun, run_samples
 from .seeding import task_generator
 from .threshold import Threshold, fit_threshold
 
 Array = NDArray[np.float64]
+Timed = tuple[Result, float, float]  # result, CPU seconds, overlap with the teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,8 @@ class SuccessCurve:
     probability, stderr : their share, nan where none was completed, and its standard error (Wilson's)
     steps : (A, instances) steps that a solved instance took, nan elsewhere;  errors : patterns violated in the end, likewise
     overlap : (A, instances), with the teacher, nan in storage;  seconds : CPU time of the threads per completed instance, (A,)
-    binary : whether the algorithm's weights are +-1
+    binary : whether the algorithm's weights are +-1 (of a function of your own: whether those of all its solutions are)
+    model : what was learnt, in the words of the theory: name, K, weights, kappa, task, and the kind of patterns
     threshold : the load where half of the instances are solved (`fit_threshold`)
     interrupted : whether it was stopped (then fewer instances are completed than were asked for)
     """
@@ -55,6 +58,7 @@ class SuccessCurve:
     task: str
     binary: bool
     interrupted: bool
+    model: dict[str, Any]
 
     @property
     def probability(self) -> Array:
@@ -79,23 +83,21 @@ class SuccessCurve:
         return header, body
 
     @property
+    def status(self) -> str:
+        """Whether everything asked for was run: "converged" or "interrupted"."""
+        return "interrupted" if self.interrupted else "converged"
+
+    @property
     def title(self) -> str:
         """What was run, in words."""
         stopped = ", interrupted" if self.interrupted else ""
         return f"{self.algorithm}, N = {self.N}, {self.task}, budget {self.budget}, seed {self.seed}{stopped}"
 
     def __str__(self) -> str:
-        header, body = self.rows()
-        widths = [max(len(row[i]) for row in [header, *body]) for i in range(len(header))]
-        lines = ["  " + "  ".join(c.rjust(w) for c, w in zip(row, widths)) for row in [header, *body]]
-        return "\n".join([self.title, *lines, f"  threshold {self.threshold}"])
+        return text_table(self.title, *self.rows(), f"threshold {self.threshold}")
 
     def _repr_html_(self) -> str:
-        header, body = self.rows()
-        cells = "".join(f"<th>{html.escape(h)}</th>" for h in header)
-        rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in body)
-        last = f"<tr><td colspan={len(header)}>threshold {html.escape(str(self.threshold))}</td></tr>"
-        return f"<table><caption>{html.escape(self.title)}</caption><tr>{cells}</tr>{rows}{last}</table>"
+        return html_table(self.title, *self.rows(), f"threshold {self.threshold}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, computed numbers as decimal strings, null where there is none."""
@@ -121,7 +123,7 @@ class SuccessCurve:
             )
         fit = {name: decimal(getattr(self.threshold, name)) for name in ("value", "error", "width", "width_error", "deviance", "probability")}
         head = {"quantity": "simulate", "algorithm": self.algorithm, "N": self.N, "task": self.task, "budget": self.budget, "seed": self.seed}
-        return {**head, "threshold": fit | {"status": self.threshold.status}, "points": points, "status": "interrupted" if self.interrupted else "converged"}
+        return {**head, "model": self.model, "threshold": fit | {"status": self.threshold.status}, "points": points, "status": self.status}
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""
@@ -182,32 +184,30 @@ def success_curve(
     count = check_integer("instances", instances, at_least=1)
     steps = check_integer("budget", chosen.budget if budget is None else budget, at_least=1)
     loads = check_loads(alphas, N)
-    as_architecture(machine, N)
+    architecture = as_architecture(machine, N)
     name = chosen.label
     given: dict[str, Any] = {"task": task, "patterns": patterns, "teacher": teacher, "accepted": machine, "kappa": check_finite("kappa", kappa)}
     if isinstance(chosen, UserSolver) and workers is None:
         workers = 1
     # every kind of mistake is met before any work
     chosen.check(draw_problem(int(loads[0]), N, seed, 0, **given))
-    stopped = False
+    stop = threading.Event()
 
-    def one(task_number: int) -> tuple[Result, float, float]:
+    def one(task_number: int) -> Timed:
         i, sample = task_number % loads.size, task_number // loads.size
         problem = draw_problem(int(loads[i]), N, seed, sample, **given)
         rng = task_generator(seed, "run", name, int(loads[i]), N, sample)
         start = time.thread_time()
-        found = run(problem, chosen, rng, steps, stop=lambda: stopped)
+        found = run(problem, chosen, rng, steps, stop=stop.is_set)
         return found, time.thread_time() - start, _overlap(found, problem.teacher)
 
-    try:
-        done = run_samples(one, loads.size * count, workers, progress)
-    finally:
-        stopped = True
-    return _gathered(chosen, N, loads, count, steps, seed, task, done)
+    done = run_samples(one, loads.size * count, workers, progress, stop)
+    asked = {"name": machine_name(architecture), "K": architecture.K, "kappa": given["kappa"], "task": task, "patterns": patterns}
+    return _gathered(chosen, N, loads, count, steps, seed, asked, done)
 
 
 def _gathered(
-    algorithm: Algorithm, N: int, loads: NDArray[np.int64], count: int, budget: int, seed: int, task: str, done: SampleRun[tuple[Result, float, float]]
+    algorithm: Algorithm, N: int, loads: NDArray[np.int64], count: int, budget: int, seed: int, asked: dict[str, Any], done: SampleRun[Timed]
 ) -> SuccessCurve:
     name, interrupted = algorithm.label, done.interrupted
     steps, errors, overlap, seconds = (np.full((loads.size, count), np.nan) for _ in range(4))
@@ -228,7 +228,12 @@ def _gathered(
         fit = fit_threshold(alphas[some], solved[some], completed[some], task_generator(seed, "bootstrap", name, N))
     else:
         fit = Threshold("one-load")
-    return SuccessCurve(name, N, alphas, completed, solved, steps, errors, overlap, mean, fit, budget, seed, task, algorithm.binary, interrupted)
+    binary = algorithm.binary
+    if isinstance(algorithm, UserSolver):
+        binary = all(np.all(np.abs(found.weights) == 1) for found, *_ in done.values if found.solved and found.weights is not None)
+    model = asked | {"weights": "binary" if binary else "spherical"}
+    told = (budget, seed, asked["task"], binary, interrupted, model)
+    return SuccessCurve(name, N, alphas, completed, solved, steps, errors, overlap, mean, fit, *told)
 
 
 def check_loads(alphas: Any, N: int) -> NDArray[np.int64]:

@@ -19,6 +19,13 @@ BOOTSTRAPS = 400  # redrawn data sets: the error is known to 4 per cent
 LOOSE = 2.0  # standard deviation of log w about the log of the spacing, beforehand
 STEPS = 60  # of Newton, damped
 SMALL = 1e-10  # Newton step that ends the fit
+NO_THRESHOLD = {
+    "all-solved": "above all loads",
+    "none-solved": "below all loads",
+    "outside": "outside the loads",
+    "not-decreasing": "none: success does not fall with the load",
+    "one-load": "not fitted to one load",
+}
 FARTHEST = 30.0  # argument of Phi beyond which nothing is told apart
 
 Array = NDArray[np.float64]
@@ -28,7 +35,8 @@ Array = NDArray[np.float64]
 class Threshold:
     """alpha_1/2 and width w with their standard errors; deviance of the fit and the probability of a larger one.
 
-    status : "fitted"; "all-solved", "none-solved" (the threshold lies beyond the loads asked) or "one-load": the numbers are None
+    status : "fitted", or "poor-fit" where fewer than one redrawn data set in BOOTSTRAPS deviates as much; without numbers "all-solved",
+        "none-solved", "outside" (the threshold lies beyond the loads asked), "not-decreasing" (success does not fall with the load), "one-load"
     """
 
     status: str
@@ -41,8 +49,9 @@ class Threshold:
 
     def __str__(self) -> str:
         if self.value is None:
-            return {"all-solved": "above all loads", "none-solved": "below all loads"}.get(self.status, "not fitted to one load")
-        return f"{self.value:.4f} ± {self.error:.4f} (width {self.width:.3f}, probability of a worse fit {self.probability:.2f})"
+            return NO_THRESHOLD[self.status]
+        quality = "a poor fit" if self.status == "poor-fit" else f"probability of a worse fit {self.probability:.2f}"
+        return f"{self.value:.4f} ± {self.error:.4f} (width {self.width:.3f}, {quality})"
 
 
 def fit_threshold(alphas: ArrayLike, solved: ArrayLike, instances: ArrayLike, rng: np.random.Generator | int = 0) -> Threshold:
@@ -60,12 +69,16 @@ def fit_threshold(alphas: ArrayLike, solved: ArrayLike, instances: ArrayLike, rn
     a, k, n = (np.asarray(v, dtype=float) for v in (alphas, solved, instances))
     if not (a.ndim == 1 and a.shape == k.shape == n.shape) or np.unique(a).size < 2:
         raise ValueError(f"alphas, solved, instances: got shapes {a.shape}, {k.shape}, {n.shape}; takes equal shapes (A,), two loads or more")
-    if not np.all(np.isfinite(a)) or np.any(k < 0) or np.any(k > n) or np.any(n <= 0):
+    if not np.all(np.isfinite(a)) or np.any(k != np.rint(k)) or np.any(n != np.rint(n)) or np.any(k < 0) or np.any(k > n) or np.any(n <= 0):
         raise ValueError("solved, instances: got counts out of order; takes 0 <= solved <= instances, instances > 0")
     if np.all(k == n) or np.all(k == 0):
         return Threshold("all-solved" if np.all(k == n) else "none-solved")
+    if np.sum((a - np.average(a, weights=n)) * k) >= 0:
+        return Threshold("not-decreasing")
     spacing = float(np.diff(np.unique(a)).min())
     best = _fit(a, k[None], n, spacing)
+    if not a.min() - spacing <= best[0, 0] <= a.max() + spacing:
+        return Threshold("outside")
     chance = ndtr(_argument(best, a)[0])
     redrawn = np.random.default_rng(rng).binomial(n.astype(int), chance, (BOOTSTRAPS, a.size)).astype(float)
     fits = _fit(a, redrawn, n, spacing)
@@ -79,7 +92,7 @@ def fit_threshold(alphas: ArrayLike, solved: ArrayLike, instances: ArrayLike, rn
         errors[0] = np.hypot(errors[0], beside / np.sqrt(12))
     width = float(np.exp(best[0, 1]))
     worse = float(np.mean(others >= deviance - 1e-9))
-    return Threshold("fitted", float(best[0, 0]), float(errors[0]), width, width * float(errors[1]), float(deviance), worse)
+    return Threshold("fitted" if worse > 0 else "poor-fit", float(best[0, 0]), float(errors[0]), width, width * float(errors[1]), float(deviance), worse)
 
 
 def _argument(x: Array, a: Array) -> Array:

@@ -99,7 +99,8 @@ def test_blocks_of_a_listing_join(monkeypatch):
         (4, 0.0, "threshold", (0, 2)),  # a tie u = 0 is satisfied
         (4, 1e-300, "threshold", (0, 1)),
         (9, 1.0, "threshold", (0, 3)),  # the tie 3/sqrt(9) = 1
-        (9, np.nextafter(1.0, 2), "threshold", (0, 2)),
+        (9, np.nextafter(1.0, 2), "threshold", (0, 3)),  # the same tie, rounded up
+        (9, 1.0 + 1e-12, "threshold", (0, 2)),
         (9, -1.0, "threshold", (0, 6)),
         (9, 1.0, "window", (3, 6)),
         (9, 0.0, "window", (5, 4)),  # no field vanishes at odd N

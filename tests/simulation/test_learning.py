@@ -17,6 +17,7 @@ from replicas.simulation import (
     Run,
     draw_problem,
     enumerate_solutions,
+    learning,
     machine_outputs,
     majority,
     run,
@@ -130,6 +131,104 @@ def test_ctrl_c_keeps_what_was_reached():
     assert found.weights is not None and found.history["step"][-1] == 7
 
 
+def make(at, steps):
+    """So many steps of a `Run`, whatever parts it makes them in; whether it ended."""
+    target = at.steps + steps
+    while at.steps < target:
+        if at.advance(target - at.steps):
+            return True
+    return False
+
+
+def state(at, rng):
+    weights = None if at.weights is None else np.array(at.weights)
+    return at.steps, weights, at.record(), rng.bit_generator.state
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    seed=st.integers(0, 10**6),
+    pieces=st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    alpha=st.sampled_from([0.4, 0.9, 1.8]),
+    kind=st.sampled_from(["binary", "gaussian"]),
+    kappa=st.sampled_from([0.0, 0.2]),
+)
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_steps_in_pieces_are_the_same_steps(name, seed, pieces, alpha, kind, kappa):
+    """advance(a), advance(b) is advance(a + b) to the last bit, of weights, records and random numbers: chunks follow the clock."""
+    chosen = ALGORITHMS[name]()
+    K, N = 3 if chosen.committees else 1, 33
+    kappa = kappa if chosen.margin and K == 1 else 0.0
+    problem = draw_problem(round(alpha * N), N, seed, patterns="binary" if chosen.binary_patterns else kind, kappa=kappa, accepted=majority(K))
+    total = sum(pieces)
+    rngs = [np.random.default_rng(seed) for _ in range(3)]
+    whole, split, single = (chosen.begin(problem, rng, max(chosen.budget, total)) for rng in rngs)
+    ended = [make(whole, total), any(make(split, piece) for piece in pieces), any(make(single, 1) for _ in range(total))]
+    assert len(set(ended)) == 1 and (whole.steps == total or ended[0])
+    first, *others = (state(at, rng) for at, rng in zip((whole, split, single), rngs))
+    for other in others:
+        np.testing.assert_equal(other, first)
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_a_result_does_not_depend_on_the_clock(name, monkeypatch):
+    """Solved or not, in pieces of a single step or in the largest ones: the same result with the same history."""
+    chosen = ALGORITHMS[name]()
+    K = 3 if chosen.committees else 1
+    for P in (40, 150):
+        problem = draw_problem(P, 63, 5, accepted=majority(K))
+        found, calls = [], []
+        for patience in (0.0, 1e9):
+            monkeypatch.setattr(learning, "PATIENCE", patience)
+            asked = []
+            found.append(run(problem, name, 3, min(chosen.budget, 120), stop=lambda asked=asked: bool(asked.append(1))))
+            calls.append(len(asked))
+        np.testing.assert_equal(vars(found[0]), vars(found[1]))
+        assert calls[0] >= found[0].steps and calls[0] >= calls[1]
+        assert np.all(np.diff(found[0].history["step"]) > 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "P"),
+    [
+        ("annealing", 40), ("sbpi", 42), ("reinforced-tap", 30), ("stochastic-perceptron", 30), ("elastic-sgd", 30),
+        ("committee-elastic-sgd", 30), ("least-action", 90),
+    ],
+)  # fmt: skip
+def test_a_run_ends_at_the_step_that_solves(name, P):
+    """Between two rows of the history, too; on-line rules make a pass more, which finds nothing left to teach."""
+    K = 3 if ALGORITHMS[name].committees else 1
+    more = name in ("sbpi", "least-action")
+    between = 0
+    for sample in range(4):
+        problem = draw_problem(P, 63, 1, sample, accepted=majority(K))
+        found = run(problem, name, 3, 400)
+        at = ALGORITHMS[name]().begin(problem, np.random.default_rng(3), 400)
+        while problem.unsatisfied(at.weights) and at.steps < 400:
+            make(at, 1)
+        assert found.solved and at.steps <= found.steps <= at.steps + more
+        np.testing.assert_array_equal(found.weights, at.weights)
+        steps = found.history["step"]
+        between += steps.size > 2 and steps[-1] - steps[-2] < max(1, steps[-2] // learning.SHARE)
+    assert between > 0
+
+
+def test_a_run_is_stopped_between_two_rows_of_its_history(monkeypatch):
+    monkeypatch.setattr(learning, "PATIENCE", 0.0)
+    asked = iter([False] * 845 + [True])
+    found = run(IMPOSSIBLE, Walk(), 1, 10**6, stop=lambda: next(asked))
+    assert (found.status, found.steps, found.history["step"][-1]) == ("interrupted", 845, 845)
+    whole = run(IMPOSSIBLE, Walk(), 1, 10**4)
+    assert 845 not in whole.history["step"] and np.array_equal(whole.history["step"][: found.history["step"].size - 1], found.history["step"][:-1])
+
+
+def test_the_single_step_of_maximum_stability_can_be_stopped():
+    problem = draw_problem(120, 99, 1)
+    asked = iter([False, True])
+    found = run(problem, "max-stability", stop=lambda: next(asked))
+    assert (found.status, found.steps, found.history["step"].tolist(), found.weights) == ("interrupted", 0, [0], None)
+
+
 def test_a_run_can_be_stopped_from_outside():
     found = run(IMPOSSIBLE, Walk(), 1, stop=lambda: True)
     assert (found.status, found.steps) == ("interrupted", 0)
@@ -178,3 +277,25 @@ def test_every_algorithm_learns_an_easy_problem_and_says_so_truly(name):
     assert found.solved, f"{found}"
     assert np.array_equal(found.weights, again.weights) and found.steps == again.steps <= 300
     assert np.all(np.isfinite(found.weights)) and (not chosen.binary or set(np.abs(found.weights)) == {1})
+
+
+def test_a_solver_can_not_change_the_problem():
+    problem = draw_problem(20, 21, 0, task="teacher-student")
+    before = problem.patterns.copy()
+
+    def forger(given, rng, budget):
+        given.patterns.fill(1)
+
+    with pytest.raises(ValueError, match="read-only"):
+        run(problem, forger, 0)
+    assert np.array_equal(problem.patterns, before)
+    copied = run(problem, lambda given, rng, budget: np.sign((given.patterns.copy() * given.labels[:, None]).sum(axis=0) + 0.5), 0)
+    assert copied.steps == 1
+
+
+def test_steps_of_a_solver_are_those_of_its_result():
+    problem = draw_problem(8, 21, 0)
+    inside = run(problem, "sbpi", 3)
+    assert run(problem, lambda given, rng, budget: run(given, "sbpi", 3), 0).steps == max(1, inside.steps)
+    with pytest.raises(ValueError, match=r"solver: got a list of unequal parts, takes real numbers of shape \(21,\)"):
+        run(problem, lambda given, rng, budget: [[1, 2], [3]], 0)

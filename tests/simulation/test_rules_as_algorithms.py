@@ -427,3 +427,16 @@ def test_success_at_a_thousand_weights():
     easy = [draw_problem(300, 1001, 20, sample) for sample in range(10)]
     assert sum(run(p, "annealing", 0, 3000).solved for p in easy) >= 9
     assert all(run(p, "pseudo-inverse").solved and run(p, "perceptron-rule").solved for p in problems)
+
+
+@pytest.mark.parametrize("P", [490, 510])
+def test_maximum_stability_solves_what_linear_programming_says_is_separable(P):
+    """Close to P = 2N, where margins are tiny and the adatron crawls: neither a solution missed nor one too many."""
+    N = 250
+    both = set()
+    for sample in range(6):
+        problem = draw_problem(P, N, 1, sample)
+        separable = is_separable(problem.patterns, problem.labels)
+        assert run(problem, "max-stability", 0).solved == separable
+        both.add(separable)
+    assert len(both) == 2  # the seed has both kinds

@@ -302,3 +302,18 @@ def test_codes_of_64_bits():
 def test_every_load_is_for_the_other_engine():
     with pytest.raises(ValueError, match=r"N = 41 .* from 1 to 31"):
         simulation.count_solutions_by_load(simulation.draw_patterns(3, 41, seed=17))
+
+
+@given(st.integers(1, 63), st.integers(0, 63), st.sampled_from(["threshold", "window"]))
+@settings(deadline=None)
+def test_a_margin_on_the_lattice_of_fields_is_met_by_its_ties(N, mismatches, likelihood):
+    """kappa = s/sqrt(N), however it was rounded, is satisfied by the field s/sqrt(N) and not by the next one below."""
+    s = N - 2 * min(mismatches, N)
+    for kappa in (s / math.sqrt(N), s / N**0.5, float(np.float64(s) / np.sqrt(np.float64(N)))):
+        least, most = simulation.mismatch_budget(N, kappa, likelihood)
+        if likelihood == "threshold":
+            assert (least, most) == (0, (N - s) // 2)
+        elif s >= 0:
+            assert (least, most) == ((N - s) // 2, (N + s) // 2)
+    beside = simulation.mismatch_budget(N, (s + 1e-9) / math.sqrt(N))[1]
+    assert beside == (N - s) // 2 - 1

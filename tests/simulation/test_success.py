@@ -2,6 +2,9 @@
 
 import json
 import math
+import time
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +12,10 @@ from scipy.optimize import minimize
 from scipy.stats import binom, norm
 
 import replicas as rp
+from replicas import simulation
 from replicas.simulation import (
+    Algorithm,
+    Run,
     count_solutions,
     draw_problem,
     entropy_curve,
@@ -132,6 +138,37 @@ def test_ctrl_c_keeps_the_completed_runs():
     np.testing.assert_array_equal(curve.errors[done], whole.errors[done])
 
 
+def test_ctrl_c_stops_the_runs_under_way():
+    """One solves at once; the other would go on for a million steps of a millisecond."""
+
+    @dataclass(frozen=True)
+    class Slow(Algorithm):
+        name: ClassVar[str] = "slow"
+
+        def begin(self, problem, rng, budget):
+            return SlowRun(problem)
+
+    class SlowRun(Run):
+        def __init__(self, problem):
+            self.easy, self.W = problem.P == 1, problem.patterns[0].astype(float)
+
+        def advance(self, steps):
+            if not self.easy:
+                time.sleep(1e-3 * steps)
+            self.steps += steps
+            return False
+
+        @property
+        def weights(self):
+            return self.W if self.easy or not self.steps else -self.W
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    curve = success_curve(Slow(), 21, [1 / 21, 2.0], 1, budget=10**6, workers=2, progress=stop)
+    assert curve.interrupted and curve.instances.tolist() == [1, 0]
+
+
 def test_a_curve_displays_and_converts():
     curve = success_curve("perceptron-rule", **GIVEN, task="teacher-student")
     assert np.all(curve.probability == 1) and np.all((curve.stderr > 0) & (curve.stderr < 0.1)) and np.all(curve.overlap > 0.3)
@@ -167,10 +204,50 @@ def test_bad_input_is_refused_in_one_line(given, words):
 def test_entropies_are_the_counts():
     curve = entropy_curve(11, [0.3, 0.9], 12, 5, workers=2)
     for i, P in enumerate((3, 10)):
-        counts = [count_solutions(draw_problem(10, 11, 5, s).patterns[:P]) for s in range(12)]
+        counts = [count_solutions(draw_problem(P, 11, 5, s).patterns) for s in range(12)]
         some = np.log([c for c in counts if c]) / 11
         assert curve.entropy[i] == pytest.approx(some.mean(), abs=1e-14) and curve.without_solutions[i] == counts.count(0)
         assert curve.stderr[i] == pytest.approx(some.std(ddof=1) / math.sqrt(some.size), abs=1e-14)
     assert "no solution" in str(curve) and json.loads(curve.to_json())["points"][0]["entropy"] == repr(float(curve.entropy[0]))
+    table = curve._repr_html_()
+    assert table.startswith("<table><caption>enumeration, N = 11") and table.count("<tr>") == 3 and f"<td>{curve.entropy[0]:.5f}</td>" in table
+    assert curve.status == "converged" and entropy_curve(5, [8.0], 3, 5).status == "no-solution"
+    alone = entropy_curve(11, [0.9], 12, 5)  # a point depends on no other
+    assert alone.entropy[0] == curve.entropy[1] and alone.model["name"] == "perceptron"
+    with pytest.raises(ValueError, match="takes N from 1 to 63"):
+        entropy_curve(64, [0.5], 2)
+    with pytest.raises(ValueError, match=r"kappa: got 0\.0 with likelihood window, takes a half-width > 0"):
+        entropy_curve(11, [0.5], 2, likelihood="window")
+    with pytest.raises(ValueError, match="likelihood: got window with a teacher, takes threshold"):
+        entropy_curve(11, [0.5], 2, likelihood="window", kappa=1.0, task="teacher-student")
     with pytest.raises(ValueError, match="patterns: got 'gaussian'"):
         entropy_curve(11, [0.3], 2, patterns="gaussian")
+
+
+def test_a_function_of_real_weights_is_not_binary():
+    """Its bound is that of the sphere; one of another model is refused."""
+
+    def pseudo_inverse(problem, rng, budget):
+        return simulation.run(problem, "pseudo-inverse", rng).weights
+
+    curve = success_curve(pseudo_inverse, 51, [0.8, 1.0, 1.3], 10, 0)
+    assert not curve.binary and curve.model["weights"] == "spherical" and curve.algorithm == "pseudo_inverse"
+    assert rp.compare(rp.capacity(rp.Perceptron("spherical")), curve).agrees
+    others = (rp.Perceptron(), "weights binary, takes"), (rp.TreeCommittee(3, "spherical"), "tree-committee, takes"), (rp.Perceptron("spherical", 0.1), "kappa")
+    for other, words in others:
+        with pytest.raises(ValueError, match=words):
+            rp.compare(rp.capacity(other), curve)
+    signs = success_curve(lambda problem, rng, budget: simulation.run(problem, "sbpi", rng), 51, [0.3, 1.5], 4, 0)
+    assert signs.binary and rp.compare(rp.capacity(rp.Perceptron()), signs).agrees
+
+
+def test_what_is_no_threshold_is_not_given_one():
+    n = np.full(4, 10)
+    rising = fit_threshold([0.1, 0.2, 0.3, 0.4], [0, 2, 8, 10], n)
+    assert rising.status == "not-decreasing" and rising.value is None and "does not fall" in str(rising)
+    far = fit_threshold([0.1, 0.2, 0.3, 0.4], [10, 10, 9, 10], n)
+    assert far.status in ("outside", "not-decreasing") and far.value is None
+    wild = fit_threshold([0.1, 0.2, 0.3, 0.4], [100, 0, 100, 0], np.full(4, 100))
+    assert wild.status == "poor-fit" and "a poor fit" in str(wild)
+    with pytest.raises(ValueError, match="solved, instances"):
+        fit_threshold([0.1, 0.2], [0.5, 1], [2, 2])

@@ -77,7 +77,7 @@ class _AnnealingRun(Run):
         self.temperatures = algorithm.temperatures(budget)
         self.rng = rng
         self.W: NDArray[np.int8] = (2 * rng.integers(0, 2, N) - 1).astype(np.int8)
-        self.fields = self.W.astype(np.int32) @ self.columns.astype(np.int32)
+        self.fields = _fields(self.columns, self.W)
         self.energy: int = int(_energy(self.fields, self.least, self.linear))
 
     def advance(self, steps: int) -> bool:
@@ -93,6 +93,16 @@ class _AnnealingRun(Run):
     def record(self) -> dict[str, float]:
         at = min(self.steps, self.temperatures.size - 1)
         return {"energy": self.energy * self.unit, "temperature": float(self.temperatures[at])}
+
+
+@njit(cache=True, nogil=True)
+def _fields(columns: NDArray[np.int8], W: NDArray[np.int8]) -> NDArray[np.int32]:
+    """s = xi . W of every pattern."""
+    fields = np.zeros(columns.shape[1], np.int32)
+    for i in range(W.size):
+        for mu in range(fields.size):
+            fields[mu] += np.int32(W[i]) * np.int32(columns[i, mu])
+    return fields
 
 
 @njit(cache=True, nogil=True)

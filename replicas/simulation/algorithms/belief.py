@@ -44,6 +44,9 @@ HALVED_BELOW = 30.0
 1e-3 where floor N >= 1; coarser where floor N < 1 and nearly all weights are known, S < 2."""
 _T = np.cos((2 * np.arange(NODES) + 1) * np.pi / (2 * NODES))
 _TO_POWERS = np.linalg.inv(np.vander(_T, increasing=True))
+LATTICE = 1 / 3
+"""Variance to add to sums of +-1, which are on a lattice of spacing 2: P(sum >= k) = P(sum + z > k - 1) exactly, z uniform on [-1, 1],
+and sum + z is closer to a Gaussian (Sheppard's correction). Of order 1/N in u."""
 NARROW = 1e-3
 """Least width of a piece."""
 LARGEST = np.float32(1.25)
@@ -118,9 +121,14 @@ class Relaxed:
         self.g = np.zeros(problem.P)
 
     def update(self, h: Single) -> Single:
-        into = np.zeros(h.size, np.float32)
-        update_relaxed(self.points, h, self.g, self.shift, self.noise, into)
-        return into
+        return relaxed_step(self.points, h, self.g, self.shift, self.noise)
+
+
+def relaxed_step(points: NDArray[np.generic], h: Single, g: NDArray[np.float64], shift: float, noise: float) -> Single:
+    """All g_mu of a step, in place, and what the patterns say to each site: the fields without reinforcement or others."""
+    into = np.zeros(h.size, np.float32)
+    update_relaxed(points, h, g, shift, noise, into)
+    return into
 
 
 @njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy")
@@ -199,27 +207,44 @@ def update_edges(points: NDArray[np.generic], h: Single, messages: Single, shift
 
 
 @njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy")
-def update_relaxed(points: NDArray[np.generic], h: Single, g: NDArray[np.float64], shift: float, noise: float, into: Single) -> None:
-    """All g_mu of one step, and the fields h_i without reinforcement."""
-    P, N = points.shape
-    m = np.empty(N, np.float32)
+def magnetisations(h: Single, m: Single) -> np.float32:
+    """m_i = tanh h_i, and the sum of 1 - m_i^2."""
     squares = np.float32(0)
-    for i in range(N):
+    for i in range(h.size):
         m[i] = _tanh(h[i])
         squares += np.float32(1) - m[i] * m[i]
-    V = np.float64(squares)
+    return squares
+
+
+@njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy")
+def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: float, noise: float, g: NDArray[np.float64], kept: float, into: Single) -> float:
+    """All g_mu of one step, from the means m of the weights and the sum V of their variances; a share `kept` of the old g stays.
+
+    Adds sum_mu x_mu g_mu to `into`; returns sum_mu g_mu (g_mu + omega_mu/S), which is -sum_mu dg_mu/domega_mu for kept = 0.
+    """
+    P, N = points.shape
     S = V + noise
-    scale, onsager = 1 / np.sqrt(S), 0.0
+    scale, curvature = 1 / np.sqrt(S), 0.0
     for mu in range(P):
         x = points[mu]
         omega = np.float32(0)
         for i in range(N):
             omega += np.float32(x[i]) * m[i]
         field = np.float64(omega) - shift - g[mu] * V
-        g[mu] = mills(-field * scale) * scale
-        onsager += g[mu] * (g[mu] + field / S)
+        fresh = mills(-field * scale) * scale
+        curvature += fresh * (fresh + field / S)
+        g[mu] = kept * g[mu] + (1 - kept) * fresh
         g32 = np.float32(g[mu])
         for i in range(N):
             into[i] += np.float32(x[i]) * g32
-    for i in range(N):
-        into[i] += m[i] * np.float32(onsager)
+    return curvature
+
+
+@njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy")
+def update_relaxed(points: NDArray[np.generic], h: Single, g: NDArray[np.float64], shift: float, noise: float, into: Single) -> None:
+    """All g_mu of one step, and the fields h_i without reinforcement."""
+    m = np.empty(h.size, np.float32)
+    squares = magnetisations(h, m)
+    onsager = np.float32(relaxed_patterns(points, m, np.float64(squares), shift, noise, g, 0.0, into))
+    for i in range(h.size):
+        into[i] += m[i] * onsager

@@ -18,9 +18,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._checks import check_finite, check_integer
 from ..learning import Run
 from ..problems import Problem
+from ._replicas import check_replicas
 from .stochastic import BARYCENTRE, ELASTIC, StochasticPerceptron, StochasticRun
 
 
@@ -53,9 +53,7 @@ class ReplicatedSGD(StochasticPerceptron):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("replicas", self.replicas, at_least=2)
-        check_coupling("coupling_start", self.coupling_start)
-        check_coupling("coupling_end", self.coupling_end)
+        check_replicas(self.replicas, ("coupling_start", self.coupling_start), ("coupling_end", self.coupling_end))
 
     def begin(self, problem: Problem, rng: np.random.Generator, budget: int) -> Run:
         return StochasticRun(self, problem, rng, budget, self.replicas, (self.coupling_start, self.coupling_end), self.centre)
@@ -67,11 +65,4 @@ class ElasticSGD(ReplicatedSGD):
 
     name: ClassVar[str] = "elastic-sgd"
     centre: ClassVar[int] = ELASTIC
-
-
-def check_coupling(name: str, value: float) -> float:
-    """`value`, a finite number >= 0."""
-    if check_finite(name, value) < 0:
-        raise ValueError(f"{name}: got {value}, takes a number >= 0")
-    return float(value)
 

@@ -22,7 +22,7 @@ with messages on edges there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -173,7 +173,7 @@ class _EntropicRun(Run):
         }
 
 
-def free_entropy_of_sites(B: Single, pull: Single, m: Array) -> float:
+def free_entropy_of_sites(B: NDArray[Any], pull: NDArray[Any], m: Array) -> float:
     """sum_i log 2cosh(B_i + gamma W_i) - B_i m_i."""
     h = B.astype(float) + pull
     return float(np.sum(np.logaddexp(h, -h)) - B @ m)

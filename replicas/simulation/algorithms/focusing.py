@@ -5,13 +5,15 @@ others and answers; all replicas are the same:
 
     tanh c_i = tanh(gamma) tanh( (y - 1) atanh( tanh(gamma) tanh s_i ) ),   h_i = s_i + c_i,   W_i = sign(h_i)
 
-Both are raised together by rho from 0 to 1 in a cycle: tanh(gamma) = rho^x, y - 1 = rho^(1 - 2x)/(1 - rho). All messages are
-updated at once, which is stable if c comes from an average of s over the steps before,
+Both are raised together by rho from 0 to 1 in a cycle: tanh(gamma) = rho^x, y - 1 = rho^(1 - 2x)/(1 - rho). The authors'
+program (BinaryCommitteeMachineFBP.jl, "pseudo-reinforcement", x = 1/2) updates the patterns one after the other until the messages
+converge, and then raises rho. Here there is one update at each rho, of all messages at once, which is stable if c comes from
+an average of s over the steps before,
 
     S_i <- rho S_i + (1 - rho) s_i (of the step before),   c_i = c(S_i)
 
-At x = 0, gamma infinite, this is c = rho S/(1 - rho) and h = s + rho h (of the step before): reinforcement with r = rho.
-Where a cycle leads to no solution, the next ones are three times as slow, and random: S_i <- s_i with probability 1 - rho.
+At x = 0, gamma infinite, this is c = rho S/(1 - rho) and, as long as rho stays the same, h = s + rho h (of the step before):
+reinforcement with r = rho. Where a cycle leads to no solution, the next ones are three times as slow, and random: S_i <- s_i with probability 1 - rho.
 Source: C. Baldassi et al., Unreasonable effectiveness of learning neural networks: from accessible states and robust
 ensembles to basic algorithmic schemes, PNAS 113 (2016) E7655.
 """

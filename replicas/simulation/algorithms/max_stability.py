@@ -19,6 +19,7 @@ and D. R. Musicant, IEEE Trans. Neural Netw. 10 (1999) 1032; the active set: M. 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls
 
-from .._checks import check_finite, check_integer, check_patterns, check_signs
+from .._checks import check_finite, check_integer, check_patterns, check_positive, check_signs
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from .hebb import on_sphere
@@ -44,8 +45,12 @@ FIRST = 16
 """Passes before the support is tried for the first time; it is tried again whenever they have doubled."""
 TRIALS = 40
 """Active sets tried before the adatron goes on."""
-FINISHED = 500
-"""Patterns up to which a search that crawls, of hardly separable patterns, is finished by non-negative least squares."""
+FINISHED = 2500
+"""Patterns up to which a search that crawls, of hardly separable patterns, is finished by non-negative least squares: 3 s at P = 1900, N = 1001."""
+PART = 10**8
+"""Components of patterns that the adatron goes through before it can be given up: 0.1 s."""
+PRODUCTS = 2 * 10**9
+"""Multiplications of a part of the matrix C, likewise."""
 LARGEST = 6000
 """Patterns of which the matrix C is kept, for the active set: 300 MB. With more of them the adatron works alone."""
 
@@ -70,10 +75,9 @@ def maximum_stability(patterns: ArrayLike, labels: ArrayLike | None = None, tole
         raise ValueError(f"patterns: got an array of shape {points.shape}, takes at least one pattern")
     if labels is not None:
         points = points * check_signs("labels", labels, points.shape[:1])[:, None]
-    search = _Search(points, _positive("tolerance", tolerance), RATE)
-    while not search.ended(PASSES):
-        search.advance(PASSES)
-    search.finish()
+    search = _Search(points, check_positive("tolerance", tolerance), RATE)
+    for _ in search.parts(PASSES):
+        pass
     return search.W, search.kappa, search.upper - search.kappa
 
 
@@ -100,7 +104,7 @@ class MaxStability(Algorithm):
     passes: int = PASSES
 
     def __post_init__(self) -> None:
-        _positive("tolerance", self.tolerance)
+        check_positive("tolerance", self.tolerance)
         if not 0 < check_finite("rate", self.rate) < 2:
             raise ValueError(f"rate: got {self.rate}, takes a number between 0 and 2 (excluded)")
         check_integer("passes", self.passes, at_least=1)
@@ -111,14 +115,12 @@ class MaxStability(Algorithm):
 
 class _MaxStabilityRun(Run):
     def __init__(self, problem: Problem, algorithm: MaxStability):
-        self.passes = algorithm.passes
         self.search = _Search(problem.gauged().astype(np.float64), algorithm.tolerance, algorithm.rate)
+        self.parts = self.search.parts(algorithm.passes)
 
     def advance(self, steps: int) -> bool:
-        while not self.search.ended(self.passes):
-            self.search.advance(self.passes)
-        if self.search is not None:
-            self.search.finish()
+        for _ in self.parts:
+            return False  # with a part of the step made
         self.steps = 1
         return True
 
@@ -147,18 +149,23 @@ class _Search:
         """Whether the bounds have met, or so many passes were made."""
         return self.passes >= passes or self.upper - self.kappa <= self.tolerance * self.upper
 
-    def advance(self, passes: int) -> None:
-        """Adatron passes up to the next trial of the active set, and that trial."""
-        more = min(passes, self.next_trial) - self.passes
-        _adatron(self.points, self.squares, self.rate, self.x, self.w, more)
-        self.passes += more
-        self._bound(self.x, self.w)
-        if self.passes == self.next_trial:
-            self.next_trial *= 2
-            if not self.ended(passes) and len(self.points) <= LARGEST:
-                self._active_set()
+    def parts(self, passes: int) -> Iterator[None]:
+        """The whole search, which may be given up after each of its parts."""
+        while not self.ended(passes):
+            until = min(passes, self.next_trial)
+            while self.passes < until:
+                more = min(until - self.passes, max(1, PART // self.points.size))
+                _adatron(self.points, self.squares, self.rate, self.x, self.w, more)
+                self.passes += more
+                yield
+            self._bound(self.x, self.w)
+            if self.passes == self.next_trial:
+                self.next_trial *= 2
+                if not self.ended(passes) and len(self.points) <= LARGEST:
+                    yield from self._active_set()
+        self._finish()
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Non-negative least squares, min |w|^2 + (sum_mu x_mu - 1)^2: exact in finitely many steps where the adatron crawls."""
         P, N = self.points.shape
         if self.ended(self.passes + 1) or P > FINISHED:
@@ -179,11 +186,15 @@ class _Search:
         if kappa > self.kappa:
             self.kappa, self.W = kappa, w * (np.sqrt(N) / length)
 
-    def _active_set(self) -> None:
+    def _active_set(self) -> Iterator[None]:
         """Sets S of patterns at u = kappa, from that of the adatron on, until the bounds meet or the system is singular."""
         P, N = self.points.shape
         if self.C is None:
-            self.C = self.points @ self.points.T / N
+            self.C = np.empty((P, P))
+            rows = max(1, PRODUCTS // self.points.size)
+            for i in range(0, P, rows):
+                self.C[i : i + rows] = self.points[i : i + rows] @ self.points.T / N
+                yield
         inside = self.x > 0
         for _ in range(TRIALS):
             if not 0 < inside.sum() <= N:
@@ -202,13 +213,7 @@ class _Search:
             if np.array_equal(after, inside):
                 return
             inside = after
-
-
-def _positive(name: str, value: float) -> float:
-    number = check_finite(name, value)
-    if number <= 0:
-        raise ValueError(f"{name}: got {number}, takes a number > 0")
-    return number
+            yield
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})

@@ -1,6 +1,7 @@
 """The perceptron rule: W <- W + y_mu xi_mu on every pattern that is violated.
 
-Converges for every alpha < alpha_c(kappa) of the sphere, kappa < the largest margin, in O(1/margin^2) passes.
+Converges for every alpha < alpha_c(kappa) of the sphere, kappa < kappa_max, the largest margin; at kappa = 0 after at most
+N/kappa_max^2 corrections of patterns with |xi|^2 = N.
 Source: F. Rosenblatt (1958); with a margin, W. Krauth and M. Mezard, J. Phys. A 20 (1987) L745 (there: always the worst pattern).
 """
 
@@ -53,11 +54,12 @@ def _passes(
 ) -> tuple[int, bool]:
     """At most so many passes; how many were made, and whether the last one changed nothing."""
     P, N = points.shape
-    length = 0.0
-    for i in range(N):
-        length += W[i] * W[i]
     for done in range(most):
         clean = True
+        # summed afresh, or its rounding would depend on the pass that the caller began with
+        length = 0.0
+        for i in range(N):
+            length += W[i] * W[i]
         for mu in rng.permutation(P):
             xi = points[mu]
             field = 0.0

@@ -2,7 +2,7 @@ r"""Reinforcement: message passing that is led to one W by fields along what it 
 
     h_i = (sum of the messages of the patterns to i) + r h_i (of the step before),   W_i = sign(h_i)
 
-r grows from an initial value to 1 in the course of a cycle. In the first cycle all sites are reinforced so; where that leads
+r grows linearly from an initial value to 1 in the course of a cycle. In the first cycle all sites are reinforced so; where that leads
 to no solution, further cycles, three times as long, reinforce a random subset of the sites fully, each with probability r: the
 rule of the source, by which cycles are independent of each other. (The fixed point of the messages forgets where they began.)
 Source: A. Braunstein, R. Zecchina, PRL 96 (2006) 030201.

@@ -11,7 +11,9 @@ The second rule moves no weight: it makes those harder to flip that a barely cor
 bound, 2 x (number of hidden states of a sign) - 1. With theta = 0 or p = 0 this is the clipped perceptron. What reinforces is
 the share of barely correct patterns times p, about 1/sqrt(N): theta stays of order 1. Too much of it freezes, too little wanders.
 Source: C. Baldassi, A. Braunstein, N. Brunel, R. Zecchina, Efficient supervised learning in networks with binary synapses,
-PNAS 104 (2007) 11079, rules R1 to R3, theta = theta_m.
+PNAS 104 (2007) 11079; its secondary threshold theta_m counts from 0, theta from I_0. The best number of hidden states grows as
+sqrt(N) there, and fewer are too few: at alpha = 0.65, p = 0.3, 20 of a sign for N = 1001 and 40 for N = 4001 solve nothing in
+500 passes, where 40 and 100 solve most problems.
 """
 
 from __future__ import annotations

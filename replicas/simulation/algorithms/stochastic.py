@@ -26,23 +26,17 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
-from .._checks import check_choice, check_finite, check_integer
+from .._checks import check_choice, check_finite, check_integer, check_positive
 from .._gaussian import log_tail, mills
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
-from ._signs import REORDER, least_sum
+from ._replicas import ReplicaRun, add, attract, dot
+from ._signs import REORDER, all_satisfied, least_sum
 
 PARAMETRISATIONS = ("magnetizations", "fields")
 RATES = {"magnetizations": 20.0, "fields": 50.0}
 """Default rates at B = 100: of 10 to 300, in the middle of those that succeed most at N = 1001, alpha = 0.65 and 0.7."""
 BARYCENTRE, ELASTIC = 0, 1
-
-
-def check_positive(name: str, value: float) -> float:
-    """`value`, a finite number > 0."""
-    if check_finite(name, value) <= 0:
-        raise ValueError(f"{name}: got {value}, takes a number > 0")
-    return float(value)
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ class AnnealedStochasticPerceptron(StochasticPerceptron):
     gamma_start: float = 0.2
 
 
-class StochasticRun(Run):
+class StochasticRun(ReplicaRun):
     """y >= 1 stochastic perceptrons at work, coupled to their centre if y > 1."""
 
     def __init__(
@@ -108,70 +102,43 @@ class StochasticRun(Run):
         coupling: tuple[float, float] = (0.0, 0.0),
         centre: int = BARYCENTRE,
     ):
+        self.m = (chosen.start * rng.uniform(-1, 1, (replicas, problem.N))).astype(np.float32)
+        super().__init__(problem, self.m, np.mean(self.m, axis=0))
         self.points = problem.gauged().astype(np.float32)
         self.rng, self.kappa, self.least = rng, float(problem.kappa), least_sum(problem, problem.kappa)
-        self.m = (chosen.start * rng.uniform(-1, 1, (replicas, problem.N))).astype(np.float32)
-        self.centre = np.mean(self.m, axis=0)
         self.h = np.arctanh(self.m)
         rate = RATES[chosen.parametrisation] if chosen.rate is None else float(chosen.rate)
         self.step = rate / chosen.batch
         self.batch, self.fields, self.moving = min(chosen.batch, problem.P), chosen.parametrisation == "fields", centre == ELASTIC
         self.gammas = np.linspace(chosen.gamma_start, chosen.gamma_end, budget)
         self.couplings = np.linspace(coupling[0], coupling[1], budget)
-        self.best = replicas
 
-    def advance(self, steps: int) -> bool:
-        now = slice(self.steps, self.steps + steps)
-        done, self.best = ascend(
+    def passes(self, most: int) -> tuple[int, int]:
+        now = slice(self.steps, self.steps + most)
+        return ascend(
             self.points, self.kappa, self.least, self.m, self.h, self.centre, self.gammas[now], self.couplings[now],
             self.batch, self.step, self.fields, self.moving, self.rng,
         )  # fmt: skip
-        self.steps += done
-        return False
 
-    @property
-    def weights(self) -> Weights | None:
-        means = self.centre if self.best == len(self.m) else self.m[self.best]
-        return np.where(means >= 0, 1, -1).astype(np.int8)
+    def answer(self, replica: np.ndarray) -> Weights:
+        return signs(replica)
 
     def record(self) -> dict[str, float]:
-        y, N = self.m.shape
-        q_star = float(np.mean(self.m.astype(float) ** 2))
-        row = {
-            "q_star": q_star,
-            "energy": violated(self.points, self.least, self.centre, len(self.points)) / len(self.points),
+        return {
+            "q_star": float(np.mean(self.m.astype(float) ** 2)),
             "gamma": float(self.gammas[min(self.steps, len(self.gammas) - 1)]),
+            **super().record(),
         }
-        if y > 1:
-            mean = float(np.sum(np.mean(self.m.astype(float), axis=0) ** 2)) / N
-            row["replica_overlap"] = (y * mean - q_star) / (y - 1)
-        return row
-
-
-@njit(cache=True, nogil=True, fastmath=REORDER)
-def dot(a, b):  # type: ignore[no-untyped-def]
-    """a . b in the arrays' own precision."""
-    total = a.dtype.type(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
 
 
 @njit(cache=True, nogil=True)
-def violated(points, least, means, most):  # type: ignore[no-untyped-def]
-    """Number of patterns with sum_i xi_i sign(means_i) below the least that satisfies, counted until it exceeds `most`."""
-    P, N = points.shape
-    W = np.ones(N, points.dtype)
-    for i in range(N):
+def signs(means):  # type: ignore[no-untyped-def]
+    """W_i = sign(m_i), +1 where it vanishes."""
+    W = np.ones(means.size, np.int8)
+    for i in range(means.size):
         if means[i] < 0:
             W[i] = -1
-    count = 0
-    for mu in range(P):
-        if dot(points[mu], W) < least:
-            count += 1
-            if count > most:
-                break
-    return count
+    return W
 
 
 @njit(cache=True, nogil=True)
@@ -192,12 +159,6 @@ def _sigma(m, gamma):  # type: ignore[no-untyped-def]
     for i in range(m.size):
         rest += (1 - m[i]) * (1 + m[i])
     return math.sqrt(gamma * max(float(rest), 1.0) / m.size)
-
-
-@njit(cache=True, nogil=True, fastmath=REORDER)
-def add(total, factor, vector):  # type: ignore[no-untyped-def]
-    for i in range(total.size):
-        total[i] += factor * vector[i]
 
 
 @njit(cache=True, nogil=True)
@@ -232,7 +193,7 @@ def _move(m, h, slope, step, fields):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def ascend(points, kappa, least, m, h, centre, gammas, couplings, batch, step, fields, moving, rng):  # type: ignore[no-untyped-def]
-    """One pass for every gamma, or fewer until a replica or the centre solves: passes made, which one (y: the centre)."""
+    """One pass for every gamma, or fewer until a replica or the centre solves: passes made, which one (y: the centre), or -1."""
     P, N = points.shape
     y = len(m)
     real = m.dtype.type
@@ -255,20 +216,11 @@ def ascend(points, kappa, least, m, h, centre, gammas, couplings, batch, step, f
             else:
                 _barycentre(m, centre)
         for a in range(y):
-            if violated(points, least, m[a], 0) == 0:
+            if all_satisfied(points, signs(m[a]), least):
                 return t + 1, a
-        if violated(points, least, centre, 0) == 0:
+        if all_satisfied(points, signs(centre), least):
             return t + 1, y
-    return len(gammas), y
-
-
-@njit(cache=True, nogil=True, fastmath=REORDER)
-def attract(slope, pull, coupling, m, centre):  # type: ignore[no-untyped-def]
-    """Adds the gradient of -(coupling/2) |m - centre|^2 in m to `slope`, that in the centre to `pull`."""
-    for i in range(m.size):
-        force = coupling * (centre[i] - m[i])
-        slope[i] += force
-        pull[i] -= force
+    return len(gammas), -1
 
 
 @njit(cache=True, nogil=True)
