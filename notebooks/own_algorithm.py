@@ -73,8 +73,8 @@ print(verdict.text)
 # %% [markdown]
 # ## The others, on the same instances
 # Two curves of the same seed, $N$ and loads see the same instances. SBPI is the rule above with one more thing: a pattern that is
-# only just satisfied moves weights that are about to flip away from the flip. That is enough to go from a third of the capacity
-# to most of it.
+# only just satisfied now and then moves the integers that it rests on away from their flip. That is enough to go from half the capacity
+# to nine tenths of the way.
 
 # %%
 higher = np.array([0.4, 0.5, 0.6, 0.7, 0.8])
@@ -82,7 +82,7 @@ curves = {"clipped perceptron": mine}
 for name in ("sbpi", "reinforced-tap", "annealed-stochastic-perceptron"):
     curves[name] = simulation.success_curve(name, 201, higher, instances=20, seed=3)
 for name, curve in curves.items():
-    print(f"{name:32} {str(curve.threshold):70} {rp.compare(capacity, curve).text}")
+    print(f"{name:32} {curve.threshold!s:70} {rp.compare(capacity, curve).text}")
 
 # %%
 figure, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
