@@ -73,8 +73,8 @@ print(verdict.text)
 # %% [markdown]
 # ## The others, on the same instances
 # Two curves of the same seed, $N$ and loads see the same instances. SBPI is the rule above with one more thing: a pattern that is
-# only just satisfied now and then moves the integers that it rests on away from their flip. That is enough to go from half the capacity
-# to nine tenths of the way.
+# only just satisfied now and then moves the integers that it rests on away from their flip. That is enough to go from half of the
+# capacity to almost nine tenths of it.
 
 # %%
 higher = np.array([0.4, 0.5, 0.6, 0.7, 0.8])

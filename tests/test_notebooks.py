@@ -98,3 +98,16 @@ def test_geometry_reaches_the_right_numbers():
     assert not names["reached"].all() and names["reached"][:7].all()  # the branch ends above alpha = 1.1
     assert len(names["checks"]) > 30 and all(names["checks"])
     assert names["verdict"].agrees
+
+
+@pytest.mark.slow
+def test_own_algorithm_is_measured_and_judged():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    names = runpy.run_path(str(QUICKSTART.with_name("own_algorithm.py")))
+    assert names["clusters"].value == pytest.approx(0.76682057564, abs=1e-10)
+    thresholds = {name: curve.threshold for name, curve in names["curves"].items()}
+    assert all(fit.status == "fitted" for fit in thresholds.values())
+    assert thresholds["clipped perceptron"].value < 0.55 < 0.65 < thresholds["sbpi"].value < names["capacity"].value
+    assert names["verdict"].agrees and names["bayes"] < names["mean"] < names["gibbs"]
