@@ -7,8 +7,9 @@ r"""Replicated gradient descent: y stochastic perceptrons that attract each othe
 
 lambda goes linearly over the budget from coupling_start to coupling_end; a minibatch of b patterns has the share b/P of the
 attraction. Every replica has minibatches of its own. Solved when the sign of the centre, or of a replica, satisfies all patterns.
-Sources: C. Baldassi et al., PNAS 113 (2016) E7655 (replicated); S. Zhang, A. Choromanska and Y. LeCun, Deep learning with
-elastic averaging SGD, NIPS 2015.
+Sources: C. Baldassi et al., PNAS 113 (2016) E7655, for the idea, there with binary weights that have hidden variables, and the centre
+traced out: here magnetizations are pulled to their mean; S. Zhang, A. Choromanska and Y. LeCun, Deep learning with elastic
+averaging SGD, NIPS 2015.
 """
 
 from __future__ import annotations
