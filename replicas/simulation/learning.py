@@ -229,7 +229,7 @@ class _UserRun(Run):
         found = self.solver(self.problem, self.rng, self.budget)
         self.steps = 1
         if isinstance(found, Result):
-            found, self.steps = found.weights, max(1, found.steps)
+            self.steps, found = max(1, found.steps), found.weights
         if found is not None:
             machine = self.problem.architecture
             wanted = (machine.K * machine.inputs(self.problem.N),)

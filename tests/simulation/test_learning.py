@@ -22,6 +22,7 @@ from replicas.simulation import (
     majority,
     run,
 )
+from replicas.simulation.algorithms import belief
 
 
 @dataclass(frozen=True)
@@ -299,3 +300,16 @@ def test_steps_of_a_solver_are_those_of_its_result():
     assert run(problem, lambda given, rng, budget: run(given, "sbpi", 3), 0).steps == max(1, inside.steps)
     with pytest.raises(ValueError, match=r"solver: got a list of unequal parts, takes real numbers of shape \(21,\)"):
         run(problem, lambda given, rng, budget: [[1, 2], [3]], 0)
+
+
+@pytest.mark.parametrize("N", [33, 100])
+def test_magnetisations_do_not_depend_on_where_they_are(N):
+    """Right behind the fields in memory, or apart: compilers give a loop two ways to run, which may add in different orders."""
+    h = np.random.default_rng(0).standard_normal(N).astype(np.float32)
+    found = set()
+    for gap in (0, 1, 2, 16, 1000):
+        room = np.zeros(2 * N + gap, np.float32)
+        room[:N] = h
+        squares = belief.magnetisations(room[:N], room[N + gap :])
+        found.add((float(squares), room[N + gap :].tobytes()))
+    assert len(found) == 1

@@ -199,6 +199,8 @@ def update_edges(points: NDArray[np.generic], h: Single, messages: Single, shift
         omega, squares = np.float32(0), np.float32(0)
         for i in range(N):
             t[i] = _tanh(np.float32(x[i]) * h[i] - v[i])
+        # sums in a loop of their own: one that writes as well adds in an order that depends on where the arrays are in memory
+        for i in range(N):
             omega += t[i]
             squares += np.float32(1) - t[i] * t[i]
         messages_of_pattern(t, np.float64(omega) - shift, np.float64(squares) + noise, noise, v)
@@ -212,15 +214,16 @@ def magnetisations(h: Single, m: Single) -> np.float32:
     squares = np.float32(0)
     for i in range(h.size):
         m[i] = _tanh(h[i])
+    for i in range(h.size):  # for itself, as in `update_edges`
         squares += np.float32(1) - m[i] * m[i]
     return squares
 
 
 @njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy")
-def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: float, noise: float, g: NDArray[np.float64], kept: float, into: Single) -> float:
-    """All g_mu of one step, from the means m of the weights and the sum V of their variances; a share `kept` of the old g stays.
+def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: float, noise: float, g: NDArray[np.float64], into: Single) -> float:
+    """All g_mu of one step, from the means m of the weights and the sum V of their variances.
 
-    Adds sum_mu x_mu g_mu to `into`; returns sum_mu g_mu (g_mu + omega_mu/S), which is -sum_mu dg_mu/domega_mu for kept = 0.
+    Adds sum_mu x_mu g_mu to `into`; returns sum_mu g_mu (g_mu + omega_mu/S) = -sum_mu dg_mu/domega_mu.
     """
     P, N = points.shape
     S = V + noise
@@ -231,9 +234,8 @@ def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: fl
         for i in range(N):
             omega += np.float32(x[i]) * m[i]
         field = np.float64(omega) - shift - g[mu] * V
-        fresh = mills(-field * scale) * scale
-        curvature += fresh * (fresh + field / S)
-        g[mu] = kept * g[mu] + (1 - kept) * fresh
+        g[mu] = mills(-field * scale) * scale
+        curvature += g[mu] * (g[mu] + field / S)
         g32 = np.float32(g[mu])
         for i in range(N):
             into[i] += np.float32(x[i]) * g32
@@ -245,6 +247,6 @@ def update_relaxed(points: NDArray[np.generic], h: Single, g: NDArray[np.float64
     """All g_mu of one step, and the fields h_i without reinforcement."""
     m = np.empty(h.size, np.float32)
     squares = magnetisations(h, m)
-    onsager = np.float32(relaxed_patterns(points, m, np.float64(squares), shift, noise, g, 0.0, into))
+    onsager = np.float32(relaxed_patterns(points, m, np.float64(squares), shift, noise, g, into))
     for i in range(h.size):
         into[i] += m[i] * onsager
