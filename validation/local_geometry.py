@@ -10,7 +10,7 @@ and no lattice of fields. The sizes are those at which both d N and alpha N are 
 
 Four things make sizes of 12 to 24 enough:
 - without patterns N_D = binom(N, D), whose entropy approaches H2(d) as log(N)/N. That difference is exact and is taken
-  off: (1/N) log binom(N, D) - H2(d) from S_FP and S_I, nothing from S_E. What patterns add has corrections in 1/N.
+  off: (1/N) log binom(N, D) - H2(d) from S_FP and S_I, y times that from phi, nothing from S_E. What patterns add has corrections in 1/N.
 - entropies of different samples differ mostly because the numbers of solutions do. The first moment of Z and of
   sum N_D^2 are known exactly at any N, and their deviations in a sample are control variates, linear regressors of
   known mean 0: standard errors are 2 to 5 times smaller.
@@ -159,7 +159,7 @@ class Drawn:
     """The samples of a case at one size, rows of samples.
 
     controls (samples, 2);  shells by reference_kappa (samples, 4): mean, median, log of the mean, empty fraction;
-    local by y (samples, 2): internal and external entropy
+    local by y (samples, 3): internal and external entropy, phi
     """
 
     controls: Samples
@@ -178,7 +178,7 @@ def draw(case: Case, N: int, samples: int, seed: int, progress: Progress | None)
         entropies = [found.around_references() for found in around]
         local = [around[0].local_entropy(y) for y in case.powers]
         shells = [(s.mean[0], s.median[0], s.log_mean[0], s.empty[0]) for s in entropies[: len(case.references)]]
-        return _controls(around[0], P), shells, [(s.internal[0], s.external[0]) for s in local]
+        return _controls(around[0], P), shells, [(s.internal[0], s.external[0], s.free_entropy[0]) for s in local]
 
     drawn = collect(measure, samples, f"{NAME} {case.label} N={N}", progress)
     controls, shells, local = (np.array(part, dtype=float) for part in zip(*drawn))
@@ -213,8 +213,8 @@ class Size:
 
 
 def granularity(quantity: str, y: float) -> float:
-    """Coefficient of 1/(N N_D) where N_D are Poisson numbers: of E log N_D, and of S_I and S_E from log E N_D^y."""
-    return {"S_FP": -0.5, "S_I": y - 0.5, "S_E": -(y**2) / 2}[quantity]
+    """Coefficient of 1/(N N_D) where N_D are Poisson numbers: of E log N_D, and of S_I, S_E and phi from log E N_D^y."""
+    return {"S_FP": -0.5, "S_I": y - 0.5, "S_E": -(y**2) / 2, "phi": y * (y - 1) / 2}[quantity]
 
 
 def at_size(values: Samples, controls: Samples, shift: float, empty: Samples, granular: float) -> Size:
@@ -256,7 +256,7 @@ class Part:
 
 
 COLUMNS = ("quantity", "parameter", "N", "P", "D", "samples", "without_solutions", "empty", "value", "stderr")
-"""Of the raw table; the parameter of S_FP is reference_kappa, that of S_I and S_E is y."""
+"""Of the raw table; the parameter of S_FP is reference_kappa, that of S_I, S_E and phi is y."""
 
 
 def _set_aside(size: Size) -> str:
@@ -281,7 +281,9 @@ def confront_case(case: Case, seed: int, progress: Progress | None) -> Part:
                 part.judge(f"S_FP, {case.label}{margin}", float(predicted_shells(alpha, d, k)[0]), measured)
     for y in case.powers:
         predicted = predicted_local(alpha, d, y)[:, 0] if case.judged else np.array([])
-        for column, name in enumerate(("S_I", "S_E")):
+        if case.judged:
+            predicted = np.append(predicted, predicted[1] + y * predicted[0])
+        for column, name in enumerate(("S_I", "S_E", "phi")):
             measured = {
                 N: _size(case, N, table.controls, table.local[y][:, column], name, y, table.local[y][:, 0])
                 for N, table in drawn.items()
@@ -304,7 +306,7 @@ def _size(
 ) -> Size:
     """A quantity at one size; `entropies` are those of the shells, `empty` their fractions of empty ones if it matters."""
     typical = float(np.nanmean(entropies))
-    shift = 0.0 if quantity == "S_E" else empty_space(N, case.numbers(N)[1])
+    shift = {"S_E": 0.0, "phi": y}.get(quantity, 1.0) * empty_space(N, case.numbers(N)[1])
     granular = granularity(quantity, y) * math.exp(-N * typical) / N
     return at_size(values, controls, shift, np.zeros(len(values)) if empty is None else empty, granular)
 
