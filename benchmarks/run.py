@@ -490,10 +490,13 @@ def main(argv: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
     from .baselines_algorithms import algorithm_rows
     from .baselines_enumeration import enumeration_rows
+    from .baselines_inference import inference_rows
+    from .baselines_landscape import landscape_rows
+    from .baselines_sampling import sampling_rows
 
     rows: list[Row] = []
     theory = (solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, local_rows)
-    for measure in (import_rows, *theory, enumeration_rows, algorithm_rows, cli_rows):
+    for measure in (import_rows, *theory, enumeration_rows, algorithm_rows, inference_rows, sampling_rows, landscape_rows, cli_rows):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:

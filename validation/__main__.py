@@ -23,9 +23,12 @@ from . import (
     entropy,
     fields,
     generalization,
+    inference,
+    landscape,
     learning_rules,
     local_geometry,
     maximum_stability,
+    sampling_experiments,
     separability,
     shared_inputs,
     solution_overlaps,
@@ -38,7 +41,7 @@ EXPERIMENTS: dict[str, Callable[..., ExperimentResult]] = {
     module.NAME: module.run
     for module in (
         *(entropy, solution_overlaps, fields, committees, shared_inputs, separability, local_geometry),
-        *(learning_rules, maximum_stability, success, training, generalization),
+        *(learning_rules, maximum_stability, success, training, generalization, inference, sampling_experiments, landscape),
     )
 }
 

@@ -10,7 +10,7 @@ right output, of probability Z(t), and those of two solutions a, b are independe
     at distance |W' - W|/|W| = d, p = 1 - d^2/2:    E_t P(h right, p h + sqrt(1 - p^2) z wrong | t)/Z(t)
 
 at loads where the saddle is stable. Typical solutions are sampled (`landscape.sample_committee`) from two solutions of SGD. Chains of
-an instance that do not agree are counted; a size where they are more than 10% is not used, and below that what they shift is in the
+an instance that do not agree, in any observable and the overlap with the start of one of them above all, are counted; a size where they are more than 10% is not used, and below that what they shift is in the
 error through the scatter of the instances only.
 The midpoint between independent random configurations violates 1/2 of the patterns.
 
@@ -48,7 +48,7 @@ K = 3
 SIZE = 0.5
 """Relative size of the perturbation whose errors are judged."""
 MOST_APART = 0.1
-"""Share of the instances of a size whose two chains may disagree (split R-hat of their overlap)."""
+"""Share of the instances of a size whose two chains may disagree (largest split R-hat of what is recorded)."""
 Array = NDArray[np.float64]
 States = dict[tuple[int, ...], Array]
 """Probability of each tuple of signs of one unit (of the solutions, and of what is asked of them), (t,)."""
@@ -186,7 +186,7 @@ def sample_typical(case: Typical, N: int, seed: int, sample: int) -> tuple[float
     pairs = list(zip(*found.weights))
     middle = np.mean([landscape.errors_on_line(problem, W, V, 3).errors[1] for W, V in pairs]) / problem.P
     around = np.mean([landscape.flatness(problem, W, (SIZE,), 2, rng).errors[0] for pair in pairs for W in pair])
-    return found["overlap"].mean, float(middle), float(around), random, float(found["overlap"].r_hat < AGREEMENT)
+    return found["overlap"].mean, float(middle), float(around), random, float(max(o.r_hat for o in found.observables.values()) < AGREEMENT)
 
 
 def confront_typical(case: Typical, seed: int, progress: Progress | None) -> Part:
@@ -227,6 +227,17 @@ def confront_typical(case: Typical, seed: int, progress: Progress | None) -> Par
 
 def _mean(values: Array) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
+
+
+def clustered(groups: list[Array]) -> tuple[Array, Array]:
+    """Mean over all rows of the instances, each (rows, quantities), and its standard error: rows of one instance are not independent."""
+    filled = [group for group in groups if len(group)]
+    mean = np.concatenate(filled).mean(axis=0)
+    if len(filled) < 2:
+        return mean, np.full(mean.shape, math.nan)
+    sums = np.array([np.sum(group - mean, axis=0) for group in filled])
+    n, G = sum(len(group) for group in filled), len(filled)
+    return mean, np.sqrt(np.sum(sums**2, axis=0) * G / (G - 1)) / n
 
 
 @dataclass(frozen=True)
@@ -281,33 +292,35 @@ def _record(part: Part, case: Trained, algorithm: str, found: tuple[Explored, ..
     """Lines, curve and note of one algorithm at one load; the share of pairs connected and its error."""
     at = f"{algorithm}, alpha = {case.alpha:g}, N = {case.N}"
     solved = sum(f.solved for f in found)
-    pairs, solutions, middle = (np.array([row for f in found for row in getattr(f, name)], float) for name in ("pairs", "solutions", "middle"))
+    solutions, pairs, middle = ([np.array(getattr(f, name), float) for f in found] for name in ("solutions", "pairs", "middle"))
     text = f"{at}: {solved} of {case.instances * case.runs} runs solved"
-    if len(solutions) < 2:
+    if sum(len(group) for group in solutions) < 2:
         part.notes.append(text)
         return None
-    errors, stderr = solutions[:, : len(SIZES)].mean(axis=0), solutions[:, : len(SIZES)].std(axis=0, ddof=1) / math.sqrt(len(solutions))
+    mean, spread = clustered(solutions)
+    errors, stderr = mean[: len(SIZES)], spread[: len(SIZES)]
     theory: tuple[Any, Any] = ([], [])
     with suppress(ValueError):  # no stable saddle, no prediction
         theory = (SIZES, [predicted_around(case.alpha, size) for size in SIZES])
     part.curves.append(series(f"flatness of {at}; line: typical", ("relative size", "fraction of errors"), (SIZES, errors, stderr), theory))
-    trace, largest, negative = solutions[:, len(SIZES) :].mean(axis=0)
+    trace, largest, negative = mean[len(SIZES) :]
     text += f"; errors at distance {SIZE:g} {errors[SIZES.index(SIZE)]:.4f} +- {stderr[SIZES.index(SIZE)]:.4f}"
     text += f"; curvature: trace/N {trace:.3f}, largest {largest:.2f}, {negative:.0%} negative"
-    measured = {f"errors at {size:g}": (e, de) for size, e, de in zip(SIZES, errors, stderr)} | {"trace/N": _mean(solutions[:, len(SIZES)])}
+    measured = {f"errors at {size:g}": (e, de) for size, e, de in zip(SIZES, errors, stderr)} | {"trace/N": (trace, spread[len(SIZES)])}
     share = None
-    if len(pairs):
-        k, n = pairs[:, 0].sum(), len(pairs)
-        share = (float(k / n), float(math.sqrt((k + 1) * (n - k + 1) / (n + 2) ** 2 / (n + 3))))  # uniform prior: no error of 0 at 0 or 1
-        text += f"; {int(k)} of {n} pairs connected by a path of solutions"
-        text += f", {pairs[pairs[:, 0] > 0, 2].mean():.2f} times as long as the line" if k else ""
-        most, q, barrier = pairs[:, [1, 3, 4]].mean(axis=0)
+    if n := sum(len(group) for group in pairs):
+        (part_connected, most, _, q, barrier), spread = clustered(pairs)
+        k = round(part_connected * n)
+        # uniform prior: no error of 0 at 0 or 1
+        share = (float(part_connected), float(np.fmax(math.sqrt((k + 1) * (n - k + 1) / (n + 2) ** 2 / (n + 3)), spread[0])))
+        text += f"; {k} of {n} pairs connected by a path of solutions"
+        text += f", {np.mean([row[2] for group in pairs for row in group if row[0]]):.2f} times as long as the line" if k else ""
         text += f"; on the line at most {most:.3f} of the patterns violated, loss barrier {barrier:.3f} (overlap {q:.3f})"
         measured |= {"share of pairs connected": share}
-        if n > 1:
-            measured |= {"most errors on the line": _mean(pairs[:, 1]), "overlap": _mean(pairs[:, 3]), "loss barrier": _mean(pairs[:, 4])}
-    if len(middle):
-        text += f"; in the middle of paths trace/N {middle[:, 0].mean():.3f}, {middle[:, 1].mean():.0%} negative"
+        measured |= {"most errors on the line": (most, spread[1]), "overlap": (q, spread[3]), "loss barrier": (barrier, spread[4])}
+    if any(len(group) for group in middle):
+        trace, negative = clustered(middle)[0]
+        text += f"; in the middle of paths trace/N {trace:.3f}, {negative:.0%} negative"
     part.notes.append(text)
     part.lines += [(name, algorithm, case.alpha, case.N, case.instances, float(mu), float(sigma)) for name, (mu, sigma) in measured.items()]
     return share

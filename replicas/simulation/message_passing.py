@@ -2,17 +2,9 @@ r"""Approximate message passing for a committee of K <= 3 sign units: Bayes-opti
 
     y_mu = sign(sum_j sign(h_mu,j)),   h_mu = X_mu W / sqrt(N) in R^K,   W (N, K) weights,   P = alpha N K patterns
 
-One step, from the estimates w (N, K) of the weights, their mean covariance V (K, K) and the g of the step before:
-
-    omega = X w / sqrt(N) - g V                     fields without the pattern itself (Onsager's term)
-    g     = d log Z_y(omega, V) / d omega,          Z_y = P(output(h) = y),  h ~ N(omega, V)
-    A     = -(1/N) sum_mu dg_mu / domega_mu,        b = X^T g / sqrt(N) + w A          (A = sum_mu g g^T / N on average)
-    w, V  = mean of W and its covariance, averaged over sites, under P(W) exp(b.W - W.A W/2)
-
-Gaussian weights (those of a sphere at large N): w = (1 + A)^-1 b, V = (1 + A)^-1. Binary ones: the sum over the 2^K
-states of a site. Entries of X have mean 0 and variance 1, hence V and A are the same for all sites and patterns.
-log Z_0 is not concave: where fluctuations leave A with a negative eigenvalue, A = sum_mu g g^T / N for this step.
-K = 1 is the perceptron; for K even a tie y = 0 is a label like the others.
+A step (`inference.steps`) makes estimates w (N, K) of the weights and their mean covariance V (K, K) of those before: Gaussian
+weights (those of a sphere at large N), or binary ones. K = 1 is the perceptron, whose patterns are summed over as those of
+`inference.amp` are; for K even a tie y = 0 is a label like the others.
 
 Units are known up to the K! relabellings of the teacher's: overlaps are reported after the one that is best for the
 last step (`best_relabelling`), the same for all steps. Source: B. Aubin et al., The committee machine: computational
@@ -21,7 +13,6 @@ to statistical gaps in learning a two-layers neural network (2018). Nothing here
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,20 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _committee_output as output
 from ._checks import check_choice, check_finite, check_integer, check_patterns
+from .inference.steps import OrthantChannel, SignChannel, initial
+from .inference.steps import steps as iterate
 from .machines import fully_connected, machine_outputs
 from .overlaps import best_relabelling
 from .problems import TEACHER_KINDS, Problem, draw_patterns, draw_problem
 from .seeding import task_generator
 
 Array = NDArray[np.float64]
-BREAKING = 1e-3
-"""Root mean square of the random estimates of an uninformed start, which tell the units apart."""
-INFORMED = 0.99
-"""Overlap with the teacher of an informed start."""
-LEAST_CLOSE = 10.0
-"""Number of patterns within a standard deviation of a unit's boundary that a step needs to learn from."""
-KNOWN = 1e-4
-"""Largest variance of a weight that counts as known, whatever the number of patterns."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +76,7 @@ def message_passing(
         with 0 < r < 1: w = r T + sqrt(r (1 - r)) noise, which has w.T/N = w.w/N = r, unit by unit
     iterations : largest number of steps, >= 1
     tolerance : of the root mean square change of the estimates in a step, > 0
-    damping : from 0 to 1 (excluded), share of the old w, V and g in the new ones
+    damping : from 0 to 1 (excluded), share of the old w, V and Onsager term in the new ones
     fresh : array (F, N), patterns for the generalization error
     seed : of the start
 
@@ -110,24 +95,15 @@ def message_passing(
     X = check_patterns(problem.patterns)
     tables = output.orthant_tables(fully_connected(K))
     exam = _Exam(fresh, teacher, tables)
-    w, V = _start(start, teacher, task_generator(seed, "message passing", K, N))
-    g, tails, change = np.zeros((len(X), K)), 0, np.inf
-    steps = [(w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), change)]
-    known = min((LEAST_CLOSE / max(len(X), 1)) ** 2, KNOWN)
-    converged = False
-    while not converged and len(steps) <= iterations:
-        omega = X @ w / np.sqrt(N) - g @ V
-        fresh_g, curvature, tails = output.gradients(labels, omega, V, tables)
-        g = damping * g + (1 - damping) * fresh_g
-        A = (curvature if np.linalg.eigvalsh(curvature)[0] >= 0 else g.T @ g) / N
-        mean, covariance = _posterior(weights, X.T @ g / np.sqrt(N) + w @ A, A)
-        old, w = w, damping * w + (1 - damping) * mean
-        V = damping * V + (1 - damping) * covariance
-        # discrete weights become known at once, and then no pattern is left that says so
-        V += np.diag(np.maximum(known - np.diag(V), 0))
-        change = float(np.sqrt(np.mean((w - old) ** 2)))
-        steps.append((w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), change))
-        converged = change <= tolerance or float(np.max(np.diag(V))) <= known
+    channel = SignChannel(problem, weights) if K == 1 else OrthantChannel(X, labels, K)
+    w, V = initial(start, teacher, task_generator(seed, "message passing", K, N))
+    steps = [(w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), np.inf)]
+    for step in iterate(channel, weights, w, V, damping):
+        w, V, tails = step.w, step.V, step.tails
+        steps.append((w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), step.change))
+        converged = step.change <= tolerance or step.known
+        if converged or len(steps) > iterations:
+            break
     overlap, own, variance, error, changes = (np.array(column) for column in zip(*steps))
     best = best_relabelling(overlap[-1])
     rows = list(best)
@@ -217,31 +193,3 @@ def _teacher(problem: Problem) -> tuple[Array, NDArray[np.int8]]:
     if not np.array_equal(given, problem.labels):
         raise ValueError("problem: got labels that are not the teacher's, takes those of a fully connected committee")
     return teacher, np.asarray(problem.labels, dtype=np.int8)
-
-
-def _start(start: str | float, teacher: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Estimates (N, K) and their covariance (K, K) before the first step."""
-    K, N = teacher.shape
-    noise = rng.standard_normal((N, K))
-    if isinstance(start, str):
-        check_choice("start", start, ("uninformed", "informed"))
-        if start == "uninformed":
-            return BREAKING * noise, np.eye(K)
-    r = INFORMED if isinstance(start, str) else check_finite("start", start)
-    if not 0 < r < 1:
-        raise ValueError(f"start: got {r}, takes 'uninformed', 'informed' or an overlap between 0 and 1")
-    return r * teacher.T + np.sqrt(r * (1 - r)) * noise, (1 - r) * np.eye(K)
-
-
-def _posterior(weights: str, b: Array, A: Array) -> tuple[Array, Array]:
-    """Mean of the weights of every site, (N, K), and their covariance averaged over sites, (K, K)."""
-    N, K = b.shape
-    if weights == "spherical":
-        V: Array = np.asarray(np.linalg.inv(np.eye(K) + A), dtype=float)
-        return b @ V, V
-    states = np.array(list(itertools.product((-1.0, 1.0), repeat=K)))
-    exponent = b @ states.T - np.einsum("sj,jl,sl->s", states, A, states) / 2
-    p = np.exp(exponent - exponent.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    mean: Array = p @ states
-    return mean, np.asarray(states.T @ (p.mean(axis=0)[:, None] * states) - mean.T @ mean / N)

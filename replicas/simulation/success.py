@@ -23,7 +23,7 @@ from .machines import PERCEPTRON, Machine, as_architecture, machine_name
 from .problems import draw_problem
 from .sampling import SampleRun, run_samples
 from .seeding import task_generator
-from .threshold import Threshold, fit_threshold
+from .threshold import Threshold, fit_threshold, share
 
 Array = NDArray[np.float64]
 Timed = tuple[Result, float, float]  # result, CPU seconds, overlap with the teacher
@@ -63,14 +63,12 @@ class SuccessCurve:
     @property
     def probability(self) -> Array:
         """Share of the completed instances that were solved."""
-        return np.divide(self.solved, self.instances, out=np.full(self.alphas.size, np.nan), where=self.instances > 0)
+        return share(self.solved, self.instances)[0]
 
     @property
     def stderr(self) -> Array:
         """Half-width of Wilson's interval at one standard deviation: not zero where all or none are solved."""
-        n = np.maximum(self.instances, 1)
-        p = np.nan_to_num(self.probability)
-        return np.where(self.instances > 0, np.sqrt(p * (1 - p) / n + 1 / (4 * n * n)) / (1 + 1 / n), np.nan)
+        return share(self.solved, self.instances)[1]
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Header and cells of a readable table."""

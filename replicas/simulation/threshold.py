@@ -54,6 +54,16 @@ class Threshold:
         return f"{self.value:.4f} ± {self.error:.4f} (width {self.width:.3f}, {quality})"
 
 
+def share(successes: NDArray[np.int64], trials: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Successes by trials and the half-width of Wilson's interval at one standard deviation, not zero where all or none succeed.
+
+    Both are nan where there are no trials.
+    """
+    n = np.where(trials > 0, trials, np.nan)
+    p = successes / n
+    return p, np.sqrt(p * (1 - p) / n + 1 / (4 * n * n)) / (1 + 1 / n)
+
+
 def fit_threshold(alphas: ArrayLike, solved: ArrayLike, instances: ArrayLike, rng: np.random.Generator | int = 0) -> Threshold:
     """Fit success counts at several loads.
 

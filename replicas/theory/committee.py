@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..committees import Committee
-from ..models import Discrete, finite
+from ..models import Discrete, Perceptron, finite
 from ..numerics.matrix_channel import evaluate, invariant, matrix_axes, symmetric_vectors
 from .committee_state import (
     COLLAPSED,
@@ -208,13 +208,13 @@ def _chance(weights: Discrete) -> np.ndarray:
 
 
 def state_evolution(
-    model: Committee, alpha: float, start: str | np.ndarray = "symmetric", steps: int = 20, quality: float = 1.0
+    model: Committee | Perceptron, alpha: float, start: str | np.ndarray = "symmetric", steps: int = 20, quality: float = 1.0
 ) -> list[np.ndarray]:
     r"""Overlap matrices q_0, q_1, ... of q_{t+1} = q(alpha K A(q_t)), undamped: what AMP follows.
 
     Parameters
     ----------
-    model, alpha : as of `saddle`.
+    model, alpha : as of `saddle`; a teacher-student `Perceptron` is a committee of one unit.
     start : a K x K matrix between 0 and Q, or ``"symmetric"`` (weak, of rank one) or ``"informative"`` (near Q).
     steps : number of steps >= 0;  quality : of the quadratures.
 
@@ -226,6 +226,10 @@ def state_evolution(
     ------
     ValueError : naming the argument; also when q leaves 0 <= q <= Q.
     """
+    if isinstance(model, Perceptron):
+        if not model.teacher:
+            raise ValueError(f"task: got {model.task!r}; takes 'teacher-student'")
+        model = Committee(1, model.weights, task=model.task)
     check(model)
     for name, value, low, takes in (
         ("alpha", alpha, 0.0, "a finite load >= 0"),

@@ -111,4 +111,4 @@ def test_quick_validation_agrees():
     run = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
     printed = json.loads(run.stdout)
     assert run.returncode == 0, printed
-    assert [e["name"] for e in printed["experiments"]] == list(command.EXPERIMENTS) and len(command.EXPERIMENTS) == 12
+    assert [e["name"] for e in printed["experiments"]] == list(command.EXPERIMENTS) and len(command.EXPERIMENTS) == 15

@@ -15,7 +15,7 @@ REORDER = {"reassoc", "contract", "nsz"}
 
 def points_of(problem: Problem) -> NDArray[np.generic]:
     """Patterns y_mu xi_mu as the kernels take them: int8 if binary, float32 if not."""
-    return problem.gauged().astype(np.int8 if problem.binary else np.float32)
+    return problem.gauged().astype(np.int8 if problem.binary else np.float32, copy=False)
 
 
 def least_sum(problem: Problem, kappa: float) -> float:

@@ -2,7 +2,8 @@ r"""Typical solutions of the tree committee: Metropolis moves that turn pairs of
 
 A proposal takes a branch and two of its sites at random and turns (W_i, W_k) by an angle uniform in [-D, D]; it is accepted where all
 patterns stay satisfied. That is symmetric, so solutions are sampled uniformly - among those that can be reached: the set of solutions
-is not convex, and chains from different starts, whose overlap is recorded, have to agree. D is tuned in the burn-in, fixed from then on.
+is not convex, and chains from different starts have to agree (the overlap of a single pair of chains can not tell: it is steady, too,
+where they are cut off from each other; their overlaps with one start differ then). D is tuned in the burn-in, fixed from then on.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ ACCEPTANCE = 0.4
 
 
 class _PairTurns(Chain):
-    def __init__(self, points: Array, W: Array, rng: np.random.Generator):
-        self.points, self.W, self.origin, self.rng = points, W.copy(), W.copy(), rng
+    def __init__(self, points: Array, W: Array, origin: Array, rng: np.random.Generator):
+        self.points, self.W, self.origin, self.rng = points, W.copy(), origin.copy(), rng
         self.columns = np.ascontiguousarray(points.transpose(1, 2, 0)) / math.sqrt(W.shape[1])
         self.angle = 1.0
         self.proposed = self.accepted = 0
@@ -71,19 +72,21 @@ def sample_committee(
     burn_in : records dropped at the start, in which the angle is tuned too; a tenth of the records if absent
     progress, stop : as for the other samplers
 
-    Observables: "overlap with the start" of the first chain, "mean of the median field" (the field that decides, K = 3), and "overlap"
-    W.W'/N of pairs of chains, which tends to the overlap q of two typical solutions if all solutions are reached.
+    Observables: "overlap with the start" of the first chain (chains that are cut off from each other differ in it), "mean of the median field"
+    (the field that decides, K = 3), and "overlap" W.W'/N of pairs of chains, which tends to the overlap q of two typical solutions if all
+    solutions are reached.
 
     Raises
     ------
-    ValueError : an argument outside these ranges, a start that is not a solution, records beyond the memory
+    ValueError : an argument outside these ranges, a problem without patterns, a start that is not a solution, records beyond the memory
     """
     points = committee_points(problem)
     check_integer("n", points.shape[2], at_least=2)
+    check_integer("P", problem.P, at_least=1)
     starts = np.atleast_2d(np.asarray(start, dtype=float))
     solutions = [as_solution("start", W, problem) for W in starts]
     dropped = check_run(problem.N, records, len(solutions), interval, burn_in)
-    chains = [_PairTurns(points, W, task_generator(seed, "tree committee", problem.N, c)) for c, W in enumerate(solutions)]
+    chains = [_PairTurns(points, W, solutions[0], task_generator(seed, "tree committee", problem.N, c)) for c, W in enumerate(solutions)]
     run = run_chains(chains, records, interval, dropped, progress, stop)
     found, status = summarise(run, problem.N)
     acceptance = sum(c.accepted for c in chains) / max(1, sum(c.proposed for c in chains))

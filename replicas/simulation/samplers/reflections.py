@@ -8,7 +8,8 @@ the arc s = T |v|/sqrt(N). Fields go as u cos(s) + w sin(s), w = y xi.v/|v|, and
     cot(s/2) = (-w + sqrt(w^2 + u^2 - kappa^2))/(u - kappa)          (the largest of all patterns is hit first)
 
 There v is reflected, v <- v - 2 (v.n) n/|n|^2, n = y xi/sqrt(N) - kappa W/N the gradient of u on the sphere. Free motion and reflections
-preserve the volume of phase space and can be reversed: no step is ever refused, and the uniform measure is exact, at any T.
+preserve the volume of phase space and can be reversed: no step is ever refused, and the uniform measure is exact, at any T. For
+kappa >= 0 the solutions are a convex cone; at a negative margin they may be disconnected, and a chain sees the part it starts in.
 All fields are followed through the matrix C of the patterns' overlaps, so that a reflection costs O(P + N).
 
 The number of collisions measures the walls: a chain in equilibrium hits wall mu, per unit of length sqrt(N) s, at the rate
@@ -61,6 +62,8 @@ class Polytope:
         if N < 2:
             raise ValueError(f"N: got {N}, takes an integer >= 2")
         self.points = problem.gauged().astype(float) / math.sqrt(N)
+        if not np.all(np.any(self.points, axis=1)):
+            raise ValueError(f"patterns: got one of {P} that is zero, takes patterns with a direction")
         self.C = self.points @ self.points.T
         self.N, self.P = N, P
         self.rate = 0.5 * math.exp(gammaln((N - 1) / 2) - gammaln(N / 2)) / math.sqrt(math.pi)
@@ -249,8 +252,8 @@ def _fly(
         for mu in range(P):
             if cot[mu] > best:
                 best, hit = cot[mu], mu
-        length = 2.0 * math.atan2(1.0, best) if hit >= 0 else 2.0 * math.pi
-        reflected = length < arc
+        length = 2.0 * math.atan2(1.0, best)
+        reflected = hit >= 0 and length < arc  # a circle without walls may be followed more than once
         if not reflected:
             length = arc
         arc -= length
@@ -300,7 +303,8 @@ def sample_sphere(
     burn_in : records dropped at the start of each chain, a tenth of the records if absent
     time : length T of a trajectory in units of the radius, > 0: the arc is T |v|/sqrt(N), near T; 1.5 if absent, and less where a margin
         near the largest stability confines all solutions to a small cap (`fitting_time`)
-    start : weights (N,) or (chains, N) inside; those of largest stability if absent
+    start : weights (N,) or (chains, N) inside; those of largest stability if absent. At kappa < 0 chains from one start do not show
+        whether the solutions are connected: give several
     progress : called as progress(done, total);  stop : asked whether to give up
 
     Observables: "pressure", -(1/N) d log V/d kappa from the collisions; "smallest field", "mean field"; "overlap with the start" of the first
