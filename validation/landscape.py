@@ -10,8 +10,8 @@ right output, of probability Z(t), and those of two solutions a, b are independe
     at distance |W' - W|/|W| = d, p = 1 - d^2/2:    E_t P(h right, p h + sqrt(1 - p^2) z wrong | t)/Z(t)
 
 at loads where the saddle is stable. Typical solutions are sampled (`landscape.sample_committee`) from two solutions of SGD. Chains of
-an instance that do not agree, in any observable and the overlap with the start of one of them above all, are counted; a size where they are more than 10% is not used, and below that what they shift is in the
-error through the scatter of the instances only.
+an instance that do not agree in every observable (above all in their overlap with the start of one of them) are counted; a size where
+they are more than 10% is not used, and below that what they shift is in the error through the scatter of the instances only.
 The midpoint between independent random configurations violates 1/2 of the patterns.
 
 Not judged, as nothing predicts it: the share of pairs of solutions of SGD and elastic SGD that a path of solutions connects (one that is
@@ -77,7 +77,7 @@ class Trained:
 
 
 QUICK = (
-    (Typical(0.5, {30: 30, 42: 24, 66: 16}, 20, 80),),
+    (Typical(0.5, {30: 45, 42: 30, 66: 20}, 40, 60),),
     (Trained(0.5, 150, 2, 2, 300, 3000), Trained(1.0, 150, 2, 2, 300, 3000), Trained(1.5, 150, 2, 2, 600, 3000)),
 )
 FULL = (

@@ -400,6 +400,8 @@ def test_typical_solutions_against_rejection():
     found = landscape.sample_committee(drawn, solutions[:2], 4000, 1, interval=5)
     assert found.equilibrated and abs(found["overlap"].mean - expected) < 5 * found["overlap"].stderr + 0.01
     assert all(drawn.unsatisfied(w) == 0 for w in found.weights[:, ::500].reshape(-1, 12))
+    # one start for all chains, so that chains cut off from each other differ
+    assert np.allclose(found["overlap with the start"].values, found.weights @ solutions[0] / 12)
 
 
 def test_fields_in_place_are_fields_afresh():
@@ -441,6 +443,8 @@ def test_bad_input(solved):
         landscape.spectra(drawn, W)
     with pytest.raises(ValueError, match="start: got weights that violate"):
         landscape.sample_committee(drawn, random)
+    with pytest.raises(ValueError, match="P: got 0"):
+        landscape.sample_committee(problem(0, 12), np.ones(12))
     with pytest.raises(ValueError, match="problem: got another machine"):
         landscape.find_path(simulation.draw_problem(3, 9, 0, accepted=simulation.parity(3)), W, V)
     large = simulation.Problem(np.ones((1, 30000), np.int8), np.ones(1, np.int8), machine=simulation.majority(3))

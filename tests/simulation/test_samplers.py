@@ -99,6 +99,23 @@ def on_sphere(rng, n, N):
 # --- uniform measure against exact integrals -------------------------------------------------------------------------------------
 
 
+def test_circles_without_walls_are_followed_more_than_once():
+    """Arcs beyond 2 pi, on great circles that hit no wall and on others: a cap less than half the sphere is all that is forbidden."""
+    found = sample_sphere(problem_of([[0.0, 0.0, 1.0]], kappa=-0.6), 20000, seed=4, time=9.0)
+    height = found.weights[..., 2].ravel() / np.sqrt(3)  # Archimedes: uniform between kappa and 1
+    assert found.equilibrated and height.min() >= -0.6 - ROUNDING
+    seen = simulation.samplers.observe("height", found.weights[..., 2] / np.sqrt(3))
+    agree(seen.mean, 0.2, seen.stderr)
+    agree(found["pressure"].mean, np.sqrt(3) / (1.6 * np.sqrt(3)) / 3, found["pressure"].stderr)  # density 1/1.6 of u = W_3/sqrt(3)
+
+
+def test_a_pattern_without_direction_is_refused():
+    problem = problem_of(np.vstack([np.zeros(8), np.ones(8)]))
+    for sampler in (sample_sphere, spherical_volume):
+        with pytest.raises(ValueError, match="patterns: got one of 2 that is zero"):
+            sampler(problem)
+
+
 def arc_of_plane(points, kappa):
     """Mean of W_1, of W_2 and of W_1^2 over the allowed angles of N = 2, and their share of the circle."""
     phi = (np.arange(10**6) + 0.5) * 2 * np.pi / 10**6

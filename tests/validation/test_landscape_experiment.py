@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from validation import landscape
 
 DRAWS = 400000
-SMALL = ((landscape.Typical(0.5, {30: 16, 42: 12}, 15, 40),), (landscape.Trained(0.5, 60, 2, 2, 300, 1000), landscape.Trained(3.5, 60, 1, 2, 5, 200)))
+SMALL = ((landscape.Typical(0.5, {30: 16, 42: 12}, 20, 80),), (landscape.Trained(0.5, 60, 2, 2, 300, 1000), landscape.Trained(3.5, 60, 1, 2, 5, 200)))
 
 
 def right_fields(rng, q, t):
@@ -68,6 +68,19 @@ def test_right_predictions_agree_and_wrong_ones_do_not(monkeypatch):
     monkeypatch.setattr(landscape, "predicted_middle", lambda alpha: 0.2)
     wrong = landscape.run(seed=3)
     assert [row.agrees for row in wrong.rows] == [True, False, True, True] and wrong.rows[0].measured == result.rows[0].measured
+
+
+def test_rows_of_one_instance_are_not_independent():
+    rng, pulls, alone = np.random.default_rng(4), [], []
+    for _ in range(400):
+        groups = [rng.standard_normal() + 0.1 * rng.standard_normal((rng.integers(0, 4), 1)) for _ in range(100)]
+        mean, stderr = landscape.clustered(groups)
+        pulls.append(float(mean[0] / stderr[0]))
+        rows = np.concatenate(groups)
+        assert mean[0] == pytest.approx(rows.mean())
+        alone.append(float(mean[0] / rows.std() * math.sqrt(rows.size)))
+    assert abs(np.std(pulls) - 1) < 0.15 and np.std(alone) > 1.3
+    assert np.isnan(landscape.clustered([np.ones((3, 2)), np.empty(0)])[1]).all()
 
 
 def test_sizes_whose_chains_disagree_are_not_used(monkeypatch):
