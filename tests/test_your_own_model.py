@@ -34,6 +34,7 @@ def test_ten_lines():
     assert abs(rp.stability(model, line.value).replicon) < 1e-8
 
 
+@pytest.mark.slow
 def test_smooth_likelihood():
     model = rp.Perceptron(weights=rp.Discrete([-2, 0, 1]), likelihood=rp.Likelihood(1 / (1 + sp.exp(-3 * rp.field))))
     derivation = rp.derive(model)

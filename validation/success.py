@@ -67,7 +67,7 @@ FULL = (
     Trial("adaline", (0.6, 0.7, 0.8, 0.9, 1.0, 1.1), (251, 1001)),
     Trial("max-stability", (1.8, 1.9, 2.0, 2.1, 2.2), (251, 1001)),
     Trial("perceptron-rule", (1.5, 1.6, 1.7, 1.8, 1.9, 2.0), (251, 1001), budget=2000),
-    Trial("annealing", (0.25, 0.3, 0.35, 0.4, 0.45, 0.5), (251, 1001)),
+    Trial("annealing", (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6), (251, 1001)),
     Trial("entropic-monte-carlo", BELOW, (251, 1001)),
     Trial("sbpi", BELOW, (251, 1001, 3001)),
     Trial("reinforced-bp", BELOW, (251, 1001)),
@@ -81,7 +81,11 @@ FULL = (
     Trial("least-action", TREE, (249, 999), K=3),
     Trial("committee-sgd", TREE, (249, 999), K=3),
     Trial("committee-elastic-sgd", TREE, (249, 999), K=3),
-)
+    Trial("sbpi", (0.64, 0.68, 0.72, 0.76), (10001,)),
+    Trial("reinforced-tap", (0.7, 0.72, 0.74, 0.76), (10001,)),
+    Trial("stochastic-perceptron", (0.6, 0.64, 0.68, 0.72), (10001,)),
+    Trial("annealed-stochastic-perceptron", (0.64, 0.68, 0.72, 0.76), (10001,)),
+)  # N = 10001 only where a run takes less than a minute: the others take minutes to hours each, or as much memory as P x N messages
 INSTANCES = {True: 20, False: 50}  # quick, full
 
 

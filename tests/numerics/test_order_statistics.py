@@ -83,6 +83,7 @@ def majority_of_three(omega, c, w):
 fields = st.lists(st.floats(-2.5, 2.5), min_size=3, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(fields, st.floats(0.1, 1.0), st.floats(0.01, 200.0))
 def test_majority_of_three_by_sign_regions(omega, c, w):

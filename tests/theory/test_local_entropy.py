@@ -248,6 +248,7 @@ def test_limits_that_are_not_taken():
     np.testing.assert_allclose(np.diff(far.external_entropy), -0.25 * math.log(2), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_constrained_references_at_infinite_y():
     """S_E = -inf, of which the answer says so; S_I bounds those of finite y, and lies below the unconstrained limit."""
     r = local_entropy(MODEL, 0.5, 0.2, y="inf", reference="constrained")

@@ -122,6 +122,7 @@ def test_close_to_capacity_the_ordered_panels_carry_all_digits():
     assert 4.0238 < loads[1] < rp.capacity(model).value
 
 
+@pytest.mark.slow
 def test_parity_has_no_overlap_until_the_exact_load():
     """K = 2: q = 0 is unstable from alpha = pi^2/8, where 2 (2/pi)^2 alpha = 1; more units: stable at every load."""
     found = rp.at_line(rp.TreeParity(2, "spherical"))
@@ -255,6 +256,7 @@ def test_parity_learns_discontinuously_from_three_units_on():
     assert abs(found.alpha_it.value - values["alpha_first_order"]) <= found.alpha_it.error + errors["alpha_first_order"]
 
 
+@pytest.mark.slow
 def test_parity_of_two_units_learns_continuously():
     found = rp.transitions(rp.TreeParity(2, "spherical", task="teacher-student"))
     assert found.alpha_it is None

@@ -215,6 +215,7 @@ def test_binary_weights_store_up_to_the_zero_of_the_entropy(activation, load):
     assert found.value == pytest.approx(load, abs=1e-6) and found.stable
 
 
+@pytest.mark.slow
 def test_large_trees_of_sign_units_approach_infinitely_many():
     """The free entropy of finite trees at one overlap: a parabola in 1/K meets that of infinitely many units."""
     K = np.array([3, 5, 7])
@@ -282,6 +283,7 @@ def load_of(R):
     return R / (1 - R) / (2 * 2 / math.pi * (1 / math.sqrt(1 - R * R) - 1) * learning(shared(R))[1])
 
 
+@pytest.mark.slow
 def test_specialisation_of_infinitely_many_units_by_another_root_finder():
     found = rp.transitions(of_teacher("spherical"))
     h = 1e-5
@@ -308,6 +310,7 @@ def test_before_it_specialises_the_student_is_on_a_plateau():
     assert load_of(R) == pytest.approx(8.0, rel=1e-9) and np.all(np.diff(curve.eps_gibbs[2:]) < 0)
 
 
+@pytest.mark.slow
 def test_binary_units_learn_perfectly_from_the_plateau():
     """Zero entropy of the permutation-symmetric state: log 2 + alpha 2 E H log H at rho = 2/pi."""
     found = rp.transitions(of_teacher("binary"))
