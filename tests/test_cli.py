@@ -502,7 +502,7 @@ def test_what_the_table_of_machines_refuses_is_refused():
     assert not wrong
 
 
-LONG = ("perceptron", "tree-committee")  # minutes each
+LONG = ("perceptron", "tree-committee", "tree-parity")  # minutes each
 
 
 @pytest.mark.slow

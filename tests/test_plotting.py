@@ -392,6 +392,7 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_whole_atlas(tmp_path, report):
     (tmp_path / plotting.VALIDATION).write_bytes(report.read_bytes())
     made = atlas.write(tmp_path)

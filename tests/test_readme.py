@@ -100,6 +100,7 @@ def test_thresholds_of_units_that_share_their_inputs():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_other_numbers_of_committees():
     trees = [rp.TreeCommittee(K, "spherical") for K in (3, 5, 7)]
     check("the same, 1RSB", *(rp.capacity(tree, "1rsb").value for tree in trees))

@@ -106,6 +106,7 @@ def test_runs_as_a_module():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # .ci/run runs the command itself
 def test_quick_validation_agrees():
     line = [sys.executable, "-m", "validation", "--quick", "--json"]
     run = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
