@@ -130,7 +130,8 @@ def measure(out: Found, trial: Trial, N: int, instances: int, seed: int, progres
         out.rows.append(bounded(f"threshold of {what}", end, found))
         quality = f"deviance {fit.deviance:.1f}, probability of a larger one {fit.probability:.2f}"
         out.notes.append(f"{what}: width {fit.width:.3f} +- {fit.width_error:.3f}, {quality}")
-        out.thresholds.setdefault((trial.algorithm, trial.K), []).append((N, fit))
+        if fit.status == "fitted":  # a poor fit is shown, and not extrapolated
+            out.thresholds.setdefault((trial.algorithm, trial.K), []).append((N, fit))
     table = zip(found.alphas, found.solved, found.instances, found.probability, found.stderr, found.seconds)
     out.lines += [(trial.algorithm, trial.K, N, *(x.item() for x in line)) for line in table]
     if trial.algorithm == EXACT:

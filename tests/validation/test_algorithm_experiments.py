@@ -1,15 +1,17 @@
 """Experiments on solutions, largest margins and learning algorithms: right predictions agree, wrong ones do not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from replicas import simulation
 from tests.validation.test_experiments import result_of, rs_binary
 from validation import generalization, maximum_stability, solution_overlaps, success, training
-from validation.result import at_least, bounded
+from validation.result import at_least, at_most, bounded
 
 
 def largest_margin(alpha):
@@ -80,4 +82,38 @@ def test_bounds_are_one_sided():
             value, error = 0.8, 0.01
 
     assert bounded("x", 0.83, Curve).agrees and not bounded("x", 0.7, Curve).agrees
+    below, above = at_most("x", 0.8, 0.7, 0.01), at_most("x", 0.8, 0.9, 0.01)
+    assert below.agrees and "below the bound" in below.verdict and not above.agrees and above.pull == pytest.approx(10) and "disagrees" in above.verdict
     assert at_least("x", 0.2, 0.3, 0.01).agrees and at_least("x", 0.2, 0.19, 0.01).agrees and not at_least("x", 0.2, 0.1, 0.01).agrees
+
+
+def test_thresholds_of_three_sizes_are_extrapolated_and_bounded(monkeypatch):
+    fits = [(N, simulation.Threshold("fitted", 0.7 + 0.5 / N**0.5, 1e-3, 0.03, 0.01, 1.0, 0.5)) for N in (100, 400, 1600)]
+    out = success.Found()
+    success.towards_infinity(out, "sbpi", 1, fits)
+    (row,) = out.rows
+    assert row.agrees and row.measured == pytest.approx(0.7, abs=1e-4) and row.predicted == pytest.approx(0.8330785997)
+    assert "limit + a/N^0.5 + b/N" in out.notes[0]
+    monkeypatch.setattr(success, "end_of_solutions", lambda binary, K: 0.5)
+    success.towards_infinity(out, "sbpi", 1, fits)
+    assert not out.rows[-1].agrees
+
+
+def test_maximum_stability_is_held_to_the_probability_of_a_solution(monkeypatch):
+    trial = success.Trial("max-stability", (1.6, 2.0, 2.4), (51,))
+    out = success.Found()
+    success.measure(out, trial, 51, 40, 0, None)
+    rows = [row for row in out.rows if "Cover" in row.label]
+    assert len(rows) == 3 and all(row.agrees for row in rows) and rows[1].predicted == 0.5  # P = 2N
+    monkeypatch.setattr(success.simulation, "separable_probability", lambda P, N: 0.02)
+    success.measure(out, trial, 51, 40, 0, None)
+    assert not all(row.agrees for row in out.rows[-3:])
+
+
+def test_an_interrupted_experiment_keeps_its_trials(monkeypatch):
+    whole = simulation.success_curve
+    monkeypatch.setattr(simulation, "success_curve", lambda name, *a, **k: replace(whole(name, *a, **k), interrupted=name == "hebb"))
+    monkeypatch.setattr(success, "QUICK", (success.Trial("perceptron-rule", (1.2, 2.4), (51,), budget=200), success.Trial("hebb", (0.1, 0.3), (51,))))
+    monkeypatch.setattr(success, "INSTANCES", {True: 4})
+    result = success.run(seed=1)
+    assert result.interrupted and len(result.data["alpha"]) == 2 and set(result.data["algorithm"]) == {"perceptron-rule"}

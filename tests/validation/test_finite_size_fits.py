@@ -65,3 +65,14 @@ def test_bad_arguments():
         extrapolate([10, 20], [1.0, 1.0], [0.1, 0.1], 0)
     with pytest.raises(ValueError, match="order: got 4, takes 2 or 3"):
         extrapolate([10, 20], [1.0, 1.0], [0.1, 0.1], 1.0, order=4)
+
+
+def test_another_power_recovers_its_own_form():
+    """Powers of N^(-1/2): in those of 1/N the limit would be off by far more than its error."""
+    values, sigma = 0.7 + 0.5 / np.sqrt(SIZES) - 1.0 / SIZES, np.full(5, 1e-9)
+    fit = extrapolate(SIZES, values, sigma, scale=1.0, power=0.5)
+    assert (fit.limit, fit.a, fit.b) == pytest.approx((0.7, 0.5, -1.0), rel=1e-5)
+    assert fit.statement.startswith("limit + a/N^0.5 + b/N, a")
+    assert abs(extrapolate(SIZES, values, sigma, scale=1.0).limit - 0.7) > 0.01
+    with pytest.raises(ValueError, match="power: got 0, takes a number > 0"):
+        extrapolate(SIZES, values, sigma, scale=1.0, power=0)

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,14 @@ def test_interruption_reports_what_is_done(experiments, capsys):
     assert command.main([]) == 130
     out = capsys.readouterr().out
     assert "stub: Is it one?" in out and "interrupted" in out
+
+
+def test_what_an_interrupted_experiment_has_is_written(experiments, capsys, tmp_path):
+    experiments(good=outcome(1.0), cut=replace(outcome(1.0), interrupted=True), never=outcome(1.0))
+    assert command.main(["--output", str(tmp_path)]) == 130
+    assert "interrupted" in capsys.readouterr().out
+    written = json.loads((tmp_path / "validation.json").read_text())
+    assert len(written["experiments"]) == 2 and written["interrupted"]
 
 
 @pytest.mark.parametrize(
