@@ -18,6 +18,7 @@ from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical, Tree
 from ..numerics.saddle import (
     CONVERGED,
+    FOLDING_MARGIN,
     ROUNDING,
     Batch,
     Solution,
@@ -350,13 +351,34 @@ def _named(batch: Batch, branch: str) -> Columns:
 
 
 def _beyond_the_end(batch: Batch) -> np.ndarray:
-    """Loads above the closed-form end of the branch of a spherical tree machine, where a search on its grids is dear."""
-    model = batch.model
-    if not (isinstance(model, Tree | Wide) and isinstance(model.weights, Spherical)) or model.teacher:
-        return np.zeros(batch.size, dtype=bool)
+    """Loads above the end of the branch, q -> 1, where nothing is to be found and a search is dear.
+
+    Where alpha(q) grows up to its end: spherical tree machines, and perceptrons of one size of weights at margins that do not fold.
+    """
+    model, beyond = batch.model, np.zeros(batch.size, dtype=bool)
+    if isinstance(model, Tree | Wide):
+        index = np.arange(batch.size if isinstance(model.weights, Spherical) and not model.teacher else 0)
+    else:
+        one_size = isinstance(model.weights, Spherical) or model.weights.fixed_norm is not None
+        grows = one_size and model.hard and model.likelihood == "threshold" and not model.teacher and _is_bounded(model)
+        index = np.flatnonzero(batch.kappa >= FOLDING_MARGIN) if grows else np.arange(0)
+    if index.size:
+        beyond[index] = batch.alpha[index] >= _ends(batch.take(index)) * (1 - AT_THE_END)
+    return beyond
+
+
+def _is_bounded(model: Model) -> bool:
+    """Whether the branch ends at q = Q, as under a counting measure and on the sphere."""
+    return getattr(model.weights, "probabilities", None) is None
+
+
+def _ends(batch: Batch) -> np.ndarray:
+    """Load of q -> Q at every point: computed once for each margin."""
     from .capacity import threshold
 
-    return np.asarray(batch.alpha >= threshold(batch, "q-to-1")["value"] * (1 - AT_THE_END))
+    _, first, back = np.unique(batch.kappa, return_index=True, return_inverse=True)
+    found = np.nan_to_num(threshold(batch.take(first), "q-to-1")["value"], nan=np.inf, posinf=np.inf)
+    return np.asarray(found[back])
 
 
 def thermodynamic(batch: Batch) -> Columns:
@@ -589,10 +611,8 @@ def _explain(columns: Columns) -> None:
             )
         return
     end = np.full(missing.size, np.inf)
-    if batch.model.hard and getattr(batch.model.weights, "probabilities", None) is None:
-        from .capacity import threshold
-
-        end = np.nan_to_num(threshold(batch.take(missing), "q-to-1")["value"], nan=np.inf, posinf=np.inf)
+    if batch.model.hard and _is_bounded(batch.model):
+        end = _ends(batch.take(missing))
     for i, top in zip(missing, end):
         if batch.alpha[i] >= top * (1 - AT_THE_END):
             columns.message[i] = (
@@ -621,7 +641,7 @@ def _plain_point(batch: Batch) -> SaddlePoint | None:
         or (isinstance(model.weights, Discrete) and 0.0 in model.weights.values)
         or batch.alpha[0] == 0
         or (batch.beta is not None and batch.beta[0] == 0)
-        or _beyond_the_end(batch)[0]
+        or (isinstance(model, Tree | Wide) and _beyond_the_end(batch)[0])
     ):
         return None
     solution = follow(batch)
