@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "models": ["Committee", "Discrete", "Likelihood", "Perceptron", "Spherical", "StochasticPerceptron", "TreeCommittee", "TreeParity", "field"],
         "local_results": ["FranzParisi", "LocalEntropy", "OverlapGap"],
         "results": ["BrokenPoint", "Curve", "Estimate", "FieldDistribution", "SaddlePoint"],
+        "sweeps": ["Sweep", "SweepInterrupted", "SweepLost", "sweep"],
         "symbolic.derivation": ["Derivation", "derive"],
         "symbolic.sign_units": ["generalization_error"],
         "theory.capacity": ["capacity", "max_margin"],

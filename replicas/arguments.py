@@ -177,7 +177,10 @@ def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
     """A bar on stderr that appears after ``delay`` seconds, and only on a terminal."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=what, file=sys.stderr, disable=None, delay=delay, leave=False)
+    class Bar(tqdm):  # type: ignore[type-arg]
+        monitor_interval = 0  # no thread that watches it: with one beside it this process could not be forked
+
+    return Bar(total=total, desc=what, file=sys.stderr, disable=None, delay=delay, leave=False)
 
 
 @contextmanager

@@ -209,3 +209,46 @@ def _line_keys(result: Any, inputs: dict[str, np.ndarray], others: Sequence[str]
         parts = [f"{symbols.get(k, k)} = {v[i]:g}" for k, v in columns.items()]
         keys.append(", ".join(parts + ([f"branch {b}"] if several and b else [])))
     return keys
+
+
+def sweep_axes(sweep: Any, name: str, ax: Any = None) -> Any:
+    """Draw the column ``name`` of a `replicas.Sweep`: lines over one numeric dimension, a map over two; returns the axes.
+
+    Every other dimension makes a line of its own; points without an answer leave a gap, and those not "converged" are faint.
+    """
+    values = np.asarray(sweep[name], dtype=float)
+    numeric = [n for n, v in sweep.dims.items() if all(isinstance(w, (int, float)) for w in v) and len(v) > 1]
+    if not numeric:
+        raise ValueError(f"sweep: got dimensions {', '.join(sweep.dims)}; takes one of numbers to draw against")
+    answered = sweep["status"] == "converged"
+    with style():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(SINGLE, 2.9)).add_subplot()
+        if len(numeric) == 2 and len(sweep.dims) == 2:
+            y, x = numeric
+            shown = np.where(answered, values, np.nan)
+            mesh = ax.pcolormesh(sweep.dims[x], sweep.dims[y], shown, cmap="cividis", shading="nearest", rasterized=True)
+            ax.figure.colorbar(mesh, ax=ax, label=LABELS.get(name, name), pad=0.02)
+            ax.set_ylabel(LABELS.get(y, y))
+        else:
+            x = numeric[-1]
+            _sweep_lines(sweep, ax, x, values, answered)
+            ax.set_ylabel(LABELS.get(name, name))
+        ax.set_xlabel(LABELS.get(x, x))
+    return ax
+
+
+def _sweep_lines(sweep: Any, ax: Any, x: str, values: Any, answered: Any) -> None:
+    """One line for each combination of the dimensions other than ``x``."""
+    others = [n for n in sweep.dims if n != x]
+    last = len(sweep.dims) - 1
+    axis = list(sweep.dims).index(x)
+    lines, fine = (np.moveaxis(v, axis, last).reshape(-1, len(sweep.dims[x])) for v in (values, answered))
+    words = [np.moveaxis(sweep[n], axis, last).reshape(-1, len(sweep.dims[x]))[:, 0] for n in others]
+    for i, (values_of, fine_of) in enumerate(zip(lines, fine)):
+        text = ", ".join(f"{n} {w[i]:g}" if isinstance(w[i], (int, float)) else str(w[i]) for n, w in zip(others, words))
+        line(ax, sweep.dims[x], values_of, fine_of, CYCLE[i % len(CYCLE)], text or None)
+    if others:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
