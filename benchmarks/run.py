@@ -486,6 +486,7 @@ def cli_rows() -> list[Row]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="groups to measure (default: all)")
     options = parser.parse_args(argv)
     warnings.filterwarnings("ignore", message="The occurrence of roundoff")  # quad at its limit in the baseline
     from .baselines_algorithms import algorithm_rows
@@ -493,10 +494,15 @@ def main(argv: list[str] | None = None) -> int:
     from .baselines_inference import inference_rows
     from .baselines_landscape import landscape_rows
     from .baselines_sampling import sampling_rows
+    from .baselines_workbench import atlas_rows, sweep_rows
 
     rows: list[Row] = []
     theory = (solve_rows, batch_rows, curve_rows, digits_rows, rsb_rows, tree_rows, wide_rows, local_rows)
-    for measure in (import_rows, *theory, enumeration_rows, algorithm_rows, inference_rows, sampling_rows, landscape_rows, cli_rows):
+    finite = (enumeration_rows, algorithm_rows, inference_rows, sampling_rows, landscape_rows)
+    groups = {m.__name__.removesuffix("_rows"): m for m in (import_rows, *theory, *finite, sweep_rows, atlas_rows, cli_rows)}
+    if unknown := set(options.only or ()) - set(groups):
+        parser.error(f"only: got {', '.join(sorted(unknown))}; takes {', '.join(groups)}")
+    for measure in (groups[name] for name in options.only or groups):
         print(f"{measure.__name__.removesuffix('_rows')} ...", file=sys.stderr, flush=True)
         rows += measure()
     if options.json:
