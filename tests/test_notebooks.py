@@ -14,13 +14,18 @@ QUICKSTART = next(path for path in NOTEBOOKS if path.name == "quickstart.py")
 MOST_CELLS = 12
 
 
-@pytest.fixture(scope="module")
-def quickstart():
-    """The names that the quickstart leaves behind."""
+def run(name: str) -> dict:
+    """The names that a notebook leaves behind."""
     import matplotlib
 
     matplotlib.use("Agg")
-    return runpy.run_path(str(QUICKSTART))
+    return runpy.run_path(str(QUICKSTART.with_name(f"{name}.py")))
+
+
+@pytest.fixture(scope="module")
+def quickstart():
+    """The names that the quickstart leaves behind."""
+    return run("quickstart")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -58,10 +63,7 @@ def test_wedge_interpolates_between_two_known_models(quickstart):
 
 @pytest.mark.slow
 def test_breaking_reaches_the_right_numbers():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    names = runpy.run_path(str(NOTEBOOKS[0].with_name("breaking.py")))
+    names = run("breaking")
     assert names["one"].q0 == pytest.approx(0.63555389464588, abs=1e-11) and names["one"].ansatz == "1rsb"
     assert names["full"].free_entropy < names["point"].free_entropy < names["one"].free_entropy
     assert abs(names["estimate"].value - 12.280574) < names["estimate"].error + 1e-6
@@ -70,10 +72,7 @@ def test_breaking_reaches_the_right_numbers():
 
 @pytest.mark.slow
 def test_wide_committees_reach_the_right_numbers():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    names = runpy.run_path(str(QUICKSTART.with_name("wide_committees.py")))
+    names = run("wide_committees")
     assert bool(names["kernel_step"].check())
     symmetric, one_step, two_steps, full = (names["relu"][ansatz] for ansatz in ("rs", "1rsb", "krsb", "frsb"))
     assert round(symmetric.value, 3) == 2.934 and round(one_step.value, 4) == 2.6643  # published
@@ -87,10 +86,7 @@ def test_wide_committees_reach_the_right_numbers():
 
 @pytest.mark.slow
 def test_geometry_reaches_the_right_numbers():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    names = runpy.run_path(str(QUICKSTART.with_name("geometry.py")))
+    names = run("geometry")
     assert names["breaking"].value == pytest.approx(0.76682057564, abs=1e-10)
     assert names["smallest"] == pytest.approx(0.784382213616, abs=1e-11)
     assert names["isolated"][0.55].value == pytest.approx(0.01051092990122, abs=1e-13)
@@ -102,12 +98,40 @@ def test_geometry_reaches_the_right_numbers():
 
 @pytest.mark.slow
 def test_own_algorithm_is_measured_and_judged():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    names = runpy.run_path(str(QUICKSTART.with_name("own_algorithm.py")))
+    names = run("own_algorithm")
     assert names["clusters"].value == pytest.approx(0.76682057564, abs=1e-10)
     thresholds = {name: curve.threshold for name, curve in names["curves"].items()}
     assert all(fit.status == "fitted" for fit in thresholds.values())
     assert thresholds["clipped perceptron"].value < 0.55 < 0.65 < thresholds["sbpi"].value < names["capacity"].value
     assert names["verdict"].agrees and names["bayes"] < names["mean"] < names["gibbs"]
+
+
+@pytest.mark.slow
+def test_derivation_ends_where_scipy_does():
+    names = run("derivation")
+    assert all(names["checks"]) and len(names["caught"]) == 1
+    assert names["by_hand"] == pytest.approx([names["point"].q, names["point"].q_hat], abs=1e-10)
+    assert abs(names["difference"] - 0.035237284) < 1e-8  # d phi/d q off the saddle
+
+
+@pytest.mark.slow
+def test_own_likelihood_is_answered():
+    names = run("own_likelihood")
+    assert all(names["checks"]) and names["capacity"].status == "converged"
+    assert names["inside"] == 0 and names["mass"] == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_fifty_digits_are_right():
+    names = run("fifty_digits")
+    assert str(names["capacity"].value).startswith("0.83307859973957923368908689326696590805213275026266")
+    assert str(names["longer"].value)[:52] == str(names["capacity"].value)[:52]
+    assert names["proved"].certified
+
+
+@pytest.mark.slow
+def test_generalization_finds_the_teacher_where_the_theory_says():
+    names = run("generalization")
+    assert names["found"].success and names["alpha"] == 1.8
+    assert names["smooth"].eps_gibbs[-1] * 1000 == pytest.approx(0.62466, abs=1e-5)
+    assert names["ended"] > names["transitions"].spinodal.value > names["poor"].alpha[names["poor"].status == "converged"].max()

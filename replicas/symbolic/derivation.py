@@ -90,6 +90,12 @@ class Step:
 
         return f"{self.lhs} = {latex(self.expression)}"
 
+    def _repr_markdown_(self) -> str:
+        from .render import step_to_markdown
+
+        number, rest = step_to_markdown(self).split("\n", 1)
+        return f"**{number}**\n{rest}"
+
 
 @dataclass(frozen=True)
 class Derivation:

@@ -231,10 +231,15 @@ def to_markdown(d: Derivation) -> str:
     lines = [f"# {title(d)}", "", f"$$ {d.model.latex()} $$", ""]
     lines += [f"- ${tex}$: {text}" for tex, text in conventions(d)]
     for s in d.steps:
-        lines += ["", f"## {s.number}. {s.title}", "", s.statement, "", f"$$ {broken(s.latex())} $$", ""]
-        lines += [*_with(s), ""] if named(s) else []
-        lines += [f"*Why.* {s.why}", "", f"*Checked by* {s.checked_by}."]
+        lines += ["", f"## {step_to_markdown(s)}"]
     return "\n".join([*lines, ""])
+
+
+def step_to_markdown(s: Step) -> str:
+    """One step of it: number and title, what is claimed, the expression, why, and the check."""
+    lines = [f"{s.number}. {s.title}", "", s.statement, "", f"$$ {broken(s.latex())} $$", ""]
+    lines += [*_with(s), ""] if named(s) else []
+    return "\n".join([*lines, f"*Why.* {s.why}", "", f"*Checked by* {s.checked_by}."])
 
 
 def to_text(d: Derivation) -> str:
