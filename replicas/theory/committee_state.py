@@ -147,7 +147,9 @@ def newton(
 
 def sure(model: Committee, q_hat: np.ndarray) -> bool:
     """Whether these conjugates fix weights of a finite set: the branch has run into the perfect one."""
-    return isinstance(model.weights, Discrete) and float(np.min(q_hat[q_hat > 0], initial=np.inf)) * self_overlap(model) > SURE
+    if not isinstance(model.weights, Discrete) or not np.any(q_hat > 0):  # no patterns fix nothing
+        return False
+    return float(np.min(q_hat[q_hat > 0])) * self_overlap(model) > SURE
 
 
 def free_entropy(s: State, alpha: float) -> float:

@@ -121,3 +121,9 @@ def test_bad_input_is_one_line_that_names_the_argument(ask, name):
     with pytest.raises(ValueError, match=rf"^{name}: .*takes") as caught:
         ask()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [rp.Perceptron("binary", task="teacher-student"), rp.Committee(2, "binary", task="teacher-student")])
+def test_state_evolution_without_patterns_forgets_its_start(model):
+    path = rp.state_evolution(model, 0.0, "informative", 3)
+    assert path[0][0, 0] > 0.9 and all(np.all(q == 0) for q in path[1:])
