@@ -14,13 +14,16 @@ from typing import Any
 from .arguments import Once, choice, parse_values, patience, progress_bar, whole_number
 
 ENUMERATION = "enumeration"
-ALGORITHMS = (
-    "perceptron-rule", "hebb", "clipped-hebb", "pseudo-inverse", "adaline", "max-stability", "annealing", "entropic-monte-carlo",
-    "sbpi", "reinforced-bp", "reinforced-tap", "reinforced-max-sum", "focusing-bp", "stochastic-perceptron",
-    "annealed-stochastic-perceptron", "replicated-sgd", "elastic-sgd",
-    "least-action", "committee-sgd", "committee-elastic-sgd",
-)  # fmt: skip
+GROUPS = {
+    "binary weights": (
+        "sbpi", "reinforced-bp", "reinforced-tap", "reinforced-max-sum", "focusing-bp", "stochastic-perceptron",
+        "annealed-stochastic-perceptron", "replicated-sgd", "elastic-sgd", "entropic-monte-carlo", "annealing", "clipped-hebb",
+    ),
+    "real weights": ("perceptron-rule", "hebb", "pseudo-inverse", "adaline", "max-stability"),
+    "tree committees of real weights": ("least-action", "committee-sgd", "committee-elastic-sgd"),
+}  # fmt: skip
 """Names in `replicas.simulation.algorithms.ALGORITHMS`, known here without loading the kernels."""
+ALGORITHMS = tuple(name for names in GROUPS.values() for name in names)
 MODELS = ("perceptron", "tree-committee")
 EXAMPLES = (
     "replicas simulate --algorithm sbpi --N 1001 --alpha 0.5:0.75:0.05",
@@ -33,8 +36,9 @@ EXAMPLES = (
 
 def simulate_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of ``replicas simulate``."""
+    groups = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in GROUPS.items())
     group = parser.add_argument_group("algorithm")
-    group.add_argument("--algorithm", action=Once, nargs="+", metavar="NAME", help=f"one or several of {', '.join((*ALGORITHMS, ENUMERATION))}")
+    group.add_argument("--algorithm", action=Once, nargs="+", metavar="NAME", help=f"one or several: {groups}; all solutions: {ENUMERATION}")
     group.add_argument("--budget", action=Once, metavar="STEPS", help="steps that a run may take (default: the algorithm's own)")
     group = parser.add_argument_group("instances")
     group.add_argument("--model", action=Once, default="perceptron", help="perceptron (default) or tree-committee")
@@ -73,6 +77,7 @@ def run_simulate(options: argparse.Namespace) -> int:
         if len(set(values)) < len(values):
             raise ValueError(f"{name}: got one twice in {' '.join(str(v) for v in values)}, takes each once")
     from . import interrupts, simulation
+    from .simulation.display.results import overall
 
     K = 3 if options.K is None else _whole("K", options.K)
     given: dict[str, Any] = {
@@ -110,7 +115,9 @@ def run_simulate(options: argparse.Namespace) -> int:
     if options.json:
         plain = [{**answer.to_dict(), **({"verdict": v} if v else {})} for answer, v in zip(answers, judged)]
         asked = len(names) * len(sizes)
-        print(json.dumps(plain[0] if asked == 1 else {"quantity": "simulate", "curves": plain, "status": _status(plain, asked)}))
+        cut = ["interrupted"] if len(answers) < asked else []
+        status = overall([*cut, *(answer.status for answer in answers)])
+        print(json.dumps(plain[0] if asked == 1 else {"quantity": "simulate", "curves": plain, "status": status}))
     else:
         for answer, verdict in zip(answers, judged):
             print(answer)
@@ -126,14 +133,6 @@ def _whole(name: str, word: str) -> int:
     number = whole_number(name, word, "a whole number")
     assert number is not None
     return number
-
-
-def _status(curves: list[dict[str, Any]], asked: int) -> str:
-    """That of all: interrupted where curves are missing or cut short, else that of the best one."""
-    found = [curve["status"] for curve in curves]
-    if len(found) < asked or "interrupted" in found:
-        return "interrupted"
-    return "converged" if "converged" in found else str(found[0])
 
 
 def _judged(answer: Any, options: argparse.Namespace, kappa: float, K: int) -> dict[str, Any]:

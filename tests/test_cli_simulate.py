@@ -3,10 +3,11 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from replicas.cli import main
-from replicas.simulate_command import ALGORITHMS
+from replicas.simulate_command import ALGORITHMS, GROUPS
 
 
 def call(capsys, *words):
@@ -46,7 +47,7 @@ def test_several_sizes_are_several_curves(capsys):
     "words, line",
     [
         (["--algorithm", "sbpi"], "N: missing; takes it as --N"),
-        (["--algorithm", "x", "--N", "9", "--alpha", "1"], "algorithm: got 'x'; takes perceptron-rule"),
+        (["--algorithm", "x", "--N", "9", "--alpha", "1"], "algorithm: got 'x'; takes sbpi"),
         (["--algorithm", "perceptron-rule", "--N", "9.5", "--alpha", "1"], "N: got '9.5'; takes a whole number"),
         (["--algorithm", "perceptron-rule", "--N", "9", "--alpha", "-1"], "alphas: got"),
         (["--algorithm", "perceptron-rule", "--N", "9", "--alpha", "1", "--budget", "0"], "budget: got 0"),
@@ -87,3 +88,42 @@ def test_the_form_of_the_answer_depends_on_what_was_asked(capsys, monkeypatch):
     code, out, err = call(capsys, "--algorithm", "hebb", "sbpi", "--N", "21", "--alpha", "0.1", "0.3", "--instances", "3", "--json")
     found = json.loads(out)
     assert code == 130 and "interrupted" in err and len(found["curves"]) == 1 and found["status"] == "interrupted"
+
+
+def test_the_help_says_which_weights_an_algorithm_has():
+    from replicas.simulation import ALGORITHMS as library
+
+    kinds = {"binary weights": (True, False), "real weights": (False, False), "tree committees of real weights": (False, True)}
+    for kind, names in GROUPS.items():
+        assert all((library[name].binary, library[name].committees) == kinds[kind] for name in names)
+
+
+def test_the_title_says_what_was_learnt_and_the_verdict_has_numbers(capsys):
+    words = ("--algorithm", "enumeration", "--N", "9", "--alpha", "0.3", "0.6", "--instances", "5", "--compare")
+    code, text, _ = call(capsys, *words)
+    assert code == 0 and text.startswith("enumeration, N = 9, binary perceptron, storage, seed 0\n")
+    verdict = json.loads(call(capsys, *words, "--json")[1])["verdict"]
+    for measured, predicted, difference in zip(verdict["measured"], verdict["predicted"], verdict["difference"]):
+        assert float(difference) == float(measured) - float(predicted)
+    for error in verdict["stderr"]:
+        assert f" ± {float(error):.4f} at " in text
+    tree = ("--algorithm", "committee-sgd", "--model", "tree-committee", "--N", "9", "--alpha", "0.4", "--instances", "2")
+    assert call(capsys, *tree)[1].startswith("committee-sgd, N = 9, spherical tree committee of K = 3, storage, ")
+
+
+def test_an_interrupted_command_prints_what_was_measured(capsys, monkeypatch):
+    from replicas import simulation
+
+    def stopped(*args, **given):
+        curve = simulation.SuccessCurve.__new__(simulation.SuccessCurve)
+        vars(curve).update(vars(whole(*args, **given)) | {"interrupted": True})
+        curve.instances[2] = curve.solved[2] = 0
+        curve.seconds[2] = np.nan
+        return curve
+
+    whole = simulation.success_curve
+    monkeypatch.setattr(simulation, "success_curve", stopped)
+    code, text, err = call(capsys, "--algorithm", "hebb", "--N", "21", "--alpha", "0.1", "0.2", "0.3", "--instances", "3")
+    shown = [line.split()[0] for line in text.splitlines()[2:]]
+    assert code == 130 and "nan" not in text and "interrupted" in err
+    assert shown[:2] == ["0.09524", "0.1905"] and "0.2857" not in shown and "no instance completed at alpha = 0.2857" in text

@@ -8,7 +8,8 @@ Perceptron, kappa = 0, binary patterns. Four confrontations:
   (`rp.transitions`), in the form limit + a/N^(2/3) + b/N^(4/3). That a finite size shifts the threshold of belief propagation at a fold
   of its state evolution by N^(-2/3), in a window of width N^(-1/2), is known for codes (A. Amraoui, A. Montanari, T. Richardson and
   R. Urbanke, Finite-length scaling and finite-length shift for low-density parity-check codes, arXiv:cs/0410019); here it is a form
-  that is tried, its chi2 is stated, and so is how the widths go with N.
+  that is tried, its chi2 is stated, and so are the limits with N^(-1/2) and N^(-1) in its place and how the widths go with N. Runs
+  without fixed point count as failures if the teacher is not found; thresholds whose fit is poor are stated and not extrapolated.
 - entropies: the Bethe entropy of single instances, storage and teacher-student, against the RS entropy, extrapolated in 1/N.
 - neighbourhoods: entropy of the solutions at distance d from a reference, by belief propagation. Around a random configuration theory
   knows it: the local entropy at y -> 0. Around the solutions that algorithms find theory has a bound, the densest surroundings that
@@ -41,6 +42,9 @@ MAX_WITHOUT = 0.05
 """Largest share of instances without a fixed point."""
 SMALL_Y = (0.03, 0.06, 0.12)
 """From which the local entropy is extrapolated to y = 0 by a parabola: to 3e-5 at the distances FAR."""
+OTHER_POWERS = (0.5, 1.0)
+"""Of the first correction to the threshold of recovery, in place of 2/3: the sizes within reach may not tell them apart, and the error of
+the limit is that at a given power."""
 SCALE = 10.0
 """Of b/N^(4/3) in the threshold of recovery, whose a is about 2: coefficients of the order of a or a few times it are allowed for."""
 
@@ -198,15 +202,20 @@ def recovery(out: Found, plan: Plan) -> None:
         if fit.value is None or fit.width is None:
             out.notes.append(f"recovery, N = {N}: threshold {fit} ({loads[0]:g} to {loads[-1]:g})")
             continue
-        thresholds[N] = fit.value, fit.error or 0.0
+        if fit.status == "fitted":  # the error of a poor fit is that of a curve which the data reject: it is shown, and not extrapolated
+            thresholds[N] = fit.value, fit.error or 0.0
         out.notes.append(
             f"recovery, N = {N}: {fit}; width times sqrt(N) = {fit.width * N**0.5:.2f}; {lost} of {curve.instances.sum()} runs without fixed point"
         )
     if len(thresholds) < 2:
+        out.notes.append(f"recovery: threshold of {len(thresholds)} sizes only, not extrapolated")
         return
     limit = to_infinity(thresholds, SCALE, 2 / 3)
     out.rows.append(confront("recovery by AMP, threshold at N -> inf", end, limit.limit, limit.stderr))
     out.notes.append(f"recovery: threshold {limit.statement}")
+    for power in OTHER_POWERS:
+        other = to_infinity(thresholds, SCALE, power)
+        out.notes.append(f"recovery, another form, not judged: {other.limit:.4f} +- {other.stderr:.4f}, {other.statement}")
 
 
 def _report(progress: Progress, what: str) -> Callable[[int, int], None]:

@@ -46,9 +46,21 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
+def _as_array(name: str, values: Any) -> NDArray[Any]:
+    """An array of numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name}: got rows of unequal lengths, takes an array of numbers") from None
+    if array.dtype.kind not in "biuf":
+        what = "no real numbers" if isinstance(values, (np.ndarray, list, tuple)) else f"a {type(values).__name__}"
+        raise ValueError(f"{name}: got {what}, takes an array of numbers")
+    return array
+
+
 def check_patterns(patterns: ArrayLike) -> NDArray[np.float64]:
     """`patterns` as a finite (P, N) array of floats."""
-    array = np.asarray(patterns, dtype=float)
+    array = _as_array("patterns", patterns).astype(float)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"patterns: got an array of shape {array.shape}, takes shape (P, N) with N >= 1")
     if not np.all(np.isfinite(array)):
@@ -58,7 +70,7 @@ def check_patterns(patterns: ArrayLike) -> NDArray[np.float64]:
 
 def check_signs(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int8]:
     """`values` as an int8 array of +1 and -1 of the given shape; -1 in `shape` leaves that length free."""
-    array = np.asarray(values)
+    array = _as_array(name, values)
     wanted = "(" + ", ".join("any" if length < 0 else str(length) for length in shape) + ")"
     if array.ndim != len(shape) or any(n not in (-1, got) for n, got in zip(shape, array.shape)):
         raise ValueError(f"{name}: got an array of shape {array.shape}, takes shape {wanted}")

@@ -7,18 +7,19 @@ none is always said beside it.
 
 from __future__ import annotations
 
-import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_choice, check_finite, check_integer
-from ._tables import html_table, text_table
+from .display.load_curves import LoadCurve
+from .display.results import Columns, known, plain
 from .enumeration import conditions_of, count_solutions
-from .machines import PERCEPTRON, Machine, as_architecture, machine_name
+from .machines import PERCEPTRON, Machine, as_architecture, machine_name, model_words
 from .overlaps import quenched_entropy
 from .problems import draw_problem
 from .sampling import run_samples
@@ -27,14 +28,22 @@ from .success import check_loads
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class EntropyCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class EntropyCurve(LoadCurve):
     """Quenched entropy per weight of the solutions, by load.
 
     alphas : loads P/N as drawn, (A,);  entropy, stderr : mean over the instances with solutions and its standard error
     instances : completed, (A,);  without_solutions : (A,), how many of them are not in the mean
     model : what was enumerated, in the words of the theory: name, K, weights, kappa, likelihood, task, and the kind of patterns
     """
+
+    quantity = "simulate"
+    algorithm: ClassVar[str] = "enumeration"
+    inputs = ("algorithm", "N", "task", "seed", "model")
+    header = ("alpha", "entropy", "stderr", "instances", "no solution")
+    axes = (r"load $\alpha$", r"entropy per weight $s$")
+    drawn = ("entropy", "error")
+    binary: ClassVar[bool] = True
 
     N: int
     alphas: Array
@@ -47,52 +56,46 @@ class EntropyCurve:
     interrupted: bool
     model: dict[str, Any]
 
-    binary = True
-
     @property
     def status(self) -> str:
         """"converged", "interrupted", or "no-solution" where no instance at any load has one."""
-        return "interrupted" if self.interrupted else "converged" if np.any(np.isfinite(self.entropy)) else "no-solution"
+        return super().status if self.interrupted or np.any(np.isfinite(self.entropy)) else "no-solution"
 
     @property
     def title(self) -> str:
         """What was enumerated, in words."""
-        stopped = ", interrupted" if self.interrupted else ""
-        return f"enumeration, N = {self.N}, {self.task}, {self.instances.max()} instances a load, seed {self.seed}{stopped}"
+        return f"{self.caption.removesuffix(self.ending)}, seed {self.seed}{self.ending}"
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Header and cells of a readable table."""
-        columns = zip(self.alphas, self.entropy, self.stderr, self.without_solutions)
-        return ["alpha", "entropy", "stderr", "no solution"], [[f"{a:.4g}", f"{s:.5f}", f"{e:.5f}", str(none)] for a, s, e, none in columns]
+    @property
+    def caption(self) -> str:
+        """Size and model."""
+        return f"enumeration, N = {self.N}, {model_words(self.model)}{self.ending}"
 
-    def __str__(self) -> str:
-        return text_table(self.title, *self.rows())
+    @property
+    def label(self) -> str:
+        """The size."""
+        return f"N = {self.N}"
 
-    def _repr_html_(self) -> str:
-        return html_table(self.title, *self.rows())
+    def cells(self, i: int) -> list[str]:
+        """The row of one load."""
+        counts = [str(self.instances[i]), str(self.without_solutions[i])]
+        return [f"{self.alphas[i]:.4g}", known(self.entropy[i], ".5f"), known(self.stderr[i], ".5f"), *counts]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, computed numbers as decimal strings, null where there is none."""
-
-        def decimal(value: float) -> str | None:
-            return repr(float(value)) if np.isfinite(value) else None
-
-        points = [
-            {"alpha": float(a), "entropy": decimal(s), "error": decimal(e), "instances": int(n), "without_solutions": int(none)}
-            for a, s, e, n, none in zip(self.alphas, self.entropy, self.stderr, self.instances, self.without_solutions)
-        ]
-        head = {"quantity": "simulate", "algorithm": "enumeration", "N": self.N, "task": self.task, "seed": self.seed}
-        return {**head, "model": self.model, "points": points, "status": self.status}
-
-    def to_json(self, indent: int | None = None) -> str:
-        """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent)
+    def columns(self) -> Columns:
+        """By load, alpha first."""
+        counts = {"instances": self.instances, "without_solutions": self.without_solutions}
+        return {"alpha": self.alphas, "entropy": self.entropy, "error": self.stderr, **counts}
 
     def against(self, predicted: ArrayLike) -> dict[str, Any]:
-        """Difference to the entropies of the limit, load by load: at finite N it need not vanish (of order 1/N)."""
-        gap = self.entropy - np.asarray(predicted, dtype=float)
-        shown = ", ".join(f"{g:+.4f} at {a:.3g}" for a, g in zip(self.alphas, gap) if np.isfinite(g))
-        return {"text": f"entropy less the replica-symmetric one of large N (a difference of order 1/N is expected): {shown}"}
+        """Difference to the entropies of the limit, load by load, with its error: at finite N it need not vanish (of order 1/N)."""
+        limit = np.broadcast_to(np.asarray(predicted, dtype=float), self.entropy.shape)
+        gap = self.entropy - limit
+        measured = [
+            f"{g:+.4f}{f' ± {e:.4f}' if np.isfinite(e) else ''} at {a:.3g}" for a, g, e in zip(self.alphas, gap, self.stderr) if np.isfinite(g)
+        ]
+        words = "entropy less the replica-symmetric one of large N (a difference of order 1/N is expected)"
+        numbers = {"predicted": limit, "measured": self.entropy, "difference": gap, "stderr": self.stderr}
+        return {**plain(numbers), "text": f"{words}: {', '.join(measured)}"}
 
 
 def entropy_curve(
@@ -117,6 +120,8 @@ def entropy_curve(
     alphas : loads > 0, (A,);  instances, seed, workers, progress : as for `success_curve`
     task, kappa, machine : the problem, as for `draw_problem`;  likelihood : "threshold" or "window";  patterns : "binary"
 
+    Ctrl-C stops the searches under way; what was completed is in the result, which says ``interrupted``.
+
     Raises
     ------
     ValueError : an argument outside these ranges
@@ -133,13 +138,19 @@ def entropy_curve(
         raise ValueError("likelihood: got window with a teacher, takes threshold")
     given: dict[str, Any] = {"task": task, "accepted": machine, "kappa": check_finite("kappa", kappa)}
 
+    stop = threading.Event()
+
+    def unless_stopped(done: int, total: int) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+
     def one(number: int) -> int:
         problem = draw_problem(int(loads[number % loads.size]), N, seed, number // loads.size, **given)
-        return count_solutions(problem.patterns, kappa, likelihood, problem.labels, machine, workers=1)
+        return count_solutions(problem.patterns, kappa, likelihood, problem.labels, machine, workers=1, progress=unless_stopped)
 
     first = draw_problem(1, N, seed, 0, **given)
     conditions_of(first.patterns, kappa, likelihood, first.labels, machine, "auto")  # every kind of mistake is met before any work
-    done = run_samples(one, loads.size * count, workers, progress)
+    done = run_samples(one, loads.size * count, workers, progress, stop)
     numbers = np.full((count, loads.size), -1)
     for sample, solutions in zip(done.samples, done.values):
         numbers[sample // loads.size, sample % loads.size] = solutions

@@ -45,6 +45,7 @@ from .codes import (
     encode_weights,
     mismatch_budget,
 )
+from .display.results import Rows, Shown, known, plain
 from .machines import PERCEPTRON, Machine
 from .search import Progress, bit_machine, bit_patterns, check_searchable, run_search, search_solutions, searchable
 
@@ -199,17 +200,39 @@ def _list_all(asked: Conditions, limit: int, progress: Progress | None) -> Codes
     return np.concatenate(found)
 
 
-@dataclass(frozen=True)
-class Votes:
+@dataclass(frozen=True, repr=False)
+class Votes(Shown):
     """How the solutions of the first P' patterns vote on fresh patterns, one row a load P'.
 
     solutions : array (loads,), their numbers;  positive, tied : array (loads, F), how many of them give the output
         +1, and 0 (none of them unless fully connected with K even: then None stands for zeros)
     """
 
+    quantity = "votes"
+    computed = ("solutions",)
+
     solutions: NDArray[np.int64]
     positive: NDArray[np.int64]
     tied: NDArray[np.int64] | None = None
+
+    @property
+    def title(self) -> str:
+        """On how many patterns, at how many loads."""
+        return f"votes of the solutions of {len(self.solutions)} loads on {self.positive.shape[1]} fresh patterns"
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table, a row a load."""
+        columns = zip(self.solutions, *self._errors().values())
+        return ["solutions", "Gibbs error", "Bayes error"], [[str(n), known(g, ".6g"), known(b, ".6g")] for n, g, b in columns]
+
+    def _errors(self) -> dict[str, NDArray[np.float64]]:
+        """Both errors, nan where a load has no solutions."""
+        if not np.all(self.solutions):
+            return dict.fromkeys(("gibbs_error", "bayes_error"), np.full(len(self.solutions), np.nan))
+        return {"gibbs_error": self.gibbs_error, "bayes_error": self.bayes_error}
+
+    def _plain(self) -> dict[str, Any]:
+        return super()._plain() | plain(self._errors())
 
     @property
     def probability(self) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ violate: an algorithm's own word is never taken for it.
 
 from __future__ import annotations
 
+import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,7 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import check_integer, check_signs
+from ._checks import check_integer
+from .display.results import Arrays, Columns, Rows, Series, thinned
 from .problems import Problem, read_only
 
 Weights = NDArray[Any]
@@ -85,13 +87,13 @@ class Algorithm(ABC):
         if problem.architecture.shared or (problem.architecture.K > 1 and any(problem.labels == 0)):
             raise ValueError(f"problem: got a fully connected machine, {self.name} takes a perceptron or a tree")
         if self.binary_patterns and not problem.binary:
-            check_signs("patterns", problem.patterns, (-1, -1))
+            raise ValueError(f"patterns: got entries other than +1 and -1, {self.name} takes binary patterns")
         if problem.kappa != 0 and not self.margin:
             raise ValueError(f"kappa: got {problem.kappa:g}, {self.name} takes 0")
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Series):
     """What an algorithm reached.
 
     solved : every pattern is satisfied by ``weights``, counted afresh;  errors : number of patterns that are not
@@ -99,6 +101,12 @@ class Result:
     steps : how many were made;  history : arrays of one length, "step", "errors" and what else the algorithm records
     status : "solved", "budget" (all steps made), "stuck" (no step is left to make), "interrupted"
     """
+
+    quantity = "run"
+    inputs = ("algorithm",)
+    computed = ("solved", "errors", "steps")
+    axes = ("step", "patterns violated")
+    drawn = ("errors", None)
 
     algorithm: str
     solved: bool
@@ -108,8 +116,27 @@ class Result:
     status: str
     history: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """The outcome in a line."""
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        return f"{self.algorithm}: {self.status} after {steps}, {self.errors} patterns violated"
+
     def __str__(self) -> str:
-        return f"{self.algorithm}: {self.status} after {self.steps} steps, {self.errors} patterns violated"
+        return self.title
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table: a few rows of the history."""
+        columns = self.columns()
+        return list(columns), [[f"{column[i]:.6g}" for column in columns.values()] for i in thinned(len(columns["step"]))]
+
+    def columns(self) -> Columns:
+        """The history, step first."""
+        return {"step": self.history.get("step", np.empty(0)), **self.history}
+
+    def arrays(self) -> Arrays:
+        """The weights."""
+        return {} if self.weights is None else {"weights": (("site",), self.weights)}
 
 
 Solver = Callable[[Problem, np.random.Generator, int], Any]
@@ -217,7 +244,13 @@ class UserSolver(Algorithm):
         return _UserRun(self.solver, problem, rng, budget)
 
     def check(self, problem: Problem) -> None:
-        """Whatever the function takes."""
+        """Whatever the problem, the function has to take three arguments."""
+        try:
+            inspect.signature(self.solver).bind(problem, None, 1)
+        except TypeError:
+            raise ValueError(f"algorithm: got {self.label}{inspect.signature(self.solver)}, takes a function (problem, rng, budget) -> weights") from None
+        except ValueError:  # no signature to be seen
+            pass
 
 
 class _UserRun(Run):

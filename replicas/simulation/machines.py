@@ -20,7 +20,7 @@ For K even a tie y = 0 is a third label, which is asked for and given like the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,16 @@ def machine_name(machine: Architecture) -> str:
     if machine.K % 2:
         named[tuple(1 if c else -1 for c in majority(machine.K))] = "tree-committee"
     return named.get(machine.outputs, "machine")
+
+
+def model_words(model: Mapping[str, Any]) -> str:
+    """What a curve is about: the words of its ``model`` that are not the usual ones left out."""
+    units = f" of K = {model['K']}" if model["K"] > 1 else ""
+    words = [f"{model['weights']} {model['name'].replace('-', ' ')}{units}", model["task"]]
+    window = model.get("likelihood") == "window"
+    if window or model["kappa"] != 0:
+        words.append(f"{'window ' if window else ''}kappa = {model['kappa']:g}")
+    return ", ".join([*words, *(["Gaussian patterns"] if model["patterns"] == "gaussian" else [])])
 
 
 def machine_outputs(patterns: ArrayLike, weights: ArrayLike, accepted: Machine = PERCEPTRON) -> NDArray[np.int8]:

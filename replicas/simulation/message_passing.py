@@ -13,6 +13,7 @@ to statistical gaps in learning a two-layers neural network (2018). Nothing here
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _committee_output as output
 from ._checks import check_choice, check_finite, check_integer, check_patterns
+from .display.results import Arrays, Columns, Rows, Series, known, thinned
 from .inference.steps import OrthantChannel, SignChannel, initial
 from .inference.steps import steps as iterate
 from .machines import fully_connected, machine_outputs
@@ -29,10 +31,12 @@ from .problems import TEACHER_KINDS, Problem, draw_patterns, draw_problem
 from .seeding import task_generator
 
 Array = NDArray[np.float64]
+Stop = Callable[[], bool]
+Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class MessagePassing:
+@dataclass(frozen=True, repr=False)
+class MessagePassing(Series):
     """What message passing found, by step t = 0 (the start), 1, ..., iterations.
 
     overlap : (t, K, K), w_j . T_l / N with the teacher;  self_overlap : (t, K, K), w_j . w_l / N
@@ -42,7 +46,14 @@ class MessagePassing:
     estimate : (K, N), the last w;  relabelling : which unit of the run stands for each unit of the teacher
     tails : patterns of the last step whose label had probability < 1e-9 (asymptotic g): none, if all is well
     converged : whether the last change is within tolerance, or the weights are all known
+    interrupted : whether it was stopped
     """
+
+    quantity = "message passing"
+    inputs = ("N", "K")
+    computed = ("iterations", "converged", "relabelling", "tails")
+    axes = ("step $t$", "overlap of a unit with the teacher's")
+    drawn = ("overlap", None)
 
     overlap: Array
     self_overlap: Array
@@ -54,6 +65,44 @@ class MessagePassing:
     tails: int
     iterations: int
     converged: bool
+    interrupted: bool = False
+
+    @property
+    def status(self) -> str:
+        """"converged", "not-converged" or "interrupted"."""
+        return "interrupted" if self.interrupted else "converged" if self.converged else "not-converged"
+
+    @property
+    def N(self) -> int:
+        """Number of inputs."""
+        return int(self.estimate.shape[1])
+
+    @property
+    def K(self) -> int:
+        """Number of units."""
+        return int(self.estimate.shape[0])
+
+    @property
+    def title(self) -> str:
+        """The outcome in a line."""
+        return f"message passing, N = {self.N}, K = {self.K}: {self.status} after {self.iterations} steps"
+
+    def columns(self) -> Columns:
+        """By step: means over the units of their overlap with their own unit of the teacher, and with themselves."""
+        own = {name: np.einsum("tkk->t", array) / array.shape[1] for name, array in (("overlap", self.overlap), ("self_overlap", self.self_overlap))}
+        return {"t": np.arange(self.iterations + 1), **own, "error": self.error, "change": self.change}
+
+    def arrays(self) -> Arrays:
+        """By step and pair of units."""
+        pair = ("t", "unit", "other")
+        overlaps = {"overlaps": (("t", "unit", "teacher_unit"), self.overlap), "self_overlaps": (pair, self.self_overlap)}
+        return {**overlaps, "variance": (pair, self.variance), "estimate": (("unit", "site"), self.estimate)}
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table: a few steps."""
+        columns = self.columns()
+        body = [[str(t), *(known(column[t], ".4g") for name, column in columns.items() if name != "t")] for t in thinned(self.iterations + 1)]
+        return [name.replace("_", "-") for name in columns], body
 
 
 def message_passing(
@@ -65,6 +114,9 @@ def message_passing(
     damping: float = 0.0,
     fresh: ArrayLike | None = None,
     seed: int = 0,
+    *,
+    stop: Stop | None = None,
+    progress: Progress | None = None,
 ) -> MessagePassing:
     """Learn the teacher of a problem of a fully connected committee of K = 1, 2 or 3 units.
 
@@ -79,6 +131,9 @@ def message_passing(
     damping : from 0 to 1 (excluded), share of the old w, V and Onsager term in the new ones
     fresh : array (F, N), patterns for the generalization error
     seed : of the start
+    stop : asked between steps whether to give up;  progress : called as progress(steps made, iterations)
+
+    Ctrl-C ends the run and returns what it reached, ``interrupted``.
 
     Raises
     ------
@@ -98,12 +153,21 @@ def message_passing(
     channel = SignChannel(problem, weights) if K == 1 else OrthantChannel(X, labels, K)
     w, V = initial(start, teacher, task_generator(seed, "message passing", K, N))
     steps = [(w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), np.inf)]
-    for step in iterate(channel, weights, w, V, damping):
-        w, V, tails = step.w, step.V, step.tails
-        steps.append((w.T @ teacher.T / N, w.T @ w / N, V, exam.error(w, V), step.change))
-        converged = step.change <= tolerance or step.known
-        if converged or len(steps) > iterations:
-            break
+    converged, interrupted, tails = False, False, 0
+    try:
+        for step in iterate(channel, weights, w, V, damping):
+            steps.append((step.w.T @ teacher.T / N, step.w.T @ step.w / N, step.V, exam.error(step.w, step.V), step.change))
+            w, V, tails = step.w, step.V, step.tails
+            converged = step.change <= tolerance or step.known
+            if progress is not None:
+                progress(len(steps) - 1, iterations)
+            if converged or len(steps) > iterations:
+                break
+            if stop is not None and stop():
+                interrupted = True
+                break
+    except KeyboardInterrupt:
+        interrupted = True
     overlap, own, variance, error, changes = (np.array(column) for column in zip(*steps))
     best = best_relabelling(overlap[-1])
     rows = list(best)
@@ -119,6 +183,7 @@ def message_passing(
         tails=int(tails),
         iterations=len(steps) - 1,
         converged=converged,
+        interrupted=interrupted and not converged,
     )
 
 
@@ -141,7 +206,7 @@ def learn_committee(
     weights : "spherical" or "binary", of the teacher and of what is known of it
     seed, sample : as for `draw_patterns`;  fresh : number of patterns for the error, >= 0
     patterns : "gaussian" or "binary"
-    options : start, iterations, tolerance, damping of `message_passing`
+    options : start, iterations, tolerance, damping, stop, progress of `message_passing`
 
     Raises
     ------
@@ -192,4 +257,7 @@ def _teacher(problem: Problem) -> tuple[Array, NDArray[np.int8]]:
     given = machine_outputs(problem.patterns, teacher.ravel(), fully_connected(len(teacher)))
     if not np.array_equal(given, problem.labels):
         raise ValueError("problem: got labels that are not the teacher's, takes those of a fully connected committee")
-    return teacher, np.asarray(problem.labels, dtype=np.int8)
+    length = np.linalg.norm(teacher, axis=1, keepdims=True)
+    if not np.all(length > 0):
+        raise ValueError("problem: got a teacher with a unit of zeros, takes weights that are not all 0")
+    return teacher * (np.sqrt(N) / length), np.asarray(problem.labels, dtype=np.int8)  # labels do not know its length, overlaps do

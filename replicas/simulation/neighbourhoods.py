@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -31,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_choice, check_finite, check_integer, check_patterns, check_signs
 from ._lanes import popcount
+from .display.results import Columns, Rows, Series, Shown, known
 from .enumeration import enumerate_solutions
 from .overlaps import QuenchedEntropy
 
@@ -57,48 +59,104 @@ class Shell:
     references: Counts
 
 
-@dataclass(frozen=True)
-class ShellEntropy:
+@dataclass(frozen=True, repr=False)
+class ShellEntropy(Series):
     """Solutions at each distance from the references of one sample, logarithms per weight: arrays (distances,).
 
-    mean : of log N_D over the references with N_D > 0;  median : of log N_D over all references, -inf if it is empty
+    distances : d = D/N;  mean : of log N_D over the references with N_D > 0;  median : of log N_D over all references, -inf if it is empty
     log_mean : log of the mean N_D, -inf if all are empty;  empty : fraction of the references with N_D = 0
 
     Without references all are nan; `mean` is where all shells are empty.
     """
 
+    quantity = "solutions around references"
+    axes = ("distance $d$", "entropy of the solutions per weight")
+    drawn = ("mean", None)
+
+    distances: NDArray[np.float64]
     mean: NDArray[np.float64]
     median: NDArray[np.float64]
     log_mean: NDArray[np.float64]
     empty: NDArray[np.float64]
 
+    def columns(self) -> Columns:
+        """By distance."""
+        entropies = {"mean": self.mean, "median": self.median, "log_mean": self.log_mean}
+        return {"distance": self.distances, **entropies, "empty": self.empty}
 
-@dataclass(frozen=True)
-class LocalEntropies:
+    def rows(self) -> Rows:
+        """Header and cells of a readable table."""
+        header = ["distance", "mean log", "median log", "log mean", "empty"]
+        return header, [[f"{d:.4g}", *(known(x, ".5f") for x in line), f"{empty:.1%}"] for d, *line, empty in zip(*self.columns().values())]
+
+
+@dataclass(frozen=True, repr=False)
+class LocalEntropies(Series):
     """phi_N(y) of one sample with its internal and external entropy: arrays (distances,), nan without solutions."""
 
+    quantity = "local entropy"
+    inputs = ("y",)
+    axes = ("distance $d$", r"local entropy $S_I$")
+    drawn = ("internal", None)
+
+    y: float
+    distances: NDArray[np.float64]
     free_entropy: NDArray[np.float64]
     internal: NDArray[np.float64]
     external: NDArray[np.float64]
 
+    @property
+    def title(self) -> str:
+        """What it is, and at which y."""
+        return f"local entropy, y = {self.y:g}"
 
-@dataclass(frozen=True)
-class Neighbourhoods:
+    def columns(self) -> Columns:
+        """By distance."""
+        return {"distance": self.distances, "free_entropy": self.free_entropy, "internal": self.internal, "external": self.external}
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table."""
+        return ["distance", "phi", "S_I", "S_E"], [[f"{d:.4g}", *(known(x, ".5f") for x in line)] for d, *line in zip(*self.columns().values())]
+
+
+@dataclass(frozen=True, repr=False)
+class Neighbourhoods(Shown):
     """Numbers of solutions around every configuration, for one sample of patterns.
 
     N : number of weights;  solutions, references : how many there are;  shells : one a distance asked for
     """
+
+    quantity = "neighbourhoods"
+    inputs = ("N",)
+    computed = ("solutions", "references")
 
     N: int
     solutions: int
     references: int
     shells: tuple[Shell, ...]
 
+    @property
+    def title(self) -> str:
+        """How many there are."""
+        return f"{self.solutions} solutions of N = {self.N} weights around {self.references} references"
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table: the entropies around the references."""
+        return self.around_references().rows()
+
+    def _plain(self) -> dict[str, Any]:
+        return super()._plain() | {"points": self.around_references().points()}
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """d = D/N of the shells."""
+        return np.array([shell.distance / self.N for shell in self.shells])
+
     def around_references(self) -> ShellEntropy:
         """Entropy of the solutions around the references, at each distance."""
         columns = np.array([_around(shell) for shell in self.shells]).reshape(-1, 4).T.copy()
         columns[:3] /= self.N
-        return ShellEntropy(*columns)
+        return ShellEntropy(self.distances, *columns)
 
     def local_entropy(self, y: float) -> LocalEntropies:
         """phi_N(y), its derivative S_I and S_E = phi_N - y S_I at each distance; ValueError unless y > 0 is finite."""
@@ -106,7 +164,7 @@ class Neighbourhoods:
         if power <= 0:
             raise ValueError(f"y: got {y}, takes a number > 0")
         phi, internal = np.array([_moment(shell, power) for shell in self.shells]).reshape(-1, 2).T / self.N
-        return LocalEntropies(phi, internal, phi - power * internal)
+        return LocalEntropies(power, self.distances, phi, internal, phi - power * internal)
 
 
 def count_shells(

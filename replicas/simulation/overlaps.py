@@ -19,6 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from ._checks import check_integer, check_signs
 from ._lanes import popcount
 from .codes import MAX_SEARCH_SITES, check_codes, encode_weights
+from .display.results import Rows, Shown, known
 
 
 def best_relabelling(overlap: ArrayLike) -> tuple[int, ...]:
@@ -103,8 +104,8 @@ def _count_overlaps(
                 counts[j, l, equal[labellings[chosen, j], l]] += 1
 
 
-@dataclass(frozen=True)
-class QuenchedEntropy:
+@dataclass(frozen=True, repr=False)
+class QuenchedEntropy(Shown):
     """Mean of (1/N) log(number of solutions) over the samples that have solutions, and how many have none.
 
     mean, stderr : arrays (loads,), nan where fewer than one or two samples have solutions
@@ -113,10 +114,24 @@ class QuenchedEntropy:
     The mean is that of the samples with solutions; with any other the quenched average is minus infinity.
     """
 
+    quantity = "quenched mean"
+    inputs = ("samples",)
+    computed = ("mean", "stderr", "without_solutions")
+
     mean: NDArray[np.float64]
     stderr: NDArray[np.float64]
     samples: int
     without_solutions: NDArray[np.int64]
+
+    @property
+    def title(self) -> str:
+        """Of how many samples."""
+        return f"mean over {self.samples} samples, without those that have no value"
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table, a row a load (or whatever the columns were)."""
+        columns = zip(self.mean, self.stderr, self.without_solutions)
+        return ["column", "mean", "stderr", "without"], [[str(i), known(m, ".6g"), known(e, ".2g"), str(n)] for i, (m, e, n) in enumerate(columns)]
 
 
 def quenched_entropy(counts: ArrayLike, weights: int) -> QuenchedEntropy:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_choice, check_finite, check_integer
 from .enumeration import mismatch_budget
-from .machines import PERCEPTRON, Architecture, Machine, as_architecture, machine_outputs
+from .machines import PERCEPTRON, Architecture, Machine, as_architecture, machine_name, machine_outputs
 from .seeding import task_generator
 
 PATTERN_KINDS = ("binary", "gaussian")
@@ -30,7 +30,7 @@ MOST_ENTRIES = 4 * 10**9
 """Of an array of patterns: 4 GB of signs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """One drawn problem, shared by every algorithm that is run on it.
 
@@ -67,6 +67,13 @@ class Problem:
             patterns = patterns.astype(np.float64)
         object.__setattr__(self, "patterns", patterns)
         object.__setattr__(self, "labels", labels.astype(np.int8))
+
+    def __repr__(self) -> str:
+        task = "storage" if self.teacher is None else "teacher-student"
+        kind = "binary" if self.binary else "real"
+        margin = f", kappa = {self.kappa:g}" if self.kappa != 0 else ""
+        units = f" of K = {self.architecture.K}" if self.architecture.K > 1 else ""
+        return f"<Problem: {task}, {machine_name(self.architecture)}{units}, N = {self.N}, P = {self.P}, {kind} patterns{margin}>"
 
     @property
     def P(self) -> int:
@@ -206,6 +213,8 @@ def draw_problem(
         inputs of a unit, N/K or N if fully connected, is even: a field can vanish
     """
     check_choice("task", task, TASKS)
+    check_choice("patterns", patterns, PATTERN_KINDS)
+    check_choice("teacher", teacher, TEACHER_KINDS)
     drawn = draw_patterns(P, N, seed, sample, patterns)
     if task == "storage":
         return Problem(drawn, np.ones(P, np.int8), kappa=kappa, machine=accepted)

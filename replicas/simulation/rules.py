@@ -50,6 +50,8 @@ def pseudo_inverse_student(patterns: ArrayLike, labels: ArrayLike) -> NDArray[np
 def overlap(student: ArrayLike, teacher: ArrayLike) -> float:
     """R = W . T / (|W| |T|) of two vectors of the same length; ValueError if one of them vanishes."""
     W, T = np.asarray(student, dtype=float), np.asarray(teacher, dtype=float)
+    if W.ndim != 1 or W.shape != T.shape:
+        raise ValueError(f"student, teacher: got shapes {W.shape} and {T.shape}, takes vectors of one length")
     norm = float(np.linalg.norm(W) * np.linalg.norm(T))
     if norm == 0 or not np.isfinite(norm):
         raise ValueError(f"student, teacher: got |W||T| = {norm}, takes finite vectors other than zero")

@@ -36,10 +36,12 @@ def run_samples(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
+    wait: bool = True,
 ) -> SampleRun[Value]:
     """Evaluate sample_value(0), ..., sample_value(samples - 1) on threads.
 
-    Ctrl-C stops after the samples under way and keeps every completed one; any other exception is raised.
+    Ctrl-C stops after the samples under way and keeps every completed one; a second one does not wait for them. Any other exception
+    is raised.
 
     Parameters
     ----------
@@ -48,6 +50,7 @@ def run_samples(
     workers : threads, >= 1; one a processor if absent
     progress : called in this thread as progress(completed, samples)
     stop : set by the Ctrl-C or the exception, for samples under way that can be ended
+    wait : whether Ctrl-C waits for the samples under way; if not, they are left to end by themselves
 
     Raises
     ------
@@ -68,15 +71,20 @@ def run_samples(
     size = max(1, samples // (n_workers * BLOCKS_A_WORKER))
     blocks = [range(first, min(first + size, samples)) for first in range(0, samples, size)]
     interrupted = False
-    with ThreadPoolExecutor(n_workers) as pool:
+    pool = ThreadPoolExecutor(n_workers)
+    try:
+        for block, future in [(block, pool.submit(run_block, block)) for block in blocks]:
+            future.result()
+            if progress is not None:
+                progress(block.stop, samples)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        stop.set()
         try:
-            for block, future in [(block, pool.submit(run_block, block)) for block in blocks]:
-                future.result()
-                if progress is not None:
-                    progress(block.stop, samples)
+            pool.shutdown(wait=wait or not interrupted, cancel_futures=True)
         except KeyboardInterrupt:
             interrupted = True
-        finally:
-            stop.set()
-    completed = sorted(values)
-    return SampleRun(tuple(completed), tuple(values[sample] for sample in completed), samples, interrupted)
+    found = values.copy()  # a thread that was not waited for adds no more
+    completed = sorted(found)
+    return SampleRun(tuple(completed), tuple(found[sample] for sample in completed), samples, interrupted)

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _bits, _plant, _search
 from ._checks import check_integer, check_signs
 from .codes import Conditions, code_type, conditions
+from .display.results import Shown
 from .machines import PERCEPTRON, Machine
 
 Progress = Callable[[int, int], None]
@@ -40,8 +41,8 @@ _ROOM = 1 << 18
 _BLOCKS_A_WORKER = 64
 
 
-@dataclass(frozen=True, eq=False)
-class SearchRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchRun(Shown):
     """What a search found.
 
     solutions : number of solutions with the prefixes that are done; of all, unless interrupted
@@ -49,11 +50,23 @@ class SearchRun:
     done, prefixes : how many prefixes are done, of how many;  interrupted : whether it ended before the last
     """
 
+    quantity = "search"
+    computed = ("solutions", "done", "prefixes")
+
     solutions: int
     codes: NDArray[Any] | None
     done: int
     prefixes: int
     interrupted: bool
+
+    @property
+    def title(self) -> str:
+        """What was found, and of how much of the search."""
+        stopped = f", interrupted: {self.done} of {self.prefixes} prefixes done" if self.interrupted else ""
+        return f"search: {self.solutions} solutions{stopped}"
+
+    def __str__(self) -> str:
+        return self.title
 
 
 def search_solutions(

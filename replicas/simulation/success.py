@@ -6,7 +6,6 @@ asked for, on their order, or on the number of workers. Two algorithms at the sa
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,20 +16,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_finite, check_integer
-from ._tables import html_table, text_table
+from .display.load_curves import ShareCurve, fit_completed
+from .display.results import Arrays, Columns, known
 from .learning import Algorithm, Result, Solver, UserSolver, as_algorithm, run
-from .machines import PERCEPTRON, Machine, as_architecture, machine_name
+from .machines import PERCEPTRON, Machine, as_architecture, machine_name, model_words
 from .problems import draw_problem
 from .sampling import SampleRun, run_samples
 from .seeding import task_generator
-from .threshold import Threshold, fit_threshold, share
+from .threshold import Threshold
 
 Array = NDArray[np.float64]
 Timed = tuple[Result, float, float]  # result, CPU seconds, overlap with the teacher
 
 
-@dataclass(frozen=True, eq=False)
-class SuccessCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class SuccessCurve(ShareCurve):
     """Share of the instances that an algorithm solves, by load.
 
     alphas : loads P/N as drawn, (A,);  instances, solved : counts of those completed and of those solved, (A,)
@@ -42,6 +42,11 @@ class SuccessCurve:
     threshold : the load where half of the instances are solved (`fit_threshold`)
     interrupted : whether it was stopped (then fewer instances are completed than were asked for)
     """
+
+    quantity = "simulate"
+    inputs = ("algorithm", "N", "task", "budget", "seed", "model")
+    computed = ("threshold",)
+    axes = (r"load $\alpha$", "share of instances solved")
 
     algorithm: str
     N: int
@@ -61,87 +66,49 @@ class SuccessCurve:
     model: dict[str, Any]
 
     @property
-    def probability(self) -> Array:
-        """Share of the completed instances that were solved."""
-        return share(self.solved, self.instances)[0]
+    def header(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Of the table; with a teacher, the mean overlap with it at the end."""
+        usual = ("alpha", "solved", "of", "probability", "stderr", "median steps", "CPU s")
+        return (*usual, "overlap") if self.task == "teacher-student" else usual
 
     @property
-    def stderr(self) -> Array:
-        """Half-width of Wilson's interval at one standard deviation: not zero where all or none are solved."""
-        return share(self.solved, self.instances)[1]
+    def _counted(self) -> NDArray[np.int64]:
+        return self.solved
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Header and cells of a readable table."""
-        header = ["alpha", "solved", "of", "probability", "stderr", "median steps", "CPU s"]
-        body = []
-        for i, alpha in enumerate(self.alphas):
-            steps = self.steps[i][np.isfinite(self.steps[i])]
-            cells = [f"{alpha:.4g}", str(self.solved[i]), str(self.instances[i]), f"{self.probability[i]:.3f}", f"{self.stderr[i]:.3f}"]
-            body.append([*cells, f"{np.median(steps):.0f}" if steps.size else "", f"{self.seconds[i]:.2g}"])
-        return header, body
+    def cells(self, i: int) -> list[str]:
+        """The row of one load."""
+        counts = [f"{self.alphas[i]:.4g}", str(self.solved[i]), str(self.instances[i])]
+        steps = _of_row(np.median, self.steps[i])
+        shares = [f"{self.probability[i]:.3f}", f"{self.stderr[i]:.3f}"]
+        overlap = [known(_of_row(np.mean, self.overlap[i]), ".4f")] if self.task == "teacher-student" else []
+        return [*counts, *shares, known(steps, ".0f"), f"{self.seconds[i]:.2g}", *overlap]
 
     @property
-    def status(self) -> str:
-        """Whether everything asked for was run: "converged" or "interrupted"."""
-        return "interrupted" if self.interrupted else "converged"
+    def label(self) -> str:
+        """Algorithm and size."""
+        return f"{self.algorithm}, N = {self.N}"
+
+    @property
+    def caption(self) -> str:
+        """Algorithm, size and model."""
+        return f"{self.label}, {model_words(self.model)}{self.ending}"
 
     @property
     def title(self) -> str:
         """What was run, in words."""
-        stopped = ", interrupted" if self.interrupted else ""
-        return f"{self.algorithm}, N = {self.N}, {self.task}, budget {self.budget}, seed {self.seed}{stopped}"
+        return f"{self.label}, {model_words(self.model)}, budget {self.budget}, seed {self.seed}{self.ending}"
 
-    def __str__(self) -> str:
-        return text_table(self.title, *self.rows(), f"threshold {self.threshold}")
+    def columns(self) -> Columns:
+        """By load, alpha first."""
+        counts = {"alpha": self.alphas, "instances": self.instances, "solved": self.solved}
+        shares = {"probability": self.probability, "error": self.stderr}
+        medians = np.array([_of_row(np.median, row) for row in self.steps])
+        return counts | shares | {"median_steps": medians, "overlap": np.array([_of_row(np.mean, row) for row in self.overlap]), "seconds": self.seconds}
 
-    def _repr_html_(self) -> str:
-        return html_table(self.title, *self.rows(), f"threshold {self.threshold}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, computed numbers as decimal strings, null where there is none."""
-
-        def decimal(value: float | None) -> str | None:
-            return None if value is None or not np.isfinite(value) else repr(float(value))
-
-        points = []
-        for i, alpha in enumerate(self.alphas):
-            steps = self.steps[i][np.isfinite(self.steps[i])]
-            overlap = self.overlap[i][np.isfinite(self.overlap[i])]
-            points.append(
-                {
-                    "alpha": float(alpha),
-                    "instances": int(self.instances[i]),
-                    "solved": int(self.solved[i]),
-                    "probability": decimal(self.probability[i]),
-                    "error": decimal(self.stderr[i]),
-                    "median_steps": decimal(np.median(steps)) if steps.size else None,
-                    "overlap": decimal(overlap.mean()) if overlap.size else None,
-                    "seconds": decimal(self.seconds[i]),
-                }
-            )
-        fit = {name: decimal(getattr(self.threshold, name)) for name in ("value", "error", "width", "width_error", "deviance", "probability")}
-        head = {"quantity": "simulate", "algorithm": self.algorithm, "N": self.N, "task": self.task, "budget": self.budget, "seed": self.seed}
-        return {**head, "model": self.model, "threshold": fit | {"status": self.threshold.status}, "points": points, "status": self.status}
-
-    def to_json(self, indent: int | None = None) -> str:
-        """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent)
-
-    def plot(self, ax: Any = None, **style: Any) -> Any:
-        """Draw the share solved against the load, the fit through it; returns the axes."""
-        import matplotlib.pyplot as plt
-        from scipy.special import ndtr
-
-        ax = plt.figure().add_subplot() if ax is None else ax
-        label = style.pop("label", f"{self.algorithm}, N = {self.N}")
-        drawn = ax.errorbar(self.alphas, self.probability, self.stderr, fmt="o", ms=3.5, label=label, **style)
-        if self.threshold.value is not None and self.threshold.width is not None:
-            x = np.linspace(self.alphas.min(), self.alphas.max(), 201)
-            ax.plot(x, ndtr((self.threshold.value - x) / self.threshold.width), color=drawn[0].get_color(), lw=1.2)
-        ax.set_xlabel(r"load $\alpha$")
-        ax.set_ylabel("share of instances solved")
-        ax.set_ylim(-0.04, 1.04)
-        return ax
+    def arrays(self) -> Arrays:
+        """By load and instance."""
+        each = ("alpha", "instance")
+        return {"steps": (each, self.steps), "errors": (each, self.errors), "overlaps": (each, self.overlap)}
 
 
 def success_curve(
@@ -171,7 +138,8 @@ def success_curve(
     workers : threads (default: one a processor; one for a function of your own)
     progress : called as progress(runs completed, runs asked for)
 
-    Ctrl-C stops the runs under way; what was completed is in the result, which says ``interrupted``.
+    Ctrl-C stops the runs under way (a call of your own function is left to end by itself); what was completed is in the result, which
+    says ``interrupted``.
 
     Raises
     ------
@@ -185,7 +153,8 @@ def success_curve(
     architecture = as_architecture(machine, N)
     name = chosen.label
     given: dict[str, Any] = {"task": task, "patterns": patterns, "teacher": teacher, "accepted": machine, "kappa": check_finite("kappa", kappa)}
-    if isinstance(chosen, UserSolver) and workers is None:
+    own = isinstance(chosen, UserSolver)
+    if own and workers is None:
         workers = 1
     # every kind of mistake is met before any work
     chosen.check(draw_problem(int(loads[0]), N, seed, 0, **given))
@@ -199,7 +168,7 @@ def success_curve(
         found = run(problem, chosen, rng, steps, stop=stop.is_set)
         return found, time.thread_time() - start, _overlap(found, problem.teacher)
 
-    done = run_samples(one, loads.size * count, workers, progress, stop)
+    done = run_samples(one, loads.size * count, workers, progress, stop, wait=not own)
     asked = {"name": machine_name(architecture), "K": architecture.K, "kappa": given["kappa"], "task": task, "patterns": patterns}
     return _gathered(chosen, N, loads, count, steps, seed, asked, done)
 
@@ -220,18 +189,16 @@ def _gathered(
         solved[at[0]] += found.solved
     completed = np.sum(np.isfinite(errors), axis=1)
     mean = np.divide(np.nansum(seconds, axis=1), completed, out=np.full(loads.size, np.nan), where=completed > 0)
-    some = completed > 0
-    alphas = loads / N
-    if np.unique(loads[some]).size > 1:
-        fit = fit_threshold(alphas[some], solved[some], completed[some], task_generator(seed, "bootstrap", name, N))
-    else:
-        fit = Threshold("one-load")
+    fit = fit_completed(loads, N, solved, completed, task_generator(seed, "bootstrap", name, N))
     binary = algorithm.binary
     if isinstance(algorithm, UserSolver):
         binary = all(np.all(np.abs(found.weights) == 1) for found, *_ in done.values if found.solved and found.weights is not None)
     model = asked | {"weights": "binary" if binary else "spherical"}
     told = (budget, seed, asked["task"], binary, interrupted, model)
-    return SuccessCurve(name, N, alphas, completed, solved, steps, errors, overlap, mean, fit, *told)
+    return SuccessCurve(name, N, loads / N, completed, solved, steps, errors, overlap, mean, fit, *told)
+
+
+MOST_PATTERNS = 2**31  # more would not fit into any memory
 
 
 def check_loads(alphas: Any, N: int) -> NDArray[np.int64]:
@@ -242,6 +209,8 @@ def check_loads(alphas: Any, N: int) -> NDArray[np.int64]:
         raise ValueError(f"alphas: got {alphas!r}, takes loads > 0") from None
     if loads.ndim != 1 or not loads.size or not np.all(np.isfinite(loads) & (loads > 0)):
         raise ValueError(f"alphas: got {alphas!r}, takes loads > 0")
+    if loads.max() * N > MOST_PATTERNS:
+        raise ValueError(f"alphas: got {loads.max():g} with N = {N}, takes loads of at most {MOST_PATTERNS} patterns")
     counts = np.rint(loads * N).astype(np.int64)
     if np.any(counts < 1):
         raise ValueError(f"alphas: got {loads.min():g} with N = {N}, takes loads of one pattern or more")
@@ -255,3 +224,9 @@ def _overlap(found: Result, teacher: Any) -> float:
     W, T = np.asarray(found.weights, dtype=float), np.asarray(teacher, dtype=float)
     length = float(np.linalg.norm(W) * np.linalg.norm(T))
     return float(W @ T) / length if length > 0 else float("nan")
+
+
+def _of_row(mean: Callable[[Array], Any], row: Array) -> float:
+    """A mean of what is there, nan if there is nothing."""
+    there = row[np.isfinite(row)]
+    return float(mean(there)) if there.size else float("nan")

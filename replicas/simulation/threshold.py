@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr, ndtr, xlogy
 
+from ._checks import check_integer
+from .display.results import Shown
+
 BOOTSTRAPS = 400  # redrawn data sets: the error is known to 4 per cent
 LOOSE = 2.0  # standard deviation of log w about the log of the spacing, beforehand
 STEPS = 60  # of Newton, damped
@@ -25,19 +28,24 @@ NO_THRESHOLD = {
     "outside": "outside the loads",
     "not-decreasing": "none: success does not fall with the load",
     "one-load": "not fitted to one load",
+    "nothing": "none: nothing was completed",
 }
 FARTHEST = 30.0  # argument of Phi beyond which nothing is told apart
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Threshold:
+@dataclass(frozen=True, repr=False)
+class Threshold(Shown):
     """alpha_1/2 and width w with their standard errors; deviance of the fit and the probability of a larger one.
 
     status : "fitted", or "poor-fit" where fewer than one redrawn data set in BOOTSTRAPS deviates as much; without numbers "all-solved",
-        "none-solved", "outside" (the threshold lies beyond the loads asked), "not-decreasing" (success does not fall with the load), "one-load"
+        "none-solved", "outside" (the threshold lies beyond the loads asked), "not-decreasing" (success does not fall with the load),
+        "one-load", "nothing" (no instance was completed)
     """
+
+    quantity = "threshold"
+    computed = ("value", "error", "width", "width_error", "deviance", "probability")
 
     status: str
     value: float | None = None
@@ -46,6 +54,11 @@ class Threshold:
     width_error: float | None = None
     deviance: float | None = None
     probability: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The load and how well it is known, or why there is none."""
+        return f"threshold {self}"
 
     def __str__(self) -> str:
         if self.value is None:
@@ -76,7 +89,12 @@ def fit_threshold(alphas: ArrayLike, solved: ArrayLike, instances: ArrayLike, rn
     ------
     ValueError : an argument outside these ranges
     """
-    a, k, n = (np.asarray(v, dtype=float) for v in (alphas, solved, instances))
+    try:
+        a, k, n = (np.asarray(v, dtype=float) for v in (alphas, solved, instances))
+    except (TypeError, ValueError):
+        raise ValueError("alphas, solved, instances: got no numbers, takes arrays (A,) of loads and counts") from None
+    if not isinstance(rng, np.random.Generator):
+        rng = np.random.default_rng(check_integer("rng", rng, at_least=0))
     if not (a.ndim == 1 and a.shape == k.shape == n.shape) or np.unique(a).size < 2:
         raise ValueError(f"alphas, solved, instances: got shapes {a.shape}, {k.shape}, {n.shape}; takes equal shapes (A,), two loads or more")
     if not np.all(np.isfinite(a)) or np.any(k != np.rint(k)) or np.any(n != np.rint(n)) or np.any(k < 0) or np.any(k > n) or np.any(n <= 0):
@@ -90,7 +108,7 @@ def fit_threshold(alphas: ArrayLike, solved: ArrayLike, instances: ArrayLike, rn
     if not a.min() - spacing <= best[0, 0] <= a.max() + spacing:
         return Threshold("outside")
     chance = ndtr(_argument(best, a)[0])
-    redrawn = np.random.default_rng(rng).binomial(n.astype(int), chance, (BOOTSTRAPS, a.size)).astype(float)
+    redrawn = rng.binomial(n.astype(int), chance, (BOOTSTRAPS, a.size)).astype(float)
     fits = _fit(a, redrawn, n, spacing)
     # all solved, or none: redrawn data that say nothing of where
     kept = ~(np.all(redrawn == n, axis=1) | np.all(redrawn == 0, axis=1))

@@ -186,6 +186,18 @@ def test_bad_arguments(arguments, message):
     assert "\n" not in str(caught.value)
 
 
+def test_the_length_of_a_teacher_is_no_overlap():
+    """Labels do not depend on it: at twice the length w.T/N would be twice the overlap, and be taken for success."""
+    problem = draw_problem(420, 201, 14, 0, "teacher-student", "gaussian", "spherical")
+    one = amp(problem, "spherical")
+    longer = amp(dataclasses.replace(problem, teacher=2 * problem.teacher), "spherical")
+    np.testing.assert_allclose(longer.overlap, one.overlap, rtol=1e-12)
+    assert 0.6 < one.overlap[-1] < 0.9 and not longer.success and longer.overlap[-1] == pytest.approx(longer.self_overlap[-1], abs=0.1)
+    nothing = dataclasses.replace(problem, patterns=problem.patterns[:0], labels=problem.labels[:0], teacher=0 * problem.teacher)
+    with pytest.raises(ValueError, match="problem: got labels that are not the teacher's"):
+        amp(nothing, "spherical")
+
+
 def test_labels_of_another_teacher():
     problem = draw_problem(40, 21, 1, 0, "teacher-student")
     with pytest.raises(ValueError, match="problem: got labels that are not the teacher's"):

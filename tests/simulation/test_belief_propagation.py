@@ -353,6 +353,8 @@ def test_empty_shells_are_said():
         ({"tolerance": -1.0}, "tolerance: got -1.0, takes a number > 0"),
         ({"field": np.ones(3)}, r"field: got an array of shape \(3,\)"),
         ({"start": np.full(21, np.nan)}, "start: got"),
+        ({"field": "x"}, "field: got 'x', takes 21 finite numbers"),
+        ({"problem": dataclasses.replace(draw_problem(2, 21, 1), labels=np.array([1, 0]))}, "problem: got labels 0, belief propagation takes"),
         ({"problem": draw_problem(4, 21, 1, patterns="gaussian"), "messages": "exact"}, "exact messages take binary ones"),
         ({"problem": draw_problem(2, 503, 1), "messages": "exact"}, "N: got 503, exact messages take at most 501"),
         ({"problem": draw_problem(4, 21, 1, kappa=5.0)}, "without solutions .pattern 0 has sum"),
@@ -375,6 +377,8 @@ def test_bad_arguments(arguments, message):
         (np.zeros(21), 0.1, "reference: got the value 0.0, takes only"),
         (np.ones(21), 0.0, "distances: got 0.0, takes"),
         (np.ones(21), [], "distances: got"),
+        (np.ones(21), ["a"], "distances: got .'a'., takes Hamming distances"),
+        (np.ones(21), 1e-300, "distances: got 1e-300, takes Hamming distances"),
     ],
 )
 def test_bad_references(reference, distances, message):

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from replicas import simulation
 from replicas.simulation import landscape
 from replicas.simulation.algorithms.committee import cross_entropy, downhill
+from replicas.simulation.inference import _memory
 from replicas.simulation.landscape import curvature, geometry, paths, typical
+from replicas.simulation.samplers import chains
 
 DIFFERENCES = 1e-6  # relative, of central differences with steps of 1e-4 in double precision
 EXACT = 1e-12  # relative, rounding
@@ -415,6 +417,23 @@ def test_fields_in_place_are_fields_afresh():
 
 
 # bad input
+
+
+def test_memory_is_asked_for_before_work(solved, monkeypatch):
+    """Copies of the patterns in double precision: of a chain as of all of them; nothing is allocated before."""
+    drawn, (W, V) = solved
+    monkeypatch.setattr(chains, "MAX_BYTES", 8 * 96 * 120 * 3)
+    assert landscape.sample_committee(drawn, W, 4, burn_in=0).records == 4
+    monkeypatch.setattr(typical, "committee_points", None)
+    with pytest.raises(ValueError, match=r"problem: got N = 120, P = 96 for 2 chains, which takes .* GB of memory; takes at most") as caught:
+        landscape.sample_committee(drawn, np.array([W, V]), 4, burn_in=0)
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(simulation.Problem, "gauged", None)
+    monkeypatch.setattr(_memory, "available_bytes", lambda: 9.0 * 96 * 120 - 1)
+    of_two, of_one = (landscape.find_path, landscape.errors_on_line), (landscape.flatness, landscape.hessian, landscape.sample_committee)
+    for work, weights in [(work, (W, V)) for work in of_two] + [(work, (W,)) for work in of_one]:
+        with pytest.raises(ValueError, match=r"N: got 120, which needs .* GB for the landscape of 96 patterns, takes what fits"):
+            work(drawn, *weights)
 
 
 def test_bad_input(solved):

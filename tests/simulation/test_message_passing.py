@@ -320,3 +320,34 @@ def test_bad_problems():
         simulation.message_passing(dataclasses.replace(problem, teacher=np.ones(12)))
     with pytest.raises(ValueError, match=r"fresh: got an array of shape \(3, 5\), takes shape \(F, 11\)"):
         simulation.message_passing(problem, fresh=np.ones((3, 5)))
+
+
+def test_overlaps_do_not_know_the_length_of_the_teacher():
+    problem = simulation.draw_problem(300, 100, 12, 0, "teacher-student", "gaussian", "spherical", fully_connected(2))
+    longer = dataclasses.replace(problem, teacher=np.asarray(problem.teacher) * np.repeat([2.0, 0.5], 100))
+    plain, scaled = (simulation.message_passing(p, iterations=4, seed=3) for p in (problem, longer))
+    np.testing.assert_allclose(scaled.overlap, plain.overlap, rtol=1e-12)
+    zero = dataclasses.replace(problem, teacher=np.concatenate([np.ones(100), np.zeros(100)]))
+    with pytest.raises(ValueError, match=r"^problem: got (labels|a teacher with a unit of zeros)"):
+        simulation.message_passing(zero)
+
+
+def test_a_run_is_interrupted_and_keeps_its_steps():
+    problem = simulation.draw_problem(60, 31, 0, task="teacher-student", patterns="gaussian", accepted=fully_connected(2), teacher="spherical")
+    whole = simulation.message_passing(problem, iterations=6, tolerance=1e-12)
+    told = []
+
+    def third(done, total):
+        told.append((done, total))
+        if done == 3:
+            raise KeyboardInterrupt
+
+    for part in (
+        simulation.message_passing(problem, iterations=6, tolerance=1e-12, progress=third),
+        simulation.message_passing(problem, iterations=6, tolerance=1e-12, stop=iter((False, False, True)).__next__),
+    ):
+        assert part.interrupted and part.status == "interrupted" and not part.converged and part.iterations == 3
+        for name in ("self_overlap", "variance"):  # sums over the units: their order is that of the last step
+            sums, all_sums = (getattr(run, name).trace(axis1=1, axis2=2) for run in (part, whole))
+            np.testing.assert_allclose(sums, all_sums[:4], rtol=1e-14)
+    assert told == [(1, 6), (2, 6), (3, 6)] and whole.status == "not-converged" and not whole.interrupted

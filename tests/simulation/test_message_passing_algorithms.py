@@ -211,7 +211,7 @@ def test_relaxed_messages_give_the_marginals_of_the_edges():
 
 def test_relaxed_messages_take_gaussian_patterns():
     assert run(draw_problem(200, 401, 3, patterns="gaussian"), "reinforced-tap", 1).solved
-    with pytest.raises(ValueError, match=r"patterns: got the value .*, takes only"):
+    with pytest.raises(ValueError, match=r"patterns: got entries other than \+1 and -1, .* takes binary patterns"):
         run(draw_problem(200, 401, 3, patterns="gaussian"), "reinforced-bp", 1)
 
 

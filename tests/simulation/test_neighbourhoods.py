@@ -161,7 +161,7 @@ def test_samples_without_solutions_are_reported():
     found = simulation.count_shells(hard, kappa=0.1)
     assert found.solutions == found.references == 0
     around, local = found.around_references(), found.local_entropy(2.0)
-    for values in (*vars(around).values(), *vars(local).values()):
+    for values in (*list(around.columns().values())[1:], *list(local.columns().values())[1:]):
         assert values.shape == (4,) and np.all(np.isnan(values))
     easy = simulation.count_shells(hard[:1]).around_references().mean
     mean = simulation.quenched_mean([easy, around.mean, easy + 0.2])

@@ -1,7 +1,9 @@
 """Success curves, the fit of their threshold, entropies by enumeration, and verdicts on them."""
 
+import inspect
 import json
 import math
+import threading
 import time
 from dataclasses import dataclass
 from typing import ClassVar
@@ -188,6 +190,7 @@ def test_a_curve_displays_and_converts():
         ({"alphas": [0.5, -1]}, "alphas: got"),
         ({"alphas": []}, "alphas"),
         ({"alphas": [0.001]}, "takes loads of one pattern or more"),
+        ({"alphas": [1e30]}, "takes loads of at most .* patterns"),
         ({"instances": 0}, "instances: got 0"),
         ({"budget": 0}, "budget: got 0"),
         ({"seed": -1}, "seed"),
@@ -251,3 +254,110 @@ def test_what_is_no_threshold_is_not_given_one():
     assert wild.status == "poor-fit" and "a poor fit" in str(wild)
     with pytest.raises(ValueError, match="solved, instances"):
         fit_threshold([0.1, 0.2], [0.5, 1], [2, 2])
+
+
+def test_loads_of_the_same_patterns_count_once():
+    """They hold the same instances: counted twice, they would pretend to twice the data."""
+    once = success_curve("perceptron-rule", **GIVEN)
+    twice = success_curve("perceptron-rule", **{**GIVEN, "alphas": [1.0, 1.8, 1.801, 2.4]})
+    assert np.array_equal(twice.steps[1], twice.steps[2], equal_nan=True) and twice.alphas[1] == twice.alphas[2]
+    assert twice.threshold == once.threshold
+    assert success_curve("perceptron-rule", **{**GIVEN, "alphas": [1.8, 1.8]}).threshold.status == "one-load"
+
+
+def test_ctrl_c_does_not_wait_for_a_function_of_ones_own():
+    """One that is not done is left to end by itself; what was completed is kept."""
+    ends, calls = threading.Event(), []
+
+    def slow(problem, rng, budget):
+        calls.append(problem.P)
+        if len(calls) > 2:
+            ends.wait()
+        return problem.patterns.sum(axis=0)
+
+    def stop(done, total):
+        if done >= 2:
+            raise KeyboardInterrupt
+
+    try:
+        curve = success_curve(slow, 21, [0.1, 2.0], 4, progress=stop)
+        assert curve.interrupted and curve.instances.tolist() == [1, 1] and not ends.is_set()
+    finally:
+        ends.set()
+
+
+def test_a_second_ctrl_c_does_not_wait_for_anything(monkeypatch):
+    from replicas.simulation import sampling
+
+    class Pool(sampling.ThreadPoolExecutor):
+        def shutdown(self, *args, **kwargs):
+            super().shutdown(*args, **kwargs)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sampling, "ThreadPoolExecutor", Pool)
+    found = simulation.run_samples(lambda k: k * k, 5, workers=2)
+    assert found.interrupted and found.values == (0, 1, 4, 9, 16)
+
+
+def test_ctrl_c_stops_an_enumeration_under_way(monkeypatch):
+    from replicas.simulation import entropies
+
+    def endless(patterns, *args, progress, **kwargs):
+        while len(patterns) > 5:
+            progress(0, 1)
+            time.sleep(1e-3)
+        return 7
+
+    def stop(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(entropies, "count_solutions", endless)
+    curve = entropy_curve(11, [0.3, 0.9], 1, workers=2, progress=stop)
+    assert curve.interrupted and curve.instances.tolist() == [1, 0]
+    assert curve.entropy[0] == pytest.approx(math.log(7) / 11) and np.isnan(curve.entropy[1])
+
+
+def test_entropies_stand_beside_those_of_the_limit():
+    curve = entropy_curve(11, [0.3, 0.9], 12, 5)
+    told = curve.against([0.4, 0.2])
+    assert [float(x) for x in told["difference"]] == list(curve.entropy - np.array([0.4, 0.2]))
+    assert [float(x) for x in told["stderr"]] == list(curve.stderr) and [float(x) for x in told["predicted"]] == [0.4, 0.2]
+    assert f"{curve.entropy[0] - 0.4:+.4f} ± {curve.stderr[0]:.4f} at 0.273" in told["text"]
+    assert "±" not in entropy_curve(11, [0.3], 1).against(0.4)["text"]
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: simulation.run(draw_problem(3, 5, 0), lambda problem: 1), r"algorithm: got <lambda>\(problem\), takes a function \(problem, rng, budget\)"),
+        (lambda: simulation.run(draw_problem(3, 5, 0, patterns="gaussian"), "sbpi"), r"patterns: got entries other than \+1 and -1, sbpi takes binary"),
+        (lambda: draw_problem(3, 5, 0, patterns="x"), "patterns: got 'x', takes one of binary, gaussian"),
+        (lambda: draw_problem(3, 5, 0, "", "teacher-student"), "sample: got ''"),
+        (lambda: draw_problem(3, 5, 0, 0, "teacher-student", teacher="x"), "teacher: got 'x', takes one of binary, spherical"),
+        (lambda: count_solutions(draw_problem(3, 5, 0)), "patterns: got a Problem, takes an array"),
+        (lambda: count_solutions([[1, -1], [1]]), "patterns: got rows of unequal lengths"),
+        (lambda: simulation.count_shells(draw_problem(3, 5, 0)), "patterns: got a Problem, takes an array"),
+        (lambda: simulation.local_fields(np.array([["a", "b"]]), np.ones((1, 2))), "patterns: got no real numbers"),
+        (lambda: simulation.overlap([1.0], [1.0, 2.0]), r"student, teacher: got shapes \(1,\) and \(2,\), takes vectors of one length"),
+        (lambda: fit_threshold("ab", [1, 2], [1, 1]), "alphas, solved, instances: got no numbers"),
+        (lambda: fit_threshold([0.1, 0.2], [1, 0], [1, 1], rng="x"), "rng: got 'x', takes an integer"),
+    ],
+)
+def test_mistakes_of_a_first_day_are_one_line(call, words):
+    with pytest.raises(ValueError, match=words) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_a_function_without_a_signature_is_taken_as_it_is(monkeypatch):
+    """Some compiled functions have none."""
+    monkeypatch.setattr(inspect, "signature", lambda function: (_ for _ in ()).throw(ValueError("no signature found")))
+    assert simulation.run(draw_problem(3, 5, 0), lambda problem, rng, budget: np.ones(problem.N)).steps == 1
+
+
+def test_a_problem_says_what_it_is():
+    assert repr(draw_problem(3, 5, 0)) == "<Problem: storage, perceptron, N = 5, P = 3, binary patterns>"
+    tree = draw_problem(3, 9, 0, 0, "teacher-student", "gaussian", accepted=simulation.majority(3))
+    assert repr(tree) == "<Problem: teacher-student, tree-committee of K = 3, N = 9, P = 3, real patterns>"
+    assert repr(draw_problem(3, 5, 0, kappa=0.5)).endswith("binary patterns, kappa = 0.5>")

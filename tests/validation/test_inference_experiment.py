@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from replicas.simulation.threshold import Threshold
 from validation import inference
 
 NOTHING = inference.Plan((), {}, {}, 100, (), {}, (), (0.4, 505, 0))
@@ -46,11 +48,39 @@ def test_recovery(monkeypatch):
 
     monkeypatch.setattr(inference.simulation, "recovery_curve", once)
     result = alone(inference.recovery, monkeypatch, **plan)
-    assert result.agrees and len(result.rows) == 1 and "N^0.666667" in result.notes[-1]
+    assert result.agrees and len(result.rows) == 1
+    assert ["a/N^0.666667 " in note for note in result.notes[-3:]] == [True, False, False] and "a/N^0.5 " in result.notes[-2] and "a/N +" in result.notes[-1]
     assert result.rows[0].predicted == pytest.approx(1.4926, abs=1e-4) and result.rows[0].stderr < 0.06
     assert len(result.data["value"]) == 9 and set(result.data["part"]) == {"recovery"}
     monkeypatch.setattr(inference, "spinodal", lambda: 1.2447)  # where the teacher becomes the only solution
     assert not alone(inference.recovery, monkeypatch, **plan).agrees
+
+
+def curve_of(threshold):
+    counts = np.array([10, 10])
+    points = {"alphas": np.array([1.4, 1.6]), "probability": np.array([0.2, 0.8]), "stderr": np.array([0.1, 0.1])}
+    return SimpleNamespace(**points, instances=counts, converged=counts, threshold=threshold, interrupted=False)
+
+
+def test_a_poor_fit_of_the_threshold_is_stated_and_not_extrapolated(monkeypatch):
+    """Its error is that of a curve that the data reject: at N = 251 half of the teachers are found 3 errors beside it."""
+    thresholds = {N: Threshold("fitted", inference.spinodal() + 2 * N ** (-2 / 3), 0.01, 1.8 / N**0.5, 0.01, 1.0, 0.5) for N in (501, 1001, 2001)}
+    thresholds[251] = Threshold("poor-fit", 1.7, 0.001, 0.1, 0.01, 60.0, 0.0)
+    monkeypatch.setattr(inference.simulation, "recovery_curve", lambda N, *arguments, **options: curve_of(thresholds[N]))
+    result = alone(inference.recovery, monkeypatch, recovery=dict.fromkeys(sorted(thresholds), ((1.4, 1.6), 10)))
+    assert result.agrees and abs(result.rows[0].measured - inference.spinodal()) < 1e-3 and "N = 251: 1.7000" in result.notes[0]
+    assert "a poor fit" in result.notes[0] and len(result.data["value"]) == 8
+    two = alone(inference.recovery, monkeypatch, recovery=dict.fromkeys((251, 501), ((1.4, 1.6), 10)))
+    assert not two.rows and "threshold of 1 sizes only" in two.notes[-1]
+
+
+def test_other_exponents_of_the_threshold_are_stated(monkeypatch):
+    """Errors that let N^(-1/2) and 1/N pass as well: the limits differ by more than the error of any of them."""
+    thresholds = {N: Threshold("fitted", 1.4926 + 2 * N ** (-2 / 3), 0.004, 1.8 / N**0.5, 0.01, 1.0, 0.5) for N in (251, 501, 1001, 2001, 4001)}
+    monkeypatch.setattr(inference.simulation, "recovery_curve", lambda N, *arguments, **options: curve_of(thresholds[N]))
+    result = alone(inference.recovery, monkeypatch, recovery=dict.fromkeys(thresholds, ((1.4, 1.6), 10)))
+    half, one = (float(note.split("judged: ")[1].split()[0]) for note in result.notes[-2:])
+    assert half < result.rows[0].measured - result.rows[0].stderr and one > result.rows[0].measured + result.rows[0].stderr
 
 
 @pytest.mark.parametrize(("factor", "agrees"), [(1.0, True), (1.06, False)])

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import check_choice, check_finite, check_integer, check_positive
-from .._tables import html_table, text_table
+from ..display.results import Arrays, Columns, Rows, Series, thinned
 from ..learning import Stop
 from ..problems import TEACHER_KINDS, Problem
 from ..seeding import task_generator
@@ -39,8 +39,8 @@ PEAK = {True: 10, False: 20}
 """The same with the problem, at the largest: binary patterns while they are drawn, others in the run."""
 
 
-@dataclass(frozen=True, eq=False)
-class AMP:
+@dataclass(frozen=True, eq=False, repr=False)
+class AMP(Series):
     """What approximate message passing found, by step t = 0 (the start), 1, ..., iterations.
 
     weights : "binary" or "spherical";  N, P : of the problem
@@ -50,6 +50,12 @@ class AMP:
     status : "converged" (residual within tolerance), "not-converged", "diverged" (values not finite), "interrupted"
     success : all values are finite and the last overlap is above 0.99
     """
+
+    quantity = "amp"
+    inputs = ("weights", "N", "P")
+    computed = ("iterations", "success")
+    axes = ("step $t$", r"overlap with the teacher $R$")
+    drawn = ("overlap", None)
 
     weights: str
     N: int
@@ -80,23 +86,26 @@ class AMP:
         cosine = np.divide(self.overlap, length, out=np.zeros(length.shape), where=length > 0)
         return np.asarray(np.arccos(np.clip(cosine, -1, 1)) / np.pi)
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Header and cells of a readable table: the first steps, then one in eight, and the last."""
-        shown = [t for t in range(self.iterations + 1) if t <= 8 or t % 8 == 0 or t == self.iterations]
+    def rows(self) -> Rows:
+        """Header and cells of a readable table: a few steps."""
         columns = (self.overlap, self.self_overlap, self.error, self.residual)
-        return ["t", "overlap", "self-overlap", "error", "residual"], [[str(t), *(f"{c[t]:.4g}" for c in columns)] for t in shown]
+        body = [[str(t), *(f"{c[t]:.4g}" for c in columns)] for t in thinned(self.iterations + 1)]
+        return ["t", "overlap", "self-overlap", "error", "residual"], body
+
+    def columns(self) -> Columns:
+        """By step."""
+        overlaps = {"overlap": self.overlap, "self_overlap": self.self_overlap, "variance": self.variance}
+        return {"t": np.arange(self.iterations + 1), **overlaps, "error": self.error, "change": self.change, "residual": self.residual}
+
+    def arrays(self) -> Arrays:
+        """The last posterior means."""
+        return {"estimate": (("site",), self.estimate)}
 
     @property
     def title(self) -> str:
         """The outcome in a line."""
         found = "teacher found" if self.success else "teacher not found"
         return f"AMP, {self.weights} weights, N = {self.N}, P = {self.P}: {self.status} after {self.iterations} steps, {found}"
-
-    def __str__(self) -> str:
-        return text_table(self.title, *self.rows())
-
-    def _repr_html_(self) -> str:
-        return html_table(self.title, *self.rows())
 
 
 def amp(
@@ -161,7 +170,7 @@ def amp(
 
 
 def teacher_of(problem: Problem, weights: str) -> Array:
-    """The teacher, (N,), of a problem that its labels are of; ValueError if there is none, or it is not of these weights."""
+    """The teacher at |T|^2 = N, (N,), of a problem that its labels are of; ValueError if there is none, or it is not of these weights."""
     if not isinstance(problem, Problem):
         raise ValueError(f"problem: got {type(problem).__name__}, takes a Problem (see draw_problem)")
     if problem.teacher is None:
@@ -171,11 +180,12 @@ def teacher_of(problem: Problem, weights: str) -> Array:
     if problem.kappa != 0:
         raise ValueError(f"kappa: got {problem.kappa:g}, amp takes 0: labels of a teacher are signs")
     teacher = np.asarray(problem.teacher, dtype=float)
-    if problem.unsatisfied(teacher):
+    if problem.unsatisfied(teacher) or not np.any(teacher):
         raise ValueError("problem: got labels that are not the teacher's, takes those that it gives")
     if weights == "binary" and not np.all(np.abs(teacher) == 1):
         raise ValueError("weights: got 'binary' with a teacher that is not of +-1, takes 'spherical'")
-    return teacher
+    # labels do not depend on the length of a teacher, overlaps do
+    return np.asarray(teacher * np.sqrt(teacher.size) / np.linalg.norm(teacher))
 
 
 def _overlaps(w: Array, teacher: Array) -> tuple[float, float]:

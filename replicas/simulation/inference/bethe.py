@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_choice, check_finite, check_integer, check_positive
-from .._tables import html_table, text_table
 from ..algorithms._signs import least_sum
+from ..display.results import Arrays, Columns, Rows, Series, known
 from ..learning import Stop
 from ..problems import Problem
 from .nodes import ExactNodes, Nodes, RelaxedNodes
@@ -41,8 +41,8 @@ LOST = 0.1
 patterns, each of which counts log H(-sqrt 3) = -0.043 there, for the lattice's variance 1/3, in place of 0."""
 
 
-@dataclass(frozen=True, eq=False)
-class BeliefPropagation:
+@dataclass(frozen=True, eq=False, repr=False)
+class BeliefPropagation(Series):
     """A fixed point of belief propagation, or where it got to.
 
     N, P : of the problem;  messages : "relaxed" or "exact"
@@ -52,6 +52,12 @@ class BeliefPropagation:
     status : "converged", "unphysical" (converged to a negative entropy: no solutions, or not with these marginals), "contradiction" (a
         pattern that all weights of appreciable probability violate), "not-converged", "diverged" (values not finite), "interrupted"
     """
+
+    quantity = "belief propagation"
+    inputs = ("N", "P", "messages")
+    computed = ("entropy", "free_entropy", "overlap", "iterations")
+    axes = ("step", "residual")
+    drawn = ("residual", None)
 
     N: int
     P: int
@@ -78,23 +84,29 @@ class BeliefPropagation:
         """q = |m|^2/N, the overlap of two solutions."""
         return float(self.marginals @ self.marginals) / self.N
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
+    def columns(self) -> Columns:
+        """By step."""
+        return {"step": np.arange(1, self.iterations + 1), "residual": self.residual}
+
+    def arrays(self) -> Arrays:
+        """Marginals and fields by site."""
+        return {"marginals": (("site",), self.marginals), "fields": (("site",), self.fields)}
+
+    def _draw(self, ax: Any, **style: Any) -> None:
+        super()._draw(ax, **style)
+        ax.set_yscale("log")
+
+    def rows(self) -> Rows:
         """Header and cells of a readable table."""
         last = f"{self.residual[-1]:.1e}" if self.iterations else ""
         return ["status", "entropy per weight", "overlap q", "steps", "residual"], [
-            [self.status, f"{self.entropy:.6f}", f"{self.overlap:.6f}", str(self.iterations), last]
+            [self.status, known(self.entropy, ".6f"), f"{self.overlap:.6f}", str(self.iterations), last]
         ]
 
     @property
     def title(self) -> str:
         """What was run, in words."""
         return f"belief propagation, {self.messages} messages, N = {self.N}, P = {self.P}"
-
-    def __str__(self) -> str:
-        return text_table(self.title, *self.rows())
-
-    def _repr_html_(self) -> str:
-        return html_table(self.title, *self.rows())
 
 
 def belief_propagation(
@@ -196,6 +208,8 @@ def check_run(problem: Problem, damping: float, iterations: int, tolerance: floa
         raise ValueError(f"problem: got {type(problem).__name__}, takes a Problem (see draw_problem)")
     if problem.architecture.K > 1:
         raise ValueError(f"problem: got a machine of {problem.architecture.K} units, belief propagation takes a perceptron")
+    if not np.all(problem.labels):
+        raise ValueError("problem: got labels 0, belief propagation takes +1 and -1")
     if not 0 <= check_finite("damping", damping) < 1:
         raise ValueError(f"damping: got {damping}, takes a number from 0 to 1 (excluded)")
     check_integer("iterations", iterations, at_least=1)
@@ -226,7 +240,10 @@ def _fields(name: str, values: Any, N: int) -> Array:
     """External or total fields, (N,)."""
     if values is None:
         return np.zeros(N)
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {values!r}, takes {N} finite numbers") from None
     if array.shape != (N,) or not np.all(np.isfinite(array)):
         raise ValueError(f"{name}: got an array of shape {array.shape} or values not finite, takes {N} finite numbers")
     return array

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_finite, check_signs
-from .._tables import html_table, text_table
+from ..display.results import Columns, Rows, Series, known
 from ..learning import Stop
 from ..problems import Problem
 from .bethe import BeliefPropagation, check_run, few, nodes_of, settle
@@ -42,8 +42,8 @@ CLOSE = 1e-4
 """Of d: what is left enters s to first order exactly, and to second with ds/dp' = O(1/(1 - p^2))."""
 
 
-@dataclass(frozen=True, eq=False)
-class EntropyAround:
+@dataclass(frozen=True, eq=False, repr=False)
+class EntropyAround(Series):
     """Solutions at each distance from the reference: arrays (D,), in the order asked for.
 
     N, P : of the problem;  messages : "relaxed" or "exact"
@@ -53,6 +53,11 @@ class EntropyAround:
     status : each "converged", "unphysical" (negative entropy), "branch-ended" (p jumps over it: s is not concave there), "not-converged",
          "contradiction", "diverged" or "interrupted"
     """
+
+    quantity = "entropy around a reference"
+    inputs = ("N", "P", "messages")
+    axes = ("distance $d$", "entropy of the solutions per weight")
+    drawn = ("entropy", None)
 
     N: int
     P: int
@@ -71,22 +76,28 @@ class EntropyAround:
         """Whether it was stopped before the last distance."""
         return "interrupted" in self.status
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Header and cells of a readable table."""
+    def columns(self) -> Columns:
+        """By distance."""
+        numbers = {"distance": self.distances, "entropy": self.entropy, "coupling": self.coupling, "found": self.found, "overlap": self.overlap}
+        return {**numbers, "residual": self.residual, "iterations": self.iterations, "status": np.array(self.status)}
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table, of the distances that were reached."""
         header = ["distance", "entropy", "coupling", "overlap", "residual", "steps", "status"]
         columns = zip(self.distances, self.entropy, self.coupling, self.overlap, self.residual, self.iterations, self.status)
-        return header, [[f"{d:.4g}", f"{s:.5f}", f"{c:.4g}", f"{q:.4f}", f"{r:.1e}", str(n), word] for d, s, c, q, r, n, word in columns]
+        forms = (".4g", ".5f", ".4g", ".4f", ".1e")
+        return header, [[*map(known, numbers, forms), str(steps), word] for *numbers, steps, word in columns if steps]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The distances that were not reached."""
+        left = ", ".join(f"{d:.4g}" for d, steps in zip(self.distances, self.iterations) if not steps)
+        return (f"interrupted before distance {left}",) if left else ()
 
     @property
     def title(self) -> str:
         """What was run, in words."""
         return f"solutions around a reference, {self.messages} messages, N = {self.N}, P = {self.P}"
-
-    def __str__(self) -> str:
-        return text_table(self.title, *self.rows())
-
-    def _repr_html_(self) -> str:
-        return html_table(self.title, *self.rows())
 
 
 def entropy_around(
@@ -119,8 +130,12 @@ def entropy_around(
     """
     check_run(problem, damping, iterations, tolerance)
     centre = check_signs("reference", reference, (problem.N,)).astype(float)
-    asked = np.atleast_1d(np.asarray(distances, dtype=float))
-    if asked.ndim != 1 or not asked.size or not np.all((asked > 0) & (asked < 1)):
+    try:
+        asked = np.atleast_1d(np.asarray(distances, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"distances: got {distances!r}, takes Hamming distances per weight, 0 < d < 1") from None
+    # |1 - 2 d| = 1 in double precision is no distance from the reference or its mirror image
+    if asked.ndim != 1 or not asked.size or not np.all((asked > 0) & (asked < 1) & (abs(1 - 2 * asked) < 1)):
         raise ValueError(f"distances: got {distances!r}, takes Hamming distances per weight, 0 < d < 1")
     search = _Search(problem, centre, messages, check_finite("damping", damping), iterations, tolerance)
     found: dict[int, _Point] = {}

@@ -17,20 +17,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_choice, check_integer
-from .._tables import html_table, text_table
+from ..display.load_curves import ShareCurve, fit_completed
+from ..display.results import Arrays, Columns
 from ..problems import PATTERN_KINDS, TEACHER_KINDS, draw_problem
 from ..sampling import run_samples
 from ..seeding import task_generator
 from ..success import check_loads
-from ..threshold import Threshold, fit_threshold, share
+from ..threshold import Threshold
 from ._memory import check_memory
 from .approximate import AMP, PEAK, amp
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class RecoveryCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class RecoveryCurve(ShareCurve):
     """Share of the teachers found, by load.
 
     weights, patterns : "binary" or not;  N : weights;  alphas : loads P/N as drawn, (A,)
@@ -40,6 +41,14 @@ class RecoveryCurve:
     threshold : the load where half of the teachers are found, fitted to the failures (`fit_threshold`: its "solved" are failures here)
     interrupted : whether it was stopped (then fewer instances are completed than were asked for)
     """
+
+    quantity = "recovery"
+    inputs = ("weights", "patterns", "N", "iterations", "seed")
+    computed = ("threshold",)
+    header = ("alpha", "found", "of", "probability", "stderr", "converged", "median steps", "CPU s")
+    axes = (r"load $\alpha$", "share of teachers found")
+    rising = True
+    bound = "spinodal"
 
     weights: str
     patterns: str
@@ -57,36 +66,40 @@ class RecoveryCurve:
     interrupted: bool
 
     @property
-    def probability(self) -> Array:
-        """Share of the completed instances whose teacher was found."""
-        return share(self.found, self.instances)[0]
+    def _counted(self) -> NDArray[np.int64]:
+        return self.found
 
     @property
-    def stderr(self) -> Array:
-        """Half-width of Wilson's interval at one standard deviation: not zero where all or none are found."""
-        return share(self.found, self.instances)[1]
+    def caption(self) -> str:
+        """What was run, briefly."""
+        return f"AMP, {self.weights} weights, {self.patterns} patterns, N = {self.N}{self.ending}"
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Header and cells of a readable table."""
-        header = ["alpha", "found", "of", "probability", "stderr", "converged", "median steps", "CPU s"]
-        body = []
-        for i, alpha in enumerate(self.alphas):
-            made = self.steps[i][np.isfinite(self.steps[i])]
-            counts = [str(self.found[i]), str(self.instances[i]), f"{self.probability[i]:.3f}", f"{self.stderr[i]:.3f}", str(self.converged[i])]
-            body.append([f"{alpha:.4g}", *counts, f"{np.median(made):.0f}" if made.size else "", f"{self.seconds[i]:.2g}"])
-        return header, body
+    def cells(self, i: int) -> list[str]:
+        """The row of one load."""
+        made = self.steps[i][np.isfinite(self.steps[i])]
+        counts = [str(self.found[i]), str(self.instances[i]), f"{self.probability[i]:.3f}", f"{self.stderr[i]:.3f}", str(self.converged[i])]
+        return [f"{self.alphas[i]:.4g}", *counts, f"{np.median(made):.0f}", f"{self.seconds[i]:.2g}"]
+
+    @property
+    def label(self) -> str:
+        """Algorithm and size."""
+        return f"AMP, N = {self.N}"
 
     @property
     def title(self) -> str:
         """What was run, in words."""
         kinds = f"{self.weights} weights, {self.patterns} patterns"
-        return f"AMP, {kinds}, N = {self.N}, {self.iterations} steps, seed {self.seed}{', interrupted' if self.interrupted else ''}"
+        return f"AMP, {kinds}, N = {self.N}, {self.iterations} steps, seed {self.seed}{self.ending}"
 
-    def __str__(self) -> str:
-        return text_table(self.title, *self.rows(), f"threshold {self.threshold}")
+    def columns(self) -> Columns:
+        """By load, alpha first."""
+        counts = {"alpha": self.alphas, "instances": self.instances, "found": self.found, "converged": self.converged}
+        return counts | {"probability": self.probability, "error": self.stderr, "seconds": self.seconds}
 
-    def _repr_html_(self) -> str:
-        return html_table(self.title, *self.rows(), f"threshold {self.threshold}")
+    def arrays(self) -> Arrays:
+        """By load and instance."""
+        each = ("alpha", "instance")
+        return {"overlap": (each, self.overlap), "steps": (each, self.steps)}
 
 
 def recovery_curve(
@@ -149,9 +162,6 @@ def recovery_curve(
         converged[at[0]] += run.converged
     completed = np.sum(np.isfinite(made), axis=1)
     mean = np.divide(np.nansum(seconds, axis=1), completed, out=np.full(loads.size, np.nan), where=completed > 0)
-    some, fit = completed > 0, Threshold("one-load")
-    if np.unique(loads[some]).size > 1:
-        rng = task_generator(seed, "bootstrap", "recovery", weights, patterns, N)
-        fit = fit_threshold(loads[some] / N, (completed - found)[some], completed[some], rng)
+    fit = fit_completed(loads, N, completed - found, completed, task_generator(seed, "bootstrap", "recovery", weights, patterns, N))
     told = (mean, fit, steps, seed, interrupted)
     return RecoveryCurve(weights, patterns, N, loads / N, completed, found, converged, overlap, made, *told)

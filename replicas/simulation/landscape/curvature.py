@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,7 @@ from scipy.special import expit
 
 from .._checks import check_choice
 from ..algorithms.committee import CommitteeSGD, cross_entropy
+from ..display.results import Columns, Series
 from ..problems import Problem
 from .geometry import as_units, committee_points, smoothing, unit_fields, violations
 
@@ -37,14 +39,19 @@ MATRICES = 3
 """Dense matrices held at once: second derivatives, their projection, the copy of the eigenvalue solver."""
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Series):
     """Eigenvalues of the second derivatives of the loss at one configuration.
 
     eigenvalues : (N - K,) on the spheres, (N,) in flat space, increasing;  space : "sphere" or "flat"
     errors : patterns violated;  loss : sum over the patterns;  gradient : length of the gradient in that space
     trace : the sum of the diagonal, not of the eigenvalues
     """
+
+    quantity = "spectrum"
+    inputs = ("space",)
+    computed = ("errors", "loss", "gradient", "trace", "smallest", "largest", "negative")
+    axes = ("eigenvalue", "how many")
 
     eigenvalues: Array
     space: str
@@ -68,11 +75,29 @@ class Spectrum:
         """Share of the eigenvalues that are negative."""
         return float(np.mean(self.eigenvalues < 0))
 
-    def __str__(self) -> str:
+    def columns(self) -> Columns:
+        """Eigenvalues, increasing."""
+        return {"mode": np.arange(self.eigenvalues.size), "eigenvalue": self.eigenvalues}
+
+    def _draw(self, ax: Any, **style: Any) -> None:
+        """Their histogram: most are near 0 and few far from it, so that counts are drawn on a logarithmic axis."""
+        ax.hist(self.eigenvalues, **{"bins": 60, "log": True, **style})
+
+    @property
+    def title(self) -> str:
+        """The range of the eigenvalues, and what there is at the configuration."""
         return (
             f"{self.eigenvalues.size} eigenvalues from {self.smallest:.4g} to {self.largest:.4g}, {self.negative:.1%} negative, trace {self.trace:.5g}; "
             f"loss {self.loss:.4g}, {self.errors} errors"
         )
+
+    @property
+    def caption(self) -> str:
+        """How many eigenvalues there are, and of which sign."""
+        return f"{self.eigenvalues.size} eigenvalues, {self.negative:.1%} negative; {self.errors} errors"
+
+    def __str__(self) -> str:
+        return self.title
 
 
 def hessian(

@@ -27,6 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import check_integer, check_positive
 from ..algorithms._replicas import dot
 from ..algorithms.committee import STEEPEST, CommitteeSGD, cross_entropy
+from ..display.results import FEW, Columns, Rows, Series
+from ..inference._memory import check_memory
 from ..problems import Problem
 
 Array = NDArray[np.float64]
@@ -36,14 +38,20 @@ TOGETHER = 1e-12
 """Angle below which two units are the same."""
 
 
-@dataclass(frozen=True, eq=False)
-class Line:
+@dataclass(frozen=True, eq=False, repr=False)
+class Line(Series):
     """The great circle between two configurations.
 
     s : (points,), from 0 to 1;  errors : (points,), patterns violated there;  loss : (points,), cross-entropy per pattern
     most : largest number of errors at any point of the circle, exactly, reached from s = `where` on
     overlaps : (K,), of the two units of each branch;  length : sqrt(sum_j theta_j^2/K), in radians;  P : number of patterns
     """
+
+    quantity = "line"
+    inputs = ("P",)
+    computed = ("most", "where", "length", "overlaps")
+    axes = ("place $s$ on the great circle", "patterns violated")
+    drawn = ("errors", None)
 
     s: Array
     errors: NDArray[np.int64]
@@ -54,11 +62,30 @@ class Line:
     length: float
     P: int
 
-    def __str__(self) -> str:
+    @property
+    def title(self) -> str:
+        """The worst point of the circle."""
         return (
             f"line of length {self.length:.3f} (mean overlap {self.overlaps.mean():.4f}): at most {self.most} of {self.P} patterns "
             f"violated, at s = {self.where:.3f}; largest loss per pattern {self.loss.max():.4g}"
         )
+
+    @property
+    def caption(self) -> str:
+        """The length of the circle and the worst point."""
+        return f"great circle of length {self.length:.3f}: at most {self.most} of {self.P} patterns violated"
+
+    def __str__(self) -> str:
+        return self.title
+
+    def columns(self) -> Columns:
+        """By place on the circle."""
+        return {"s": self.s, "errors": self.errors, "loss": self.loss}
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table: some places, the two ends among them."""
+        some = np.unique(np.linspace(0, len(self.s) - 1, FEW + 1).round().astype(int))
+        return ["s", "errors", "loss per pattern"], [[f"{self.s[i]:.3f}", str(self.errors[i]), f"{self.loss[i]:.4g}"] for i in some]
 
 
 def errors_on_line(
@@ -94,11 +121,17 @@ def errors_on_line(
     return Line(s, errors, loss, int(most), float(where), q, distance(W, V), problem.P)
 
 
-def committee_points(problem: Problem) -> Array:
-    """Gauged patterns (P, K, n) of a tree committee; ValueError for another machine."""
+def check_tree(problem: Problem) -> None:
+    """ValueError for another machine than a tree committee, or patterns whose copy in double precision is beyond memory."""
     if not isinstance(problem, Problem):
         raise ValueError(f"problem: got {type(problem).__name__}, takes a Problem (see draw_problem)")
     CommitteeSGD().check(problem)
+    check_memory(problem.N, problem.P, (8.0 + problem.patterns.itemsize) * problem.patterns.size, "the landscape")
+
+
+def committee_points(problem: Problem) -> Array:
+    """Gauged patterns (P, K, n) of a tree committee; errors are those of `check_tree`."""
+    check_tree(problem)
     K = problem.architecture.K
     return np.ascontiguousarray(problem.gauged().astype(float).reshape(-1, K, problem.N // K))
 

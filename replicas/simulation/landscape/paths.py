@@ -25,15 +25,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_integer, check_positive
-from .._tables import html_table, text_table
 from ..algorithms._replicas import add
 from ..algorithms.committee import CommitteeSGD, downhill, to_sphere
+from ..display.results import Arrays, Columns, Rows, Series
 from ..problems import Problem
 from .geometry import (
     as_solution,
@@ -62,8 +63,8 @@ SLICE = 10
 """Sweeps of a chain between two chances to stop."""
 
 
-@dataclass(frozen=True, eq=False)
-class SolutionPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class SolutionPath(Series):
     """A chain of configurations between two solutions.
 
     chain : (beads, N), from start to end;  errors : (beads,), patterns violated at each
@@ -72,6 +73,11 @@ class SolutionPath:
     gradients : evaluations of the gradient of all patterns
     status : "connected" (no errors anywhere), "stuck" (no step of a walker helps), "budget" (all evaluations made), "interrupted"
     """
+
+    quantity = "path"
+    computed = ("connected", "most", "straight", "length", "straight_length", "gradients")
+    axes = ("bead", "most errors up to the next bead")
+    drawn = ("between", None)
 
     chain: Array
     errors: NDArray[np.int64]
@@ -92,18 +98,34 @@ class SolutionPath:
         """Largest number of errors at any point of the path."""
         return int(max(self.errors.max(), self.between.max(initial=0)))
 
-    def _table(self) -> tuple[str, list[str], list[list[str]], str]:
-        body = [
+    @property
+    def title(self) -> str:
+        """How the search ended."""
+        return f"path of solutions: {self.status}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What it cost."""
+        return (f"{self.gradients} gradients",)
+
+    def columns(self) -> Columns:
+        """By bead: errors at it, and the most on the way to the next one (the last has none)."""
+        return {"bead": np.arange(len(self.chain)), "errors": self.errors, "between": np.append(self.between, 0)}
+
+    def arrays(self) -> Arrays:
+        """The configurations."""
+        return {"chain": (("bead", "site"), self.chain)}
+
+    def _draw(self, ax: Any, **style: Any) -> None:
+        super()._draw(ax, **{"label": "path", **style})
+        ax.axhline(self.straight, color="k", lw=0.9, ls="--", label="great circle from start to end")
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table: the path beside the great circle."""
+        return ["", "beads", "length", "most errors"], [
             ["path", str(len(self.chain)), f"{self.length:.4f}", str(self.most)],
             ["great circle", "2", f"{self.straight_length:.4f}", str(self.straight)],
         ]
-        return f"path of solutions: {self.status}", ["", "beads", "length", "most errors"], body, f"{self.gradients} gradients"
-
-    def __str__(self) -> str:
-        return text_table(*self._table())
-
-    def _repr_html_(self) -> str:
-        return html_table(*self._table())
 
 
 class _Spent(Exception):

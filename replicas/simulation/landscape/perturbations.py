@@ -22,16 +22,16 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_finite, check_integer
-from .._tables import html_table, text_table
 from ..algorithms.committee import CommitteeSGD, cross_entropy
+from ..display.results import Columns, Rows, Series
 from ..problems import Problem
 from .geometry import as_units, committee_points, smoothing, unit_fields, violations
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Flatness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Flatness(Series):
     """Errors and loss around a configuration, arrays (sizes,).
 
     sizes : |W' - W|/|W|;  overlap : 1 - sizes^2/2
@@ -40,6 +40,11 @@ class Flatness:
     base_errors, base_loss : fraction of patterns violated and loss per pattern at W itself
     directions : how many;  interrupted : whether there were to be more
     """
+
+    quantity = "flatness"
+    computed = ("directions", "base_errors", "base_loss")
+    axes = ("size of the perturbation", "fraction of the patterns violated")
+    drawn = ("errors", "errors_stderr")
 
     sizes: Array
     overlap: Array
@@ -52,17 +57,23 @@ class Flatness:
     directions: int
     interrupted: bool = False
 
-    def _table(self) -> tuple[str, list[str], list[list[str]], str]:
+    @property
+    def title(self) -> str:
+        """Of how many directions, and around what."""
+        stopped = ", interrupted" if self.interrupted else ""
+        at = f"{self.base_errors:.4f} of the patterns violated, loss {self.base_loss:.4g} per pattern"
+        return f"flatness: {self.directions} directions, {at}{stopped}"
+
+    def columns(self) -> Columns:
+        """By size of the perturbation."""
+        errors = {"errors": self.errors, "errors_stderr": self.errors_stderr}
+        return {"size": self.sizes, "overlap": self.overlap, **errors, "increase": self.increase, "increase_stderr": self.increase_stderr}
+
+    def rows(self) -> Rows:
+        """Header and cells of a readable table; none before the second direction."""
         columns = zip(self.sizes, self.errors, self.errors_stderr, self.increase, self.increase_stderr)
         body = [[f"{d:.4g}", f"{e:.5f}", f"{de:.5f}", f"{x:.5g}", f"{dx:.2g}"] for d, e, de, x, dx in columns]
-        title = f"flatness: {self.directions} directions, {self.base_errors:.4f} of the patterns violated, loss {self.base_loss:.4g} per pattern"
-        return title, ["size", "errors", "+-", "loss increase", "+-"], body, "interrupted" if self.interrupted else ""
-
-    def __str__(self) -> str:
-        return text_table(*self._table())
-
-    def _repr_html_(self) -> str:
-        return html_table(*self._table())
+        return ["size", "errors", "±", "loss increase", "±"], body if self.directions > 1 else []
 
 
 def flatness(

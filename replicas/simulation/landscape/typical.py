@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_integer
 from ..problems import Problem
-from ..samplers.chains import Chain, Progress, Sampling, Stop, check_run, run_chains, summarise
+from ..samplers.chains import Chain, Progress, Sampling, Stop, check_memory, check_run, run_chains, summarise
 from ..seeding import task_generator
-from .geometry import as_solution, committee_points, unit_fields
+from .geometry import as_solution, check_tree, committee_points, unit_fields
 
 Array = NDArray[np.float64]
 ACCEPTANCE = 0.4
@@ -78,12 +78,16 @@ def sample_committee(
 
     Raises
     ------
-    ValueError : an argument outside these ranges, a problem without patterns, a start that is not a solution, records beyond the memory
+    ValueError : an argument outside these ranges, a problem without patterns, a start that is not a solution, a problem or records beyond the
+        memory
     """
-    points = committee_points(problem)
-    check_integer("n", points.shape[2], at_least=2)
+    check_tree(problem)
+    check_integer("n", problem.N // problem.architecture.K, at_least=2)
     check_integer("P", problem.P, at_least=1)
     starts = np.atleast_2d(np.asarray(start, dtype=float))
+    # the patterns in double precision: one copy of all chains, one of each, and one more while that is made
+    check_memory(f"problem: got N = {problem.N}, P = {problem.P} for {len(starts)} chains", 8.0 * problem.N * problem.P * (2 + len(starts)))
+    points = committee_points(problem)
     solutions = [as_solution("start", W, problem) for W in starts]
     dropped = check_run(problem.N, records, len(solutions), interval, burn_in)
     chains = [_PairTurns(points, W, solutions[0], task_generator(seed, "tree committee", problem.N, c)) for c, W in enumerate(solutions)]

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_finite
+from ..display.results import Shown
 
 Array = NDArray[np.float64]
 WINDOW = 5.0
@@ -34,8 +35,8 @@ AGREEMENT = 1.1
 """Largest split R-hat of an equilibrated run: halves of 25 tau alone scatter it to about 1.04."""
 
 
-@dataclass(frozen=True, eq=False)
-class Observable:
+@dataclass(frozen=True, eq=False, repr=False)
+class Observable(Shown):
     """One recorded quantity of a sampler.
 
     values : (chains, records), in the order they were recorded
@@ -44,6 +45,10 @@ class Observable:
     ess : effective sample size of all chains together;  window : records that entered tau
     r_hat : split R-hat, 1 in equilibrium
     """
+
+    quantity = "observable"
+    inputs = ("name",)
+    computed = ("mean", "stderr", "tau", "tau_error", "ess", "r_hat")
 
     name: str
     values: Array
@@ -54,6 +59,16 @@ class Observable:
     ess: float
     window: int
     r_hat: float
+
+    @property
+    def title(self) -> str:
+        """Its name and mean."""
+        return f"{self.name}: {self.mean:.6g} ± {self.stderr:.2g}"
+
+    @property
+    def status(self) -> str:
+        """"equilibrated" or "not-equilibrated"."""
+        return "equilibrated" if self.equilibrated else "not-equilibrated"
 
     @property
     def equilibrated(self) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -42,7 +42,7 @@ EASY = 1.5
 """Load up to which patterns are not first examined for a proof that there is no solution (at kappa <= 0): hardly ever there is one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BinarySampling(Sampling):
     """What parallel tempering recorded: `weights` (chains, records, N) are solutions, uniform over all of them in equilibrium.
 
@@ -50,6 +50,8 @@ class BinarySampling(Sampling):
     exchanges : (levels - 1,), share of exchanges accepted;  round_trips : walks from the warmest level to the solutions and back, all chains
     log_solutions, log_solutions_error : logarithm of the number of solutions and its standard error (jackknife over blocks)
     """
+
+    computed: ClassVar[tuple[str, ...]] = (*Sampling.computed, "entropy", "entropy_error", "log_solutions", "log_solutions_error", "round_trips")
 
     betas: Array = field(default_factory=lambda: np.empty(0))
     energies: Array = field(default_factory=lambda: np.empty(0))
@@ -68,8 +70,11 @@ class BinarySampling(Sampling):
         """Its standard error."""
         return self.log_solutions_error / self.weights.shape[2]
 
-    def _title(self) -> str:
-        return f"{super()._title()}, {self.round_trips} round trips, log(solutions) = {self.log_solutions:.4g} +- {self.log_solutions_error:.2g}"
+    @property
+    def title(self) -> str:
+        """What was run and how it ended, with the number of solutions."""
+        number = "" if math.isnan(self.log_solutions) else f", log(solutions) = {self.log_solutions:.4g} ± {self.log_solutions_error:.2g}"
+        return f"{super().title}, {self.round_trips} round trips{number}"
 
 
 class Tempering(Chain):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import check_integer
+from ..display.results import Arrays, Columns, Rows, Series, plain
 from ..problems import Problem
 from .autocorrelation import Observable, observe
 
@@ -25,8 +25,8 @@ SLICE = 0.1
 """Processor seconds between two chances to stop."""
 
 
-@dataclass(frozen=True, eq=False)
-class Sampling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sampling(Series):
     """What a sampler recorded.
 
     sampler : its name;  step : what a step is;  interval : steps between two records;  burn_in : records dropped at the start
@@ -36,7 +36,14 @@ class Sampling:
         "not-equilibrated", "no-solution-found" (nothing to record), "interrupted" (the records until then, however many)
     acceptance : fraction of the proposals accepted, nan where none is ever refused;  seconds : of the processor
     details : further numbers of the sampler, by name
+
+    ``plot(name=...)`` draws the records of an observable.
     """
+
+    quantity = "sampling"
+    inputs = ("sampler", "step", "interval", "burn_in")
+    computed: ClassVar[tuple[str, ...]] = ("chains", "records", "acceptance", "seconds", "details")
+    axes = ("record", "")
 
     sampler: str
     step: str
@@ -72,28 +79,47 @@ class Sampling:
         """The observable of the longest autocorrelation time."""
         return max(self.observables.values(), key=lambda o: o.tau)
 
-    def _rows(self) -> list[tuple[str, str, str, str, str, str]]:
-        return [
-            (o.name, f"{o.mean:.6g}", f"{o.stderr:.2g}", f"{o.tau:.3g} +- {o.tau_error:.1g}", f"{o.ess:.0f}", f"{o.r_hat:.3f}")
+    def rows(self) -> Rows:
+        """Header and cells of a readable table, a row an observable."""
+        return ["", "mean", "std. error", "tau (records)", "ess", "R-hat"], [
+            [o.name, f"{o.mean:.6g}", f"{o.stderr:.2g}", f"{o.tau:.3g} ± {o.tau_error:.1g}", f"{o.ess:.0f}", f"{o.r_hat:.3f}"]
             for o in self.observables.values()
         ]
 
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
+        """What was run and how it ended."""
         accepted = "" if np.isnan(self.acceptance) else f", acceptance {self.acceptance:.2f}"
         every = "a step" if self.interval == 1 else f"{self.interval} steps"
         return f"{self.sampler}: {self.status}, {self.chains} chains of {self.records} records, {every} each ({self.step}){accepted}"
 
-    def __str__(self) -> str:
-        head = ("", "mean", "std. error", "tau (records)", "ess", "R-hat")
-        rows = [head, *self._rows()]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-        lines = ["  ".join(cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths))) for row in rows]
-        return "\n".join([self._title(), *lines])
+    @property
+    def caption(self) -> str:
+        """The sampler and how it ended."""
+        return f"{self.sampler}: {self.status}"
 
-    def _repr_html_(self) -> str:
-        cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
-        head = "".join(f"<th>{name}</th>" for name in ("", "mean", "std. error", "tau (records)", "ess", "R-hat"))
-        return f"<table><caption>{html.escape(self._title())}</caption><tr>{head}</tr>{cells}</table>"
+    def columns(self) -> Columns:
+        """The number of the record."""
+        return {"record": np.arange(self.records)}
+
+    def points(self) -> list[dict[str, Any]]:
+        """One plain dictionary per observable."""
+        return [plain(o) for o in self.observables.values()]
+
+    def arrays(self) -> Arrays:
+        """Observables and weights by chain (overlaps: by pair of chains) and record."""
+        recorded = {o.name: ((("chain" if len(o.values) == self.chains else "pair"), "record"), o.values) for o in self.observables.values()}
+        return {**recorded, "weights": (("chain", "record", "site"), self.weights)}
+
+    def _draw(self, ax: Any, name: str | None = None, **style: Any) -> None:
+        """The records of one observable, that of the longest autocorrelation time if none is named, chain by chain."""
+        if name is not None and name not in self.observables:
+            raise ValueError(f"name: got {name!r}, takes one of {', '.join(self.observables)}")
+        if self.observables:
+            shown = self.slowest if name is None else self.observables[name]
+            ax.plot(shown.values.T, **{"lw": 0.8, **style})
+            ax.axhline(shown.mean, color="k", lw=0.8, label=f"{shown.mean:.4g} ± {shown.stderr:.2g}")
+            ax.set_ylabel(shown.name)
 
 
 class Chain(ABC):

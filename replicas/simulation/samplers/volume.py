@@ -17,7 +17,6 @@ the whole sphere on. Slower by a factor of the order of N, but with no integral 
 
 from __future__ import annotations
 
-import html
 import math
 import time as clock
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, betaln
 
 from .._checks import check_choice, check_integer
+from ..display.results import Columns, Rows, Series, known
 from ..problems import Problem
 from ..seeding import task_generator
 from .autocorrelation import Observable, observe
@@ -47,8 +47,8 @@ RATIO = 0.3
 """Share of the volume that a step of the ladder keeps, about the one of least error at given work."""
 
 
-@dataclass(frozen=True, eq=False)
-class SphericalVolume:
+@dataclass(frozen=True, eq=False, repr=False)
+class SphericalVolume(Series):
     """Volume of the solutions of one instance.
 
     log_volume, log_volume_error : log V, relative to the sphere, and its standard error with autocorrelations and quadrature
@@ -56,6 +56,11 @@ class SphericalVolume:
     quadrature : difference of the two rules, in log V, and `quadrature_noise` what chance gives it (nan for the ladder)
     status : "equilibrated", "not-equilibrated", "interrupted" (then log V is nan);  seconds : of the processor
     """
+
+    quantity = "volume"
+    inputs = ("method", "N", "P", "kappa")
+    computed = ("entropy", "stderr", "log_volume", "log_volume_error", "quadrature", "quadrature_noise", "seconds")
+    drawn = ("mean", "stderr")
 
     method: str
     N: int
@@ -90,24 +95,31 @@ class SphericalVolume:
         """Longest autocorrelation time of a margin, likewise, in records."""
         return max((o.tau for o in self.observables if o.ess > 0), default=math.inf)
 
-    def _rows(self) -> list[tuple[str, str]]:
-        return [
-            ("log V", f"{self.log_volume:.6g} +- {self.log_volume_error:.2g}"),
-            ("entropy per weight", f"{self.entropy:.6g} +- {self.stderr:.2g}"),
-            ("margins", f"{len(self.margins)} from {min(self.margins, default=math.nan):.3g} to {max(self.margins, default=math.nan):.3g}"),
-            ("difference of the two rules", f"{self.quadrature:.2g} (noise {self.quadrature_noise:.2g})"),
-            ("least ess, longest tau of a margin", f"{self.ess:.0f}, {self.tau:.2f} records"),
+    def rows(self) -> Rows:
+        """Names and values."""
+        both = f"{self.quadrature:.2g} (noise {self.quadrature_noise:.2g})"
+        return [], [
+            ["log V", f"{known(self.log_volume, '.6g')} ± {known(self.log_volume_error, '.2g')}"],
+            ["entropy per weight", f"{known(self.entropy, '.6g')} ± {known(self.stderr, '.2g')}"],
+            ["margins", f"{len(self.margins)} from {min(self.margins, default=math.nan):.3g} to {max(self.margins, default=math.nan):.3g}"],
+            *([] if math.isnan(self.quadrature) else [["difference of the two rules", both]]),
+            ["least ess, longest tau of a margin", f"{self.ess:.0f}, {self.tau:.2f} records"],
         ]
 
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
+        """Of which problem, how, and how it ended."""
         return f"volume of the sphere, N = {self.N}, P = {self.P}, kappa = {self.kappa:g}, by {self.method}: {self.status}"
 
-    def __str__(self) -> str:
-        return "\n".join([self._title(), *(f"  {name:36}{value}" for name, value in self._rows())])
+    @property
+    def axes(self) -> tuple[str, str]:  # type: ignore[override]
+        """Margin, and what was measured at it."""
+        return r"margin $\kappa$", self.observables[0].name if self.observables else ""
 
-    def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in self._rows())
-        return f"<table><caption>{html.escape(self._title())}</caption>{rows}</table>"
+    def columns(self) -> Columns:
+        """By margin."""
+        numbers = np.array([[o.mean, o.stderr, o.tau, o.ess] for o in self.observables]).reshape(-1, 4).T
+        return {"kappa": np.asarray(self.margins), **dict(zip(("mean", "stderr", "tau", "ess"), numbers))}
 
 
 class SinglePatterns:
