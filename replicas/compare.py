@@ -107,7 +107,7 @@ def _against_bound(predicted: Any, measured: Any) -> Verdict:
     elif pull > AGREES_WITHIN:
         word = "tension: above the load where solutions end"
     else:
-        word = "reaches the end of the solutions" if pull >= -AGREES_WITHIN else f"agrees: ends at {value / bound:.1%} of the load where solutions end"
+        word = "compatible with the end of the solutions" if pull >= -AGREES_WITHIN else f"agrees: ends at {value / bound:.1%} of the load where solutions end"
     below = f"{-pull:.1f} standard errors below it" if pull < -AGREES_WITHIN else f"pull {pull:.1f}"
     return Verdict(bound, value, sigma, pull, f"{word} ({below})", pull <= DISAGREES_BEYOND)
 

@@ -165,12 +165,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of every draw, >= 0 (default 0)")
     names = list(EXPERIMENTS)
     some = f"run only some of {', '.join(names)}"
+    parser.add_argument("--list", action="store_true", help="name the experiments, each with its question, and run nothing")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=some)
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"argument --seed: got {options.seed}, takes an integer >= 0")
     if options.output is not None and options.output.exists() and not options.output.is_dir():
         parser.error(f"argument --output: got {options.output}, a file; takes a directory")
+    if options.list:
+        questions = {name: sys.modules[run.__module__].QUESTION for name, run in EXPERIMENTS.items()}  # type: ignore[attr-defined]
+        print(json.dumps(questions) if options.json else "\n".join(f"{name:<18} {text}" for name, text in questions.items()))
+        return 0
     keep = (lambda report: None) if options.output is None else (lambda report: write_output(report, options.output))
     report = run_experiments(options.only or names, not options.full, options.seed, keep)
     print(json.dumps(report.to_dict()) if options.json else table(report))

@@ -119,7 +119,7 @@ def test_a_function_of_ones_own_and_its_verdict():
     verdict = rp.compare(rp.capacity(rp.Perceptron()), curve)
     assert verdict.agrees and verdict.pull < -10 and "of the load where solutions end" in verdict.text
     assert not rp.compare(0.01, curve).agrees
-    assert rp.compare(curve.threshold.value, curve).text.startswith("reaches the end")
+    assert rp.compare(curve.threshold.value, curve).text.startswith("compatible with the end")
     with pytest.raises(ValueError, match="stderr: missing"):
         rp.compare(1.0, 1.0)
     never = success_curve(lambda problem, rng, budget: np.ones(problem.N), 21, [1.0, 2.0], 3)

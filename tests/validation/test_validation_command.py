@@ -122,3 +122,10 @@ def test_quick_validation_agrees():
     printed = json.loads(run.stdout)
     assert run.returncode == 0, printed
     assert [e["name"] for e in printed["experiments"]] == list(command.EXPERIMENTS) and len(command.EXPERIMENTS) == 15
+
+
+def test_list_names_every_experiment_and_runs_none(capsys):
+    assert command.main(["--list", "--json"]) == 0
+    questions = json.loads(capsys.readouterr().out)
+    assert list(questions) == list(command.EXPERIMENTS)
+    assert all(text.endswith("?") for text in questions.values())

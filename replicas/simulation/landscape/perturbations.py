@@ -79,7 +79,7 @@ class Flatness(Series):
 def flatness(
     problem: Problem,
     weights: ArrayLike,
-    sizes: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
+    sizes: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
     directions: int = 100,
     rng: np.random.Generator | int = 0,
     beta: float | None = None,
@@ -107,9 +107,10 @@ def flatness(
     if P == 0 or n < 2:
         raise ValueError(f"problem: got {P} patterns of {n} sites a branch, takes at least 1 of at least 2")
     slope, scale = smoothing(K, beta, gamma)
-    asked = np.array([check_finite("sizes", size) for size in sizes])
+    several = (sizes,) if isinstance(sizes, int | float) else tuple(sizes)
+    asked = np.array([check_finite("sizes", size) for size in several])
     if asked.size == 0 or np.any((asked < 0) | (asked > 2)):
-        raise ValueError(f"sizes: got {tuple(sizes)}, takes numbers from 0 to 2")
+        raise ValueError(f"sizes: got {several}, takes numbers from 0 to 2")
     check_integer("directions", directions, at_least=2)
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(check_integer("rng", rng, at_least=0))
