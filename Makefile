@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: atlas test test-all lint validation notebooks bench clean help
+.PHONY: atlas test test-all lint validation notebooks docs bench clean help
 
 help:
 	@echo "make atlas       table, figures, derivations and finite-N checks on one page: atlas/index.html"
@@ -13,12 +13,13 @@ help:
 	@echo "make lint        ruff and mypy"
 	@echo "make validation  finite-N experiments against theory (quick)"
 	@echo "make notebooks   every notebook, executed as a notebook: build/notebooks"
+	@echo "make docs        the documentation: build/docs/index.html"
 	@echo "make bench       speed ratios against plain SciPy, measured in one run"
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("replicas needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[flint,xarray,cluster,test,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[flint,xarray,cluster,docs,test,dev]"
 	@touch $(STAMP)
 
 atlas: $(STAMP)
@@ -46,6 +47,11 @@ notebooks: $(STAMP)
 		echo $$n; \
 		$(BIN)/jupytext --quiet --to ipynb --execute --set-kernel python3 --output build/notebooks/$$(basename $$n .py).ipynb $$n || exit 1; \
 	done
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo build/docs/index.html
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run

@@ -85,7 +85,7 @@ class Sweep:
         flat = words | {path: array for path, array in part.columns.items() if "." not in path and path != "error"}
         for path, array in part.columns.items():
             field, _, name = path.partition(".")
-            if name in ("value", "error"):  # of a threshold among several
+            if name in ("value", "error") and field != "errors":  # of a threshold among several
                 flat[field if name == "value" else f"{field}_error"] = array
             elif name and field != "errors" and f"{field}.{KIND}" not in part.shared:
                 flat.setdefault(name, array)

@@ -105,6 +105,7 @@ def test_coexisting_branches_give_the_dominant_one_and_any_by_name():
 def test_fields_of_the_model_are_dimensions():
     sweep = rp.sweep(rp.capacity, {"kappa": [0.0, 1.0], "weights": ["binary", "spherical"]}, model=BINARY)
     assert list(sweep.dims) == ["kappa", "weights"]
+    assert "errors" not in sweep.columns and np.all(sweep["value_error"] > 0)
     for i, kappa in enumerate((0.0, 1.0)):
         for j, weights in enumerate(("binary", "spherical")):
             assert sweep["value"][i, j] == pytest.approx(rp.capacity(rp.Perceptron(weights), kappa=kappa).value, abs=1e-12)
