@@ -70,8 +70,9 @@ def _all_digits(value: Any) -> str | None:
 
 def bound(value: Any) -> Any:
     """An error bound as a short decimal string, rounded up."""
-    if hasattr(value, "_mpf_") and value.context.isfinite(value) and value:
-        exact = Decimal(value.context.nstr(value, 20))
+    wide = hasattr(value, "_mpf_") and value.context.isfinite(value) and value
+    if wide or (isinstance(value, str) and Decimal(value).is_finite() and Decimal(value)):  # also below the range of floats
+        exact = Decimal(value if isinstance(value, str) else value.context.nstr(value, 20))
         unit = Decimal(1).scaleb(exact.adjusted() - ERROR_DIGITS + 1)
         return f"{exact.quantize(unit, ROUND_UP, _DECIMALS):.{ERROR_DIGITS - 1}e}"
     if value is None or not math.isfinite(float(value)):

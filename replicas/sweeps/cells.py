@@ -17,7 +17,7 @@ import numpy as np
 
 from ..results import Result, decimal
 
-LEFT_OUT = ("model", "saddle")  # the model is known, and a saddle is not a cell
+LEFT_OUT = ("model", "saddle", "jump", "minimum")  # known; not a cell; and what compares a point with those of its chunk
 KIND = "kind"  # constant of a result inside a result, as "field.kind"
 VALUE = "value"  # column of a function that returns a number
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -21,6 +22,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +38,7 @@ GROWTH = 4  # times the size of the chunk before it, at most
 AHEAD = 2  # chunks a worker: one it works on, one waiting
 LIVES = 2  # times that a point may take its worker down before it is given up
 FORK = "fork"
+LOOK = 0.2  # seconds between looks at whether Ctrl-C was pressed
 BREAKDOWNS = 50  # of all workers together, after which the machine is at fault and not the points
 
 
@@ -156,6 +159,28 @@ def _workers(executor: Any) -> int:
     return os.cpu_count() or 1
 
 
+@contextmanager
+def _deferring(elsewhere: bool) -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the check that is given: raised anywhere, it could leave a lock of the executor taken.
+
+    Not where this process itself computes, nor in a thread, which is not asked.
+    """
+    asked: list[int] = []
+    if not elsewhere or threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def stop_if_asked() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield stop_if_asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @dataclass
 class Work:
     """The chunks of a sweep on their way.
@@ -174,14 +199,16 @@ class Work:
         """Until nothing is left."""
         if self.crew.forks and self.lines and isinstance(self.lines[0].group.task.ask, str):
             self._begin_here(self.lines[0])
-        while True:
-            self._send()
-            if not self.flying:
-                return
-            landed, _ = wait(self.flying, return_when=FIRST_COMPLETED)
-            for future in landed:
-                if chunk := self.flying.pop(future, None):  # gone with the others where all workers died
-                    self._land(future, chunk)
+        with _deferring(not isinstance(self.crew.executor, Here)) as stop_if_asked:
+            while True:
+                self._send()
+                if not self.flying:
+                    return
+                landed, _ = wait(self.flying, LOOK, return_when=FIRST_COMPLETED)
+                for future in landed:
+                    if chunk := self.flying.pop(future, None):  # gone with the others where all workers died
+                        self._land(future, chunk)
+                stop_if_asked()
 
     def _begin_here(self, line: Line) -> None:
         """One point in this process: workers that are forked from it have what it compiles."""

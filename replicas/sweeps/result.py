@@ -215,7 +215,8 @@ class Sweep:
                 places = [{n: v[i].item() for n, v in group.points.items()} for i in range(group.size)]
                 flat += [fields | place | {"error": None, "errors": {}} | row for place, row in zip(places, rows)]
             else:
-                flat += [fields | {n: v[i].item() for n, v in group.points.items()} | p for i, p in enumerate(result.points())]
+                places = [{n: v[i].item() for n, v in group.points.items()} for i in range(group.size)]
+                flat += [fields | place | p | place for place, p in zip(places, result.points())]  # a failed point knows no place
         where = np.arange(self.size).reshape(*(len(self.dims[n]) for n in self.plan.outer), *self.plan.groups[0].shape)
         return [flat[i] for i in where.transpose(self.plan.order()).ravel()]
 
@@ -278,7 +279,8 @@ class Sweep:
 
 
 def _fields(model: Any, outer: tuple[str, ...], words: tuple[Any, ...]) -> dict[str, Any]:
-    return {n: model.to_dict() if n == MODEL else label(w) for n, w in zip(outer, words)}
+    spoken = {n: model.to_dict() if n == MODEL else label(w) for n, w in zip(outer, words)}
+    return {n: "inf" if w == float("inf") else w for n, w in spoken.items()}
 
 
 def _spoken(value: Any) -> Any:

@@ -82,6 +82,28 @@ def test_digits_survive_the_store(tmp_path):
     assert sweep.computed == 0
 
 
+def test_errors_below_the_range_of_floats_survive():
+    sweep = rp.sweep("capacity", {"kappa": [0.5]}, model=rp.Perceptron("spherical"), digits=400)
+    (point,) = sweep.result.points()
+    assert point["error"].endswith(rp.capacity(rp.Perceptron("spherical"), kappa=[0.5], digits=400).points()[0]["error"][-4:])
+    assert point["error"] != "0"
+
+
+def test_a_failed_point_keeps_its_place(monkeypatch):
+    real = rp.solve
+
+    def fails(model, alpha, **options):
+        if np.any(np.asarray(alpha) == 0.4):
+            raise RuntimeError("no")
+        return real(model, alpha, **options)
+
+    monkeypatch.setattr(rp, "solve", fails, raising=False)
+    points = rp.sweep("solve", {"alpha": [0.2, 0.4, 0.6]}, model=BINARY).points()
+    assert [p["alpha"] for p in points] == [0.2, 0.4, 0.6]
+    assert [p["status"] for p in points] == ["converged", "not-converged", "converged"]
+    assert points[1]["message"] == "RuntimeError: no"
+
+
 def test_thresholds_inside_a_result(tmp_path):
     models = [rp.Perceptron("binary", task="teacher-student"), rp.Perceptron("ternary", task="teacher-student")]
     for _ in range(2):
