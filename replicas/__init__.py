@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "theory.local_entropy": ["local_entropy"],
         "theory.local_entropy_threshold": ["local_entropy_threshold"],
         "theory.overlap_gap": ["overlap_gap"],
-        "theory.phases": ["phase_diagram"],
+        "theory.phases": ["PhaseDiagram", "PhaseDiagramInterrupted", "phase_diagram"],
         "theory.saddle": ["solve"],
         "theory.stability": ["at_line", "stability"],
         "theory.transitions": ["transitions"],

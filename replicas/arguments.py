@@ -1,4 +1,4 @@
-"""Words and numbers of the command line: a parser with one-line errors, values and ranges, Cartesian sweeps.
+"""Numbers of the command line: values and ranges, Cartesian sweeps; what a terminal is shown while it waits.
 
 A range ``start:stop:step`` includes its end up to rounding and is evaluated in decimal, so ``0.1:0.8:0.05`` holds 0.15
 and not 0.15000000000000002. Nothing that is typed is ever evaluated as code.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
+import os
+import shutil
+import signal
 import sys
-import textwrap
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from .exact import Exact, as_float
 
@@ -25,28 +25,11 @@ NUMBERS = "finite numbers, or a range start:stop:step"
 MAX_POINTS = 10**6  # a larger sweep is more likely a typing error
 MAX_ECHO = 60  # characters of a wrong argument worth repeating
 PATIENCE = 1.5  # seconds after which a terminal is told why it waits
-NEGATIVE_NUMBER = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
+CLEAR_LINE = "\r\x1b[2K"  # of a bar that stands there
 
 
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help whose names are never broken at a hyphen."""
-
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        return textwrap.wrap(one_line(text), width, break_on_hyphens=False)
-
-
-class Parser(argparse.ArgumentParser):
-    """An argparse parser with one-line errors, no abbreviations, and negative numbers and ranges as values."""
-
-    def __init__(self, **options: Any):
-        options.setdefault("formatter_class", partial(Formatter, max_help_position=28))
-        super().__init__(**options, allow_abbrev=False)
-        # argparse's own pattern misses -1e-3 and -2:2:0.5 and would take them for flags
-        self._negative_number_matcher = NEGATIVE_NUMBER
-
-    def error(self, message: str) -> NoReturn:
-        """One line on stderr, exit code 2."""
-        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
+class Unanswered(Exception):
+    """A command that ends without an answer: one line that says why, and what is kept."""
 
 
 class Once(argparse.Action):
@@ -101,7 +84,8 @@ def _number(name: str, word: str, takes: str) -> tuple[float]:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes {takes}")
+        listed = " (several are separated by spaces)" if "," in word else ""
+        raise ValueError(f"{name}: got {word[:MAX_ECHO]!r}; takes {takes}{listed}")
     return (number,)
 
 
@@ -186,12 +170,38 @@ def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
 @contextmanager
 def patience(name: str, why: str = "the first question about a model also derives and compiles it") -> Iterator[None]:
     """Tell a waiting terminal what the first question takes."""
-    text = f"replicas {name}: working; {why}"
-    timer = threading.Timer(PATIENCE, lambda: print(text, file=sys.stderr, flush=True))
-    timer.daemon = True
-    if sys.stderr.isatty():
+
+    def tell() -> None:  # past the buffer of stderr, in the middle of which a signal may come
+        os.write(sys.stderr.fileno(), f"{CLEAR_LINE}replicas {name}: working; {why}\n".encode())
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    with _after(PATIENCE, tell):
+        yield
+
+
+@contextmanager
+def _after(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Act once when this has lasted so long; by a signal where there are any, as a process with a second thread is not forked."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
         timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        return
+    before = signal.signal(signal.SIGALRM, lambda *_: act())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        timer.cancel()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def terminal_width() -> int | None:
+    """Characters of a line where stdout is a terminal; None where it is a file or a pipe, which holds lines of any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -10,32 +10,50 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import __version__, interrupts
-from .arguments import Once, Parser, choice, one_line, patience, progress_bar, whole_number
-from .model_flags import build_models, model_flags
-from .questions import QUESTIONS, bad_argument, question_flags, run_question, typed_values
-from .simulate_command import EXAMPLES, run_simulate, simulate_flags
+from . import __version__, completion, interrupts, support, tables
+from .arguments import Once, Unanswered, choice, one_line, patience, progress_bar, terminal_width, whole_number
+from .asking import run_question
+from .model_flags import LIKELIHOODS, TASKS, build_models, model_flags
+from .parsers import DIRECTORIES, FILES, Parser, examples, listing, offer, suggestion
+from .questions import QUESTIONS, bad_argument, one_form, output_flags, question_flags, typed_values
+from .simulate_command import ALGORITHMS, ENUMERATION, EXAMPLES, run_simulate, simulate_flags
+from .simulate_command import MODELS as SIMULATED
 
 TRACEBACK = "REPLICAS_TRACEBACK"  # set in the environment to see where an unexpected error comes from
 FORMATS = ("text", "markdown", "latex", "html")
+QUANTITIES = ("free-entropy", "franz-parisi", "local-entropy")
+REFERENCES = ("typical", "spherical", "stochastic", "unconstrained", "constrained")
 
 DESCRIPTION = "Statistical physics of neural networks: a model in, a verified number out."
-EPILOG = """\
-examples:
-  replicas capacity --weights binary                         storage capacity, with its error
-  replicas solve --weights spherical --alpha 0.5:1.9:0.1     a sweep; --json for machines
-  replicas capacity --model tree-committee --K 1:9:2         committees and parity machines, too
-  replicas transitions --weights binary --task teacher-student
-  replicas derive --weights binary --format html -o derivation.html
-  replicas models                                            what can be asked of which model
-  replicas atlas                                             one page with tables and figures
-
-exit codes: 0 answered, 1 no answer, 2 bad arguments, 130 interrupted"""
+HEADINGS = {
+    "thresholds": ("capacity", "at-line", "transitions", "max-margin", "phase-diagram"),
+    "points and curves": ("solve", "stability", "generalization", "ground-state", "field-distribution"),
+    "the geometry of solutions": ("franz-parisi", "isolation", "local-entropy", "local-entropy-threshold", "overlap-gap"),
+    "derivations and digits": ("derive", "constants"),
+    "finite N": ("simulate",),
+    "output, and what there is": ("figure", "atlas", "models", "completion"),
+}
+COLUMN = 28  # where the meaning of a name begins
+FIRST = (
+    "replicas capacity --weights binary",
+    "replicas solve --weights spherical --alpha 0.5:1.9:0.1 --csv",
+    "replicas capacity --model tree-committee --weights spherical --K 1:9:2",
+    "replicas transitions --weights binary --task teacher-student --json",
+    "replicas derive --weights binary --format html -o derivation.html",
+    "replicas models",
+)
+CODES = """\
+replicas COMMAND --help says more. A sweep takes several values after a flag, or a range start:stop:step.
+exit codes: 0 answered (in a sweep: at least one point), 1 no answer, 2 bad arguments, 130 interrupted"""
+COMPLETE = """\
+bash: eval "$(replicas completion bash)" in ~/.bashrc
+zsh:  eval "$(replicas completion zsh)" in ~/.zshrc
+fish: replicas completion fish > ~/.config/fish/completions/replicas.fish"""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -72,21 +90,40 @@ def run_derive(options: argparse.Namespace) -> int:
 
 def run_models(options: argparse.Namespace) -> int:
     """The table of supported questions."""
-    from . import support
-
-    print(json.dumps(support.to_dict()) if options.json else support.table())
+    one_form(options)
+    if options.model is not None:
+        choice("model", options.model, support.MODELS)
+    if options.question is not None:
+        choice("question", options.question, tuple(support.QUESTIONS))
+    if options.json:
+        print(json.dumps(support.to_dict(options.model, options.question)))
+    elif options.csv:
+        sys.stdout.write(tables.csv_text(support.to_dict(options.model, options.question)["cells"]))
+    else:
+        print(support.table(options.model, options.question, terminal_width()))
     return 0
 
 
 def run_constants(options: argparse.Namespace) -> int:
     """The table of constants."""
+    one_form(options)
     import replicas as rp
 
     digits = whole_number("digits", options.digits)
     with patience("constants"), progress_bar(1, "constants") as bar:
         table = rp.constants(digits, options.certified, options.name or None, progress=_reporter(bar))
-    print(table.to_json() if options.json else table)
+    if options.csv:
+        sys.stdout.write(tables.csv_text(tables.flat(table.to_dict())))
+    else:
+        print(table.to_json() if options.json else table)
     return 0 if table.ok else 1
+
+
+def run_completion(options: argparse.Namespace) -> int:
+    """The script that completes commands in a shell."""
+    choice("shell", options.shell, completion.SHELLS)
+    sys.stdout.write(completion.script(build_parser(), options.shell))
+    return 0
 
 
 def run_figure(options: argparse.Namespace) -> int:
@@ -104,8 +141,9 @@ def run_atlas(options: argparse.Namespace) -> int:
     """Write the page of tables and figures."""
     from . import atlas
 
+    workers = whole_number("workers", options.workers, "a whole number from 1")
     with progress_bar(1, "atlas", delay=0.0) as bar:
-        made = atlas.write(options.output, progress=_reporter(bar))
+        made = atlas.write(options.output, progress=_reporter(bar), fresh=options.fresh, workers=workers)
     print(made.page)
     for failure in made.failures:
         print(f"replicas atlas: not made: {failure}", file=sys.stderr)
@@ -123,27 +161,69 @@ def _reporter(bar: Any) -> Callable[[str, int, int], None]:
     return progress
 
 
-def _examples(lines: tuple[str, ...]) -> str:
-    return "examples:\n" + "\n".join(f"  {line}" for line in lines)
+def figure_names() -> tuple[str, ...]:
+    """The figures of the registry, which is loaded when they are asked for."""
+    from .plotting import FIGURES
+
+    return tuple(FIGURES)
+
+
+def constant_names() -> tuple[str, ...]:
+    """The constants that are known."""
+    from .theory.constants import CATALOGUE
+
+    return tuple(CATALOGUE)
+
+
+def _figures(width: int) -> str:
+    from .plotting import FIGURES
+
+    return listing("figures:", [(name, figure.title) for name, figure in FIGURES.items()], COLUMN + 6)(width)
+
+
+def _constants(width: int) -> str:
+    from .theory.constants import CATALOGUE
+
+    return listing("constants:", [(name, meaning) for name, (meaning, *_) in CATALOGUE.items()], COLUMN)(width)
+
+
+def _headings(helps: dict[str, str]) -> list[Callable[[int], str]]:
+    """The commands under what they are about."""
+    return [listing(f"{heading}:", [(name, helps[name]) for name in names], COLUMN) for heading, names in HEADINGS.items()]
+
+
+Run = Callable[[argparse.Namespace], int]
 
 
 def build_parser() -> Parser:
     """The whole command line."""
-    parser = Parser(prog="replicas", description=DESCRIPTION, epilog=EPILOG)
+    parser = Parser(prog="replicas", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"replicas {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS, parser_class=Parser)
+    helps: dict[str, str] = {}
 
-    def command(name: str, text: str, run: Callable[[argparse.Namespace], int], examples: tuple[str, ...]) -> Parser:
-        sub: Parser = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", epilog=_examples(examples)
-        )
+    def command(name: str, text: str, run: Run, lines: Sequence[str]) -> Parser:
+        sub: Parser = commands.add_parser(name, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(run=run, parser=sub)
+        sub.notes.append(examples(lines))
+        helps[name] = text
         return sub
 
     for name, question in QUESTIONS.items():
         sub = command(name, question.help, partial(run_question, name), question.examples)
         model_flags(sub)
-        question_flags(sub, question)
+        question_flags(sub, name)
+    _derive(command)
+    sub = command("simulate", "learning algorithms and exact enumeration at finite N", run_simulate, EXAMPLES)
+    simulate_flags(sub)
+    offer(sub, algorithm=(*ALGORITHMS, ENUMERATION), model=SIMULATED, likelihood=LIKELIHOODS, task=TASKS, patterns=("binary", "gaussian"))
+    _tables(command)
+    parser.notes += [*_headings(helps), examples(FIRST), lambda _: CODES]
+    parser.usage = "%(prog)s [-h] [--version] COMMAND [flags]"
+    return parser
+
+
+def _derive(command: Callable[..., Parser]) -> None:
     sub = command(
         "derive",
         "the replica derivation, step by step, each step with its numerical check",
@@ -158,30 +238,31 @@ def build_parser() -> Parser:
     )
     model_flags(sub, sweeps=False)
     group = sub.add_argument_group("derivation")
-    group.add_argument(
-        "--kappa", action=Once, nargs="+", metavar="X", help="margin or half-width at which the checks run"
-    )
-    group.add_argument(
-        "--beta", action=Once, nargs="+", metavar="X", help="inverse temperature: derive with error counting"
-    )
-    group.add_argument("--q-star", action=Once, nargs="+", metavar="X", help="mean square magnetization of a stochastic perceptron")
-    group.add_argument("--k", action=Once, metavar="K", help="steps of ansatz krsb (default 2)")
-    group.add_argument(
-        "--quantity",
-        action=Once,
-        default="free-entropy",
-        help="free-entropy, franz-parisi, local-entropy (default free-entropy)",
-    )
-    group.add_argument(
+
+    def number(flag: str, text: str) -> None:
+        action = group.add_argument(flag, action=Once, nargs="+", metavar="X", help=text)
+        action.single = True  # type: ignore[attr-defined]
+
+    def word(flag: str, default: str | None, text: str, metavar: str = "WORD") -> None:
+        group.add_argument(flag, action=Once, default=default, metavar=metavar, help=text)
+
+    number("--kappa", "margin or half-width at which the checks run")
+    number("--beta", "inverse temperature: derive with error counting")
+    number("--q-star", "mean square magnetization of a stochastic perceptron")
+    word("--k", None, "steps of ansatz krsb (default 2)", "N")
+    word("--quantity", QUANTITIES[0], f"{', '.join(QUANTITIES)} (default {QUANTITIES[0]})")
+    word(
         "--reference",
-        action=Once,
-        help="what an entropy is taken around: typical, spherical, stochastic (franz-parisi), unconstrained, constrained (local-entropy)",
+        None,
+        "what an entropy is taken around: typical, spherical, stochastic (franz-parisi), unconstrained, constrained (local-entropy)",
     )
-    group.add_argument("--format", action=Once, default="text", help=f"{', '.join(FORMATS)} (default text)")
+    word("--format", FORMATS[0], f"{', '.join(FORMATS)} (default text)")
     group.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a file instead of stdout")
     group.add_argument("--check", action="store_true", help="run the check of every step; the verdicts go to stderr")
-    sub = command("simulate", "learning algorithms and exact enumeration at finite N", run_simulate, EXAMPLES)
-    simulate_flags(sub)
+    offer(sub, quantity=QUANTITIES, reference=REFERENCES, format=FORMATS, output=FILES)
+
+
+def _tables(command: Callable[..., Parser]) -> None:
     sub = command(
         "constants",
         "the constants of the field, to any number of digits, with proofs",
@@ -191,50 +272,44 @@ def build_parser() -> Parser:
     sub.add_argument("name", nargs="*", metavar="NAME", help="which ones (default: all)")
     sub.add_argument("--digits", action=Once, metavar="D", help="correct digits, 1 to 10000 (default 15)")
     sub.add_argument("--certified", action="store_true", help="prove a ball for each (extra: flint)")
-    sub.add_argument("--json", action="store_true", help="one JSON object on stdout, numbers as decimal strings")
+    output_flags(sub)
+    offer(sub, name=constant_names)
+    sub.notes.insert(0, _constants)
     sub = command(
         "figure",
         "a publication figure and the data behind it",
         run_figure,
-        (
-            "replicas figure capacity-vs-kappa -o capacity.pdf",
-            "replicas figure finite-n --validation atlas/validation.json",
-        ),
+        ("replicas figure capacity-vs-kappa -o capacity.pdf", "replicas figure finite-n --validation atlas/validation.json"),
     )
-    sub.add_argument(
-        "name",
-        metavar="NAME",
-        help="capacity-vs-kappa, entropy-and-overlap, generalization-curves, field-distribution, "
-        "overlap-profile, negative-margin, committee-capacity, committee-learning, activation-capacity, committee-specialisation, energy-vs-qstar, "
-        "franz-parisi-three-references, local-entropy-vs-distance, dense-cluster-generalization, finite-n",
-    )
-    sub.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="svg, pdf or png by its suffix (default NAME.svg); a CSV is put beside it",
-    )
-    sub.add_argument(
-        "--validation",
-        type=Path,
-        metavar="FILE",
-        help="validation.json for finite-n (default: beside the figure, or in atlas)",
-    )
+    sub.add_argument("name", metavar="NAME", help="one of those below")
+    sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="svg, pdf or png by its suffix (default NAME.svg); a CSV is put beside it")
+    sub.add_argument("--validation", type=Path, metavar="FILE", help="validation.json for finite-n (default: beside the figure, or in atlas)")
+    offer(sub, name=figure_names, output=FILES, validation=FILES)
+    sub.notes.insert(0, _figures)
+    sub = command("atlas", "one offline page of capacities, transitions, figures and checks", run_atlas, ("replicas atlas -o atlas",))
+    sub.add_argument("-o", "--output", type=Path, metavar="DIR", default=Path("atlas"), help="directory of the page (default atlas)")
+    sub.add_argument("--fresh", action="store_true", help="compute everything again, also what the directory has already")
+    sub.add_argument("--workers", action=Once, metavar="N", help="processes (default: one a processor, at most four)")
+    offer(sub, output=DIRECTORIES)
     sub = command(
-        "atlas",
-        "one offline page of capacities, transitions, figures and checks",
-        run_atlas,
-        ("replicas atlas -o atlas",),
+        "models",
+        "what can be asked of which model, in which ansatz",
+        run_models,
+        ("replicas models", "replicas models --model tree-committee", "replicas models --question capacity", "replicas models --json"),
     )
-    sub.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", default=Path("atlas"), help="directory of the page (default atlas)"
-    )
+    sub.add_argument("--model", action=Once, metavar="WORD", help=f"{', '.join(support.MODELS)}: this one, with the weights of each question")
+    sub.add_argument("--question", action=Once, metavar="COMMAND", help="a question: of which models and weights it can be asked")
+    output_flags(sub)
+    offer(sub, model=support.MODELS, question=tuple(support.QUESTIONS))
     sub = command(
-        "models", "what can be asked of which model", run_models, ("replicas models", "replicas models --json")
+        "completion",
+        "the script that completes commands, flags and words in a shell",
+        run_completion,
+        tuple(f"replicas completion {shell}" for shell in completion.SHELLS),
     )
-    sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    return parser
+    sub.add_argument("shell", metavar="SHELL", help=f"{', '.join(completion.SHELLS)}")
+    offer(sub, shell=completion.SHELLS)
+    sub.notes.append(lambda _: COMPLETE)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -246,22 +321,28 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options, unknown = parser.parse_known_args(argv)
         if options.command is None:
+            if unknown:
+                parser.unknown(unknown)
             parser.error("no command given; takes one of those of 'replicas --help'")
         prog = options.parser.prog
         if unknown:
-            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            options.parser.unknown(unknown)
+        options.parser.check_needed(options)
         code: int = options.run(options)
         sys.stdout.flush()
         return code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"{prog}: interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # the reader has gone (`replicas ... | head`): keep the interpreter from complaining at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Unanswered as error:
+        print(f"{prog}: {one_line(error)}", file=sys.stderr)
+        return 1
     except Exception as error:
         if interrupts.pressed():  # what follows when the compiler was stopped half way
             print(f"{prog}: interrupted", file=sys.stderr)
@@ -269,6 +350,6 @@ def main(argv: list[str] | None = None) -> int:
         if os.environ.get(TRACEBACK):
             raise
         bad = bad_argument(error)
-        hint = "" if bad else f" (a bug; {TRACEBACK}=1 shows where)"
+        hint = suggestion(one_line(error)) if bad else f" (a bug; {TRACEBACK}=1 shows where)"
         print(f"{prog}: error: {'' if bad else f'{type(error).__name__}: '}{one_line(error)}{hint}", file=sys.stderr)
         return 2 if bad else 1

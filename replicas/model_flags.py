@@ -7,8 +7,13 @@ import math
 from typing import Any
 
 from .arguments import Once, Values, choice
+from .parsers import offer
 from .support import ANSATZES, MACHINES, MODELS
 
+NAMED_WEIGHTS = ("binary", "spherical", "ternary", "discrete:")
+LIKELIHOODS = ("threshold", "window")
+ACTIVATIONS = ("sign", "relu", "erf", "tanh", "quadratic")
+TASKS = ("storage", "teacher-student")
 UNITS = {"tree-committee": 3, "tree-parity": 2, "committee": 2}  # unless --K says otherwise
 ELSEWHERE = {  # flags of one architecture that mean nothing in the other, and why
     "kappa": "whose units have no margin",
@@ -32,20 +37,13 @@ STOCHASTIC = "stochastic-perceptron"
 def model_flags(parser: argparse.ArgumentParser, sweeps: bool = True) -> None:
     """The flags that name a model; ``sweeps``: whether several values of K are a sweep."""
     group = parser.add_argument_group("model")
+    group.add_argument("--model", action=Once, default="perceptron", metavar="WORD", help=f"{', '.join(MODELS)} (default perceptron)")
+    group.add_argument("--weights", action=Once, default="binary", metavar="WORD", help="binary (default), spherical, ternary or discrete:V1,V2,...")
     group.add_argument(
-        "--model", action=Once, default="perceptron", help=f"{', '.join(MODELS)} (default perceptron): architecture"
-    )
-    group.add_argument(
-        "--weights", action=Once, default="binary", help="binary (default), spherical, ternary or discrete:V1,V2,..."
-    )
-    group.add_argument(
-        "--likelihood",
-        action=Once,
-        default="threshold",
-        help="of a perceptron: threshold u >= kappa (default) or window |u| <= kappa",
+        "--likelihood", action=Once, default="threshold", metavar="WORD", help="of a perceptron: threshold u >= kappa (default) or window |u| <= kappa"
     )
     several = "; several values or start:stop:step make a sweep" if sweeps else ""
-    group.add_argument(
+    units = group.add_argument(
         "--K",
         action=Once,
         nargs="+",
@@ -53,16 +51,17 @@ def model_flags(parser: argparse.ArgumentParser, sweeps: bool = True) -> None:
         help="hidden units: odd or inf for tree-committee (default 3), any number for tree-parity (default 2), any or inf for "
         f"committee (default 2){several}",
     )
+    units.single = not sweeps  # type: ignore[attr-defined]
     group.add_argument(
         "--activation",
         action=Once,
         default="sign",
+        metavar="WORD",
         help="of the units: sign (default); of a tree-committee with K inf also relu, erf, tanh, quadratic",
     )
-    group.add_argument("--task", action=Once, default="storage", help="storage (default) or teacher-student")
-    group.add_argument(
-        "--ansatz", action=Once, default="rs", help=f"{', '.join(ANSATZES)}: symmetry of the replicas (default rs)"
-    )
+    group.add_argument("--task", action=Once, default="storage", metavar="WORD", help="storage (default) or teacher-student")
+    group.add_argument("--ansatz", action=Once, default="rs", metavar="WORD", help=f"{', '.join(ANSATZES)}: symmetry of the replicas (default rs)")
+    offer(parser, model=MODELS, weights=NAMED_WEIGHTS, likelihood=LIKELIHOODS, activation=ACTIVATIONS, task=TASKS, ansatz=ANSATZES)
 
 
 FOREIGN = {  # flags that a model does not take

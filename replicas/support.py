@@ -7,7 +7,8 @@ unsupported one is refused by name, or answered with the status ``unsupported``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ TREES = {"tree-committee": "majority", "tree-parity": "parity"}  # machines of s
 WEIGHTS = ("binary", "spherical", "ternary", "discrete:V1,V2,...")
 MACHINES = (*TREES, "committee")  # of several units
 ANSATZES = ("rs", "1rsb", "krsb", "frsb")
+GAP, INDENT = 2, 4
+REMARK = 30  # characters of a column of remarks
+LINE = 118  # the same of a note, where lines are not those of a terminal
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ QUESTIONS: Questions = {
     "ground-state": ({HARD: WEIGHTS}, ""),
     "max-margin": ({HARD: WEIGHTS}, ""),
     "field-distribution": (EVERYTHING, ""),
-    "phase-diagram": ({HARD: ("spherical",)}, "spherical weights against the margin, every ansatz at once"),
+    "phase-diagram": (
+        {HARD: WEIGHTS, SOFT: WEIGHTS, TEACHER: FINITE},
+        "every ansatz at once; load against margin or temperature, with a teacher along the load",
+    ),
     "franz-parisi": ({HARD: FIXED, SOFT: FIXED}, "references typical, spherical, stochastic (binary weights), own margin"),
     "isolation": ({HARD: BINARY}, ""),
     "local-entropy": (
@@ -87,6 +94,7 @@ TREE_QUESTIONS: Questions = {
     "stability": (LEARNT, ""),
     "transitions": ({TEACHER: WEIGHTS}, QUESTIONS["transitions"][1]),
     "generalization": ({TEACHER: WEIGHTS}, "rule gibbs-bayes"),
+    "phase-diagram": ({HARD: FIXED, TEACHER: WEIGHTS}, "load against K"),
     "derive": ({HARD: WEIGHTS, TEACHER: WEIGHTS}, "up to K = 7"),
 }
 TREE_BROKEN: Broken = {question: {"1rsb": {HARD: SPHERE}} for question in ("capacity", "solve")}
@@ -101,6 +109,7 @@ WIDE_QUESTIONS: Questions = {
     "derive": (LEARNT, ""),
 }
 STORED: dict[Problem, tuple[str, ...]] = {HARD: FIXED}
+WIDE_TREE_QUESTIONS: Questions = {**WIDE_QUESTIONS, "phase-diagram": ({HARD: FIXED, TEACHER: WEIGHTS}, "sign units, load against K")}
 WIDE_BROKEN: Broken = {
     "capacity": {"1rsb": STORED, "krsb": STORED, "frsb": {HARD: SPHERE}},
     "solve": {"1rsb": STORED, "krsb": STORED, "frsb": {HARD: SPHERE}},
@@ -155,11 +164,16 @@ KINDS = {
     "perceptron": Kind("perceptron", "", "", QUESTIONS, BROKEN),
     "tree-committee": Kind("tree-committee", "finite", "majority", TREE_QUESTIONS, COMMITTEE_BROKEN),
     "tree-parity": Kind("tree-parity", "finite", "parity", TREE_QUESTIONS, TREE_BROKEN),
-    "tree-committee, K inf": Kind("tree-committee", "inf", "threshold", WIDE_QUESTIONS, WIDE_BROKEN),
+    "tree-committee, K inf": Kind("tree-committee", "inf", "threshold", WIDE_TREE_QUESTIONS, WIDE_BROKEN),
     "committee, K inf": Kind("committee", "inf", "threshold", WIDE_QUESTIONS, WIDE_BROKEN),
     "committee": Kind("committee", "finite", "majority", SHARED_QUESTIONS, {}),
     "stochastic-perceptron": Kind("stochastic-perceptron", "", "stochastic", STOCHASTIC_QUESTIONS, {}),
 }
+
+
+def of_machines(question: str) -> bool:
+    """Whether a question can be asked of machines of several units, so that K can be swept."""
+    return any(kind.model in MACHINES and question in kind.questions for kind in KINDS.values())
 
 
 NOTES = (
@@ -174,8 +188,7 @@ TREE_NOTES = (
     "Sign units, K of them: odd for tree-committee, any number for tree-parity. K = 1 is the perceptron (kappa = 0).",
     "K up to 9 where nothing else is said: an average over K fields. No margin, no temperature, no likelihood of your own.",
     "Storage: spherical weights and values of one size (binary, discrete:-2,2): of others only the derivation.",
-    "Not answered: ground-state, max-margin, field-distribution and phase-diagram (a perceptron's), frsb, further krsb,",
-    "1rsb of finite weight sets, digits of saddle points and of what rests on them.",
+    "Not answered either: frsb, further krsb, 1rsb of finite weight sets, digits of saddle points and of what rests on them.",
     "--digits, --certified: the rs capacity of spherical weights, any K.",
 )
 
@@ -223,35 +236,106 @@ def cells() -> Iterator[Cell]:
                 yield Cell(kind.model, kind.K, weights, likelihood, constraints, task, question, ansatz, supported)
 
 
-def to_dict() -> dict[str, Any]:
-    """The table as plain data."""
+def to_dict(model: str | None = None, question: str | None = None) -> dict[str, Any]:
+    """The table as plain data, of one model or one question where asked for."""
     notes = [*NOTES, *TREE_NOTES, *WIDE_NOTES, *SHARED_NOTES, *STOCHASTIC_NOTES]
-    return {"models": list(MODELS), "cells": [asdict(cell) for cell in cells()], "notes": notes}
+    chosen = [asdict(cell) for cell in cells() if cell.model == (model or cell.model) and cell.question == (question or cell.question)]
+    return {"models": list(MODELS) if model is None else [model], "cells": chosen, "notes": notes}
 
 
-def _part(name: str) -> list[str]:
-    """The rows of a kind: the ansatz in which a question is answered, or a dash."""
-    kind = KINDS[name]
-    header = ["question", *(problem.label for problem in kind.problems), "remark"]
-    rows = [
-        [
-            question,
-            *(", ".join(a for a in ANSATZES if kind.asked(question, p, a)) or "-" for p in kind.problems),
-            kind.questions.get(question, ({}, ""))[1],
-        ]
-        for question in QUESTIONS
-    ]
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (header, *rows)]
+PARTS = (
+    ("perceptron", ("perceptron",), NOTES),
+    (", ".join(TREES), tuple(TREES), TREE_NOTES),
+    ("tree-committee and committee, --K inf", ("tree-committee, K inf", "committee, K inf"), WIDE_NOTES),
+    ("committee", ("committee",), SHARED_NOTES),
+    ("stochastic-perceptron", ("stochastic-perceptron",), STOCHASTIC_NOTES),
+)
+"""The table in parts: a title, the kinds that have it in common (the first stands for them), and what else there is to say."""
 
 
-def table() -> str:
-    """The table for a reader."""
+def table(model: str | None = None, question: str | None = None, width: int | None = None) -> str:
+    """The table for a reader: of everything, of one model, or of one question; the latter two also say for which weights."""
+    if question is not None:
+        return _of_question(question, model, width)
     parts = [
-        ("perceptron", "perceptron", NOTES),
-        (", ".join(TREES), "tree-committee", TREE_NOTES),
-        ("tree-committee and committee, --K inf", "tree-committee, K inf", WIDE_NOTES),
-        ("committee", "committee", SHARED_NOTES),
-        ("stochastic-perceptron", "stochastic-perceptron", STOCHASTIC_NOTES),
+        (title if model is None else f"{model}{', --K inf' if KINDS[kind].K == 'inf' else ''}", kind, notes)
+        for title, kinds, notes in PARTS
+        for kind in ([kinds[0]] if model is None else [k for k in kinds if KINDS[k].model == model])
     ]
-    return "\n\n".join("\n".join([title, "", *_part(kind), "", *notes]) for title, kind, notes in parts)
+    hint = "" if model else "\n\nFor which weights: replicas models --model NAME, or --question NAME."
+    return "\n\n".join(_of_kind(title, KINDS[kind], notes, model is not None, width) for title, kind, notes in parts) + hint
+
+
+def _of_kind(title: str, kind: Kind, notes: Sequence[str], weights: bool, width: int | None) -> str:
+    """The questions of a model, those first that can be asked of it."""
+    rows = [(q, _asked(kind, q, weights), kind.questions[q][1]) for q in QUESTIONS if q in kind.questions]
+    missing = [q for q in QUESTIONS if q not in kind.questions]
+    said = [*([f"Not answered: {', '.join(missing)}."] if missing else []), *_sentences(notes)]
+    return "\n".join([title, "", *_lines("question", kind.problems, rows, width), "", *_wrapped(said, width)])
+
+
+def _of_question(question: str, model: str | None, width: int | None) -> str:
+    """The models of which a question can be asked."""
+    kinds = {name: kind for name, kind in KINDS.items() if model in (None, kind.model)}
+    rows = []
+    for name, kind in kinds.items():
+        if question in kind.questions:
+            asked = dict(zip(kind.problems, _asked(kind, question, True)))
+            rows.append((name, [asked.get(problem, "-") for problem in PROBLEMS], kind.questions[question][1]))
+    missing = [name for name, kind in kinds.items() if question not in kind.questions]
+    said = [f"Not answered of: {'; '.join(missing)}."] if missing else []
+    return "\n".join([question, "", *_lines("model", PROBLEMS, rows, width), *[""] * bool(said and rows), *_wrapped(said, width)])
+
+
+def _asked(kind: Kind, question: str, weights: bool) -> list[str]:
+    """For each problem the ansatzes in which a question is answered, or a dash; with the weights where they are not all."""
+    out = []
+    for problem in kind.problems:
+        asked = {a: kind.asked(question, problem, a) for a in ANSATZES if kind.asked(question, problem, a)}
+        if not weights:
+            out.append(" ".join(asked) or "-")
+            continue
+        cells = []
+        for names, group in itertools.groupby(asked, key=lambda a: frozenset(asked[a])):
+            only = "" if names == set(kind.weights) else f" ({', '.join(w.partition(':')[0] for w in kind.weights if w in names)})"
+            cells.append(" ".join(group) + only)
+        out.append("; ".join(cells) or "-")
+    return out
+
+
+Row = tuple[str, Sequence[str], str]
+
+
+def _lines(first: str, problems: Sequence[Problem], rows: Sequence[Row], width: int | None) -> list[str]:
+    """A table in lines; a remark for which there is no room beside its row stands below it."""
+    cells = [[first, *(problem.label for problem in problems)], *([name, *asked] for name, asked, _ in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    remarks = ["remark" if any(remark for *_, remark in rows) else "", *(remark for *_, remark in rows)]
+    taken = sum(widths) + GAP * len(widths)
+    beside = width is None or width - taken >= REMARK
+    room = None if width is None else width - taken if beside else width - INDENT
+    out = []
+    for i, (row, remark) in enumerate(zip(cells, remarks)):
+        line = (" " * GAP).join(cell.ljust(size) for cell, size in zip(row, widths))
+        wrapped = [remark] if room is None else textwrap.wrap(remark, max(room, REMARK), break_on_hyphens=False)
+        if beside:
+            out.append(f"{line}{' ' * GAP}{wrapped[0] if wrapped else ''}".rstrip())
+            out += [" " * taken + rest for rest in wrapped[1:]]
+        else:
+            out.append(line.rstrip())
+            out += [" " * INDENT + rest for rest in wrapped if i]
+    return out
+
+
+def _sentences(notes: Sequence[str]) -> Iterator[str]:
+    """Notes put together from lines that break off in the middle of a sentence."""
+    begun: list[str] = []
+    for line in notes:
+        begun.append(line)
+        if line.endswith("."):
+            yield " ".join(begun)
+            begun = []
+
+
+def _wrapped(texts: Sequence[str], width: int | None) -> list[str]:
+    return [line for text in texts for line in textwrap.wrap(text, width or LINE, break_on_hyphens=False)]

@@ -217,7 +217,7 @@ WEIGHTS_1RSB = r"ansatz: got '1rsb' with binary weights of a tree machine; takes
         (f"ground-state {COMMITTEE} --alpha 3", r"model: got binary tree committee K=3, storage; a ground state takes a perceptron"),
         (f"max-margin {COMMITTEE} --alpha 1", r"model: got .*; the largest margin takes a perceptron"),
         (f"field-distribution {COMMITTEE} --alpha 0.5 --u 0", r"model: got .*; a field distribution takes a perceptron"),
-        (f"phase-diagram {COMMITTEE} {SPHERE}", r"model: got spherical tree committee K=3, storage; takes a perceptron"),
+        (f"phase-diagram {COMMITTEE} {SPHERE} --x kappa", r"x, y: got x='kappa', y='alpha' of a tree machine of sign units that stores patterns; takes x='K'"),
         (f"derive {COMMITTEE} --K 3 5", r"K: got 2 values; takes one value in derive"),
         (f"derive {COMMITTEE} --K 9", r"K: got 9 in a derivation; takes 1 to 7"),
         (f"derive {COMMITTEE} --ansatz 1rsb", r"ansatz: got '1rsb' with a tree of 3 units; its derivation takes rs"),

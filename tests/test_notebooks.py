@@ -135,3 +135,21 @@ def test_generalization_finds_the_teacher_where_the_theory_says():
     assert names["found"].success and names["alpha"] == 1.8
     assert names["smooth"].eps_gibbs[-1] * 1000 == pytest.approx(0.62466, abs=1e-5)
     assert names["ended"] > names["transitions"].spinodal.value > names["poor"].alpha[names["poor"].status == "converged"].max()
+
+
+@pytest.mark.slow
+def test_phase_diagrams_agree_with_the_map():
+    names = run("phase_diagrams")
+    assert abs(names["edge"] - names["line"].clip(max=1.2)).max() < names["step"]
+    assert [names["rule"].region(alpha) for alpha in (1.0, 1.4, 1.6)] == ["impossible", "hard", "easy"]
+
+
+@pytest.mark.slow
+def test_sliders_answer():
+    pytest.importorskip("ipywidgets")
+    names = run("sliders")
+    assert names["entropies"].result == rp.capacity(rp.Perceptron("binary")).value
+    names["margin"].value = 0.5
+    assert names["entropies"].result == rp.capacity(rp.Perceptron("binary"), kappa=0.5).value
+    assert names["here"].result == names["plane"].region(-0.5, 10**0.6)
+    assert names["units"].result[0] == rp.capacity(rp.TreeCommittee(3, "spherical")).value

@@ -1,147 +1,318 @@
-"""Phase diagram of spherical storage: where the symmetry of the replicas breaks and where solutions cease to exist."""
+"""Phase diagrams: the lines of a plane traced to a tolerance, and the phases between them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from ..arguments import progress_bar
-from ..models import Model, Perceptron, Spherical
+from ..models import Model
 from ..numerics.saddle import numbers
-from ..results import Result, describe
+from ..results import describe
 from .ansatz import check_steps
-from .capacity import capacity
-from .discontinuous import transitions_at_one
-from .stability import at_line
+from .boundaries import HERE, INFINITE, LOST, NONE, UNASKED, Boundary, Tracing
+from .phase_planes import PLANES, Line, Plane, machine
+from .phase_result import PhaseDiagram
 
-MARGINS = tuple(round(-3 + 0.25 * i, 10) for i in range(13))  # of the default diagram
-WIDTHS = tuple(round(0.25 + 0.25 * i, 10) for i in range(8))  # the same for a window
-LINES = ("capacity_rs", "at_line", "dynamical", "condensation", "capacity_1rsb", "capacity_frsb")
+__all__ = ["PhaseDiagram", "PhaseDiagramInterrupted", "phase_diagram"]
+
+TOLERANCE = 1e-3
+TOLERANCES = (1e-6, 0.1)  # that make sense: below, the errors of full breaking; above, not even a sketch
+MOST, FEWEST = 200, 5  # points of a line
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PhaseDiagram(Result):
-    """Boundary loads against the margin: arrays of one length, nan where a line does not exist.
+class PhaseDiagramInterrupted(KeyboardInterrupt):
+    """Ctrl-C while a diagram was traced; ``partial`` holds what there is."""
 
-    capacity_rs, capacity_1rsb, capacity_frsb : SAT/UNSAT load in each ansatz;  at_line : continuous instability of replica
-    symmetry, ``at_physical`` while no discontinuous transition comes first;  dynamical, condensation : that transition, where
-    states appear (m = 1, Sigma > 0) and where they become few (Sigma = 0).
-    """
-
-    quantity: ClassVar[str] = "phase-diagram"
-    inputs: ClassVar[tuple[str, ...]] = ("kappa",)
-    computed: ClassVar[tuple[str, ...]] = LINES
-    labels: ClassVar[tuple[str, ...]] = ("at_physical",)
-    headline: ClassVar[str] = "capacity_frsb"
-
-    kappa: Any
-    capacity_rs: Any = None
-    at_line: Any = None
-    at_physical: Any = None
-    dynamical: Any = None
-    condensation: Any = None
-    capacity_1rsb: Any = None
-    capacity_frsb: Any = None
-
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the boundaries as loads relative to the replica-symmetric capacity. Returns the axes."""
-        from ..plotting import phase_axes
-
-        return phase_axes(self, ax)
+    partial: PhaseDiagram
 
 
 def phase_diagram(
     model: Model,
-    x: str = "kappa",
-    y: str = "alpha",
+    x: str | None = None,
+    y: str | None = None,
     *,
     kappa: Any = None,
+    beta: Any = None,
+    T: Any = None,
+    K: Any = None,
     k: int | None = None,
+    between: Sequence[float] | None = None,
+    tolerance: float = TOLERANCE,
+    most: int = MOST,
+    lines: str | Sequence[str] | None = None,
 ) -> PhaseDiagram:
-    """Phase diagram of the spherical perceptron in the plane of margin and load.
+    """Phase diagram: boundaries between phases traced to a tolerance, and the phases named.
+
+    =====================================  ============================  ==============================================================
+    model                                  plane (the usual one first)   phases
+    =====================================  ============================  ==============================================================
+    storage, spherical perceptron          kappa-alpha                   SAT-RS, SAT-clustered, SAT-RSB, UNSAT
+    storage, finite weights                kappa-alpha                   SAT-frozen (dense clusters), SAT-RSB, SAT-trivial, UNSAT
+    storage with errors                    T-alpha, beta-alpha; of a     RS, clustered, RSB, frozen
+                                           model at beta kappa-alpha
+    teacher, perceptron, finite weights    alpha-R                       impossible, hard, easy: along alpha
+    storage, tree machines                 K-alpha                       SAT-RS, SAT-RSB, SAT, UNSAT; finite weights as above
+    teacher, tree machines                 K-alpha                       impossible, hard, easy
+    =====================================  ============================  ==============================================================
+
+    ``diagram.meanings`` says what each label means. Where replica symmetry is broken, SAT ends at the full-RSB capacity of spherical
+    perceptrons and at the 1RSB one, an upper bound, of machines.
 
     Parameters
     ----------
-    model : spherical weights, storage, hard threshold or window.
-    x, y : "kappa", "alpha": the plane.
-    kappa : margins, one-dimensional; None for -3 to 0 in steps of 1/4 (half-widths 1/4 to 2 of a window).
-    k : intervals of x(q) in the full-RSB capacity (8 to 96; None: as many as the error needs).
+    model : its own kappa (beta, K) is replaced where that is the axis; in T-alpha and beta-alpha it stays.
+    x, y : the plane; None for the usual one, or the one of the abscissae given.
+    kappa, beta, T, K : values of x, one-dimensional: the lines at these, nothing traced. K: whole numbers, or inf for infinitely many
+        units; always given values (None: those that take seconds).
+    k : intervals of x(q) in the full-RSB capacity (8 to 96; None: 8 along a traced line, otherwise as many as the error needs).
+    between : (low, high) of the axis x; None for the usual range.
+    tolerance : of interpolation along a line, relative in the load, and of the places of ends and kinks, in units of the range (1e-6 to 0.1).
+    most : points of a line at which refinement stops.
+    lines : names of the lines wanted; "all" for those, too, that take minutes (alpha_u: the dense clusters of binary weights, several
+        seconds a point; at_line of committees of K = 5).
 
     Returns
     -------
-    PhaseDiagram with every boundary and its error; ``plot()`` draws it.
+    PhaseDiagram : ``boundaries`` with the error of the solver at each point, ``region(x, y)``, ``regions()``, ``plot()``, ``save(path)``.
 
     Raises
     ------
-    ValueError : another model or plane, margins that are not finite.
+    ValueError : a model or a plane that is not in the table, naming what is taken.
+    PhaseDiagramInterrupted : Ctrl-C; its ``partial`` is the diagram of what was traced.
     """
-    if (x, y) != ("kappa", "alpha"):
-        raise ValueError(f"x, y: got {x!r}, {y!r}; takes 'kappa', 'alpha'")
-    known = isinstance(model, Perceptron) and isinstance(model.weights, Spherical)
-    if not (known and model.hard and isinstance(model.likelihood, str) and not model.teacher):
-        takes = "a perceptron of spherical weights, storage, hard threshold or window"
-        raise ValueError(f"model: got {describe(model)}; takes {takes}")
-    usual = MARGINS if model.likelihood == "threshold" else WIDTHS
-    margins = np.atleast_1d(numbers("kappa", usual if kappa is None else kappa, "finite margins")).reshape(-1)
+    given = {n: v for n, v in (("kappa", kappa), ("beta", beta), ("T", T), ("K", K)) if v is not None}
+    make, (x, y) = _plane(model, x, y, given)
     check_steps("frsb", k)
-    rows: list[dict[str, Any]] = []
-    with progress_bar(margins.size, "phase diagram") as bar:
-        for margin in margins:
-            rows.append(_boundaries(model, float(margin), k))
-            bar.update()
+    values = _values(x, given.get(x), model)
+    plane = make(model, k, values is None)
+    if plane.whole and values is None:
+        values = np.array(plane.whole)
+    chosen = _chosen(plane, lines)
+    low, high = _range(plane, between, values)
+    tolerance = float(numbers("tolerance", tolerance, f"a number from {TOLERANCES[0]:g} to {TOLERANCES[1]:g}"))
+    if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
+        raise ValueError(f"tolerance: got {tolerance:g}; takes a number from {TOLERANCES[0]:g} to {TOLERANCES[1]:g}")
+    if not isinstance(most, (int, np.integer)) or most < FEWEST:
+        raise ValueError(f"most: got {most!r}; takes a whole number of points >= {FEWEST}")
+    traces: dict[str, Tracing] = {}
+    work = _Work(plane, chosen, values, (low, high), tolerance, most, lines is None, traces)
+    try:
+        with progress_bar(len(chosen), "phase diagram") as bar:
+            work.run(bar)
+    except KeyboardInterrupt:
+        stopped = PhaseDiagramInterrupted(f"phase diagram: interrupted; {sum(len(t.samples) for t in traces.values())} points are kept in its partial")
+        stopped.partial = _assembled(model, plane, work, complete=False)
+        raise stopped from None
+    return _assembled(model, plane, work)
 
-    def column(name: str, part: int) -> np.ndarray:
-        return np.array([row[name][part] for row in rows])
 
-    errors = {name: column(name, 1) for name in LINES}
-    physical = np.empty(len(rows), dtype=object)
-    physical[:] = [row["physical"] for row in rows]
-    status, message = (np.array([row[n] for row in rows], dtype=object) for n in ("status", "message"))
+def _plane(model: Model, x: str | None, y: str | None, given: Mapping[str, Any]) -> tuple[Callable[..., Plane], tuple[str, str]]:
+    """The entry of the table, and the axes."""
+    for entry in PLANES:
+        if isinstance(model, Model) and entry.holds(model):
+            break
+    else:
+        raise ValueError(f"model: got {describe(model) if isinstance(model, Model) else repr(model)}; takes {', '.join(e.words for e in PLANES)}")
+    named = next(iter(given), None)
+    usual = next(((a, b) for a, b in entry.planes if a == (x or named or a) and b == (y or b)), None)
+    if usual is None:
+        planes = ", ".join(f"x={a!r} with y={b!r}" for a, b in entry.planes)
+        asked = f"x={x or named!r}, y={y or next(iter(entry.planes))[1]!r}"
+        raise ValueError(f"x, y: got {asked} of {entry.words}; takes {planes}")
+    for name in given:
+        if name != usual[0]:
+            raise ValueError(f"{name}: got {given[name]!r} in the plane of {' and '.join(usual)}; takes None")
+    return entry.planes[usual], usual
+
+
+def _values(x: str, given: Any, model: Model) -> np.ndarray | None:
+    """Abscissae asked for, in the order given (numbers of units in increasing order)."""
+    if given is None:
+        return None
+    if x == "K":
+        units = np.unique(np.asarray(given, dtype=float))
+        for v in units:
+            machine(model)(float(v))  # refuses what is no number of units
+        return units
+    takes, low = {
+        "kappa": ("finite margins", -np.inf),
+        "beta": ("finite inverse temperatures > 0", np.finfo(float).tiny),
+        "T": ("finite temperatures > 0", np.finfo(float).tiny),
+    }[x]
+    return np.atleast_1d(numbers(x, given, takes, low)).reshape(-1)
+
+
+def _chosen(plane: Plane, lines: str | Sequence[str] | None) -> tuple[Line, ...]:
+    """The lines asked for, with those that they rest on."""
+    if lines is None:
+        return tuple(line for line in plane.lines if not line.slow)
+    if isinstance(lines, str) and lines == "all":
+        return plane.lines
+    known = {line.name: line for line in plane.lines}
+    wanted = [lines] if isinstance(lines, str) else list(lines)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"lines: got {name!r}; takes {', '.join(known)}, or all")
+    for name in wanted:  # grows while it is read
+        wanted += [n for n in (known[name].companion, known[name].within) if n and n not in wanted]
+    return tuple(line for line in plane.lines if line.name in wanted)
+
+
+def _range(plane: Plane, between: Sequence[float] | None, values: np.ndarray | None) -> tuple[float, float]:
+    if values is not None:
+        if between is not None:
+            raise ValueError(f"between: got {between!r} beside values of {plane.x}; takes None")
+        return float(values.min()), float(values.max())
+    if between is None:
+        return plane.between
+    ends = np.asarray(between, dtype=float).reshape(-1)
+    positive = plane.x in ("beta", "T", "alpha") or plane.between[0] > 0
+    if ends.size != 2 or not np.isfinite(ends).all() or not ends[0] < ends[1] or (positive and ends[0] <= 0 and plane.x != "alpha"):
+        raise ValueError(f"between: got {tuple(between)!r}; takes two finite numbers, low < high{', both > 0' if positive else ''}")
+    return float(ends[0]), float(ends[1])
+
+
+@dataclass
+class _Work:
+    """The lines of a plane, traced one after the other."""
+
+    plane: Plane
+    chosen: tuple[Line, ...]
+    values: np.ndarray | None
+    between: tuple[float, float]
+    tolerance: float
+    most: int
+    usual: bool
+    traces: dict[str, Tracing]
+
+    @property
+    def width(self) -> float:
+        """How well ends and kinks are known: to the tolerance, or to the spacing of given abscissae."""
+        if self.values is None:
+            return self.tolerance * (self.between[1] - self.between[0])
+        steps = np.diff(np.unique(self.values))
+        return float(steps[np.isfinite(steps)].max(initial=0.0))
+
+    def run(self, bar: Any) -> None:
+        """Every line; what it rests on comes before it."""
+        for line in self.chosen:
+            self._one(line, bar)
+
+    def _one(self, line: Line, bar: Any) -> None:
+        def progress(done: int, more: int) -> None:
+            bar.total += more
+            bar.update(done)
+
+        bar.set_description_str(f"phase diagram: {line.name}")
+        traced = self.values is None
+        trace = Tracing(
+            line.name,
+            line.label,
+            line.kind,
+            line.ask,
+            self.tolerance,
+            self.width * (self.tolerance if line.places else 1.0),  # a fold in x is a square root in y
+            self.most,
+            log=self.plane.y == "alpha",
+            joined=not self.plane.whole,
+            companion=self.traces[line.companion].boundary() if line.companion and traced else None,
+            progress=progress,
+        )
+        self.traces[line.name] = trace
+        if self.values is not None:
+            trace.add(v for v in self.values if not self.usual or line.usual(float(v)))
+        else:
+            for first in self._starts(line):
+                trace.run(first)
+        bar.update(1)
+
+    def _starts(self, line: Line) -> Iterable[np.ndarray]:
+        """First samples, in one or more stretches of the axis."""
+        low, high = self.between
+        if line.places:
+            inside = [p for p in line.places if low <= p <= high]
+            ends = sorted({max(low, min(line.places)), *inside, min(high, max(line.places))})
+            return [np.unique(np.concatenate([np.linspace(a, b, line.first) for a, b in pairwise(ends)]))]
+        if not line.within:
+            return [np.linspace(low, high, line.first)]
+        other = self.traces[line.within].boundary()
+        broken = [p for p in other.pieces() if other.status[p][0] == HERE and other.ansatz[p][0] != "rs"]
+        return [np.linspace(other.x[p][0], other.x[p][-1], line.first) if p.stop - p.start > 1 else other.x[p] for p in broken]
+
+
+def _assembled(model: Model, plane: Plane, work: _Work, complete: bool = True) -> PhaseDiagram:
+    """The diagram of what was traced."""
+    found: dict[str, Boundary] = {n: t.boundary() for n, t in work.traces.items() if t.samples}
+    within = {line.name: found.get(line.within) for line in work.chosen}
+    grid = work.values
+    if grid is None:
+        grid = np.unique(np.concatenate([b.x for b in found.values()])) if found else np.empty(0)
+    columns: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
+    status, message = np.full(grid.size, HERE, dtype=object), np.full(grid.size, "", dtype=object)
+    for name, b in found.items():
+        columns[name], errors[name] = _column(b, grid)
+        whole = within[name]
+        if whole is not None:  # where that line is symmetric, this one is the same
+            same = np.isnan(columns[name]) & (whole.about(grid)[2] == "rs")
+            columns[name][same], errors[name][same] = columns[whole.name][same], errors[whole.name][same]
+        known, physical, _ = b.about(grid)
+        if name == "at_line":
+            columns["at_physical"] = np.array([bool(p) if np.isfinite(v) else None for p, v in zip(physical, columns[name])], dtype=object)
+        for i in np.flatnonzero(known == LOST):
+            reason = b.said(grid[i]) or "lost"
+            status[i], message[i] = LOST, "; ".join(filter(None, (message[i], f"{name}: {reason}")))
+    nowhere = ~np.any([np.isfinite(c) for n, c in columns.items() if n in found], axis=0) & (status == HERE) if found else np.empty(0, dtype=bool)
+    for i in np.flatnonzero(nowhere):
+        kinds = {str(b.about(grid[i])[0][0]): b for b in found.values()}
+        status[i] = next((k for k in (INFINITE, NONE, UNASKED) if k in kinds), LOST)
+        message[i] = kinds[status[i]].said(grid[i]) if status[i] in kinds else ""
     return PhaseDiagram(
         model=model,
-        ansatz="frsb",
-        kappa=margins,
-        capacity_rs=column("capacity_rs", 0),
-        at_line=column("at_line", 0),
-        dynamical=column("dynamical", 0),
-        condensation=column("condensation", 0),
-        capacity_1rsb=column("capacity_1rsb", 0),
-        capacity_frsb=column("capacity_frsb", 0),
-        at_physical=physical,
+        ansatz=plane.ansatz,
+        x=plane.x,
+        y=plane.y,
+        boundaries=tuple(found.values()),
+        thresholds=tuple(_mark(line) for line in plane.thresholds),
+        grid=grid,
+        columns=columns,
         errors=errors,
-        error=errors["capacity_frsb"],
+        error=errors.get(plane.headline),
+        tolerance=work.tolerance if work.values is None else None,
+        between=work.between,
+        main=plane.headline,
+        whole=bool(plane.whole),
+        complete=complete,
+        rule=plane.rule,
         status=status,
         message=message,
+        statement=plane.statement,
     )
 
 
-def _boundaries(model: Model, kappa: float, k: int | None) -> dict[str, Any]:
-    """Every boundary at one margin as (value, error)."""
-    nothing = np.nan, np.nan
-    row: dict[str, Any] = dict.fromkeys(LINES, nothing)
-    row |= {"physical": None, "status": "converged", "message": ""}
-    troubles: Sequence[str] = []
-    for name, ansatz in (("capacity_rs", "rs"), ("capacity_1rsb", "1rsb"), ("capacity_frsb", "frsb")):
-        found = capacity(model, ansatz, kappa=kappa, k=k if ansatz == "frsb" else None)
-        if found.status == "converged":
-            row[name] = found.value, found.error
-        else:
-            troubles = [*troubles, f"{name}: {found.message}"]
-    line = at_line(model, kappa=kappa)
-    if line.status == "converged":
-        row["at_line"] = line.value, line.error
-        row["physical"] = line.physical
-        if not line.physical:
-            try:
-                found_pair = transitions_at_one(model, kappa, line.value)
-            except ArithmeticError as reason:
-                found_pair = None
-                troubles = [*troubles, str(reason)]
-            if found_pair is not None:
-                row["dynamical"], row["condensation"] = ((t.alpha, t.error) for t in found_pair)
-    if troubles:
-        row["status"], row["message"] = "not-converged", "; ".join(troubles)
-    return row
+def _column(b: Boundary, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A line at abscissae, with the error of the solver and, between traced points, that of interpolation."""
+    y = b.at(grid)
+    if not b.x.size:
+        return y, np.full(grid.size, np.nan)
+    near = np.clip(np.searchsorted(b.x, grid), 0, b.x.size - 1)
+    exact = b.x[near] == grid
+    size = np.abs(y) if b.log else np.ones(grid.size)
+    around = np.fmax(b.error[near], b.error[np.maximum(near - 1, 0)])
+    error = np.where(exact, b.error[near], around + (math.nan if b.tolerance is None else b.tolerance) * size)
+    return y, np.where(np.isfinite(y), error, np.nan)
+
+
+def _mark(line: Line) -> Boundary:
+    """A threshold on the axis."""
+    (one,) = line.ask(np.zeros(1))
+    trace = Tracing(line.name, line.label, line.kind, line.ask, 0.0, 0.0, 1)
+    trace.samples[one.y] = dataclasses.replace(one, y=math.nan)
+    return trace.boundary()
