@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .atlas_page import Table, grouped, number, prose
-from .plotting import RULES
+from .figures import Columns, select
+from .figures_learning import RULES
 from .support import ANSATZES
 
 Keep = Callable[[Any], Any]
@@ -57,6 +58,15 @@ DIGITS = 30
 """Of the table of constants."""
 
 
+SHORT = 1e-10
+"""Error bound of the numbers of tables with many columns; atlas.json has all digits."""
+
+
+def short(value: float | None, error: float | None) -> str:
+    """`number` to ten decimals."""
+    return number(value, None if error is None else max(error, SHORT) if error > 0 else error)
+
+
 def stable(value: Any) -> str:
     """A verdict in words and colour."""
     return "–" if value is None else "<span class=good>stable</span>" if value else "<span class=bad>unstable</span>"
@@ -76,7 +86,7 @@ def capacities(keep: Keep) -> Table:
         table.begin_group()
         model = rp.Perceptron(weights=weights, kappa=kappas, likelihood=likelihood)
         for one in keep(rp.capacity(model, criterion=criterion)):
-            name = weights + (", window" if likelihood == "window" else "")
+            name = weights.replace("discrete:", "").replace(",", ", ").replace("-", "−") + (", window" if likelihood == "window" else "")
             value = number(one.value, one.error) + table.note(one.statement or one.message)
             meaning = one.criterion + (": <span class=bad>not the capacity</span>" if criterion else "")
             table.rows.append((name, given(one.kappa), value, meaning, stable(one.stable)))
@@ -186,16 +196,16 @@ def committees(keep: Keep) -> Table:
         before = name, weights
         model = kinds[name](K, weights)
         symmetric = keep(rp.capacity(model))
-        cells = [number(symmetric.value, symmetric.error) + table.note(symmetric.message)] + ["–"] * 4
+        cells = [short(symmetric.value, symmetric.error) + table.note(symmetric.message)] + ["–"] * 4
         if "1rsb" in asked:
             broken = keep(rp.capacity(model, "1rsb"))
-            cells[1] = number(broken.value, broken.error) + table.note(broken.message)
+            cells[1] = short(broken.value, broken.error) + table.note(broken.message)
         if "at" in asked:
             line = keep(rp.at_line(model))
-            cells[2] = number(line.value, line.error) + table.note(line.message)
+            cells[2] = short(line.value, line.error) + table.note(line.message)
         if "learning" in asked:
             found = keep(rp.transitions(kinds[name](K, weights, task="teacher-student")))
-            cells[3:] = [number(one.value, one.error) for one in (found.alpha_it, found.spinodal)]
+            cells[3:] = [short(one.value, one.error) for one in (found.alpha_it, found.spinodal)]
         table.rows.append((name, given(K), weights, *cells))
     return table
 
@@ -211,10 +221,10 @@ def wide(keep: Keep) -> Table:
         for ansatz in ANSATZES:
             one = keep(rp.capacity(sphere, ansatz))
             note = one.message or (one.statement if sphere.even else "")
-            cells.append(number(one.value, one.error) + table.note(note if ansatz == "rs" else ""))
+            cells.append(short(one.value, one.error) + table.note(note if ansatz == "rs" else ""))
         frozen = keep(rp.capacity(rp.TreeCommittee(math.inf, "binary", activation)))
         note = "" if frozen.stable else table.note(frozen.statement)
-        table.rows.append((activation, *cells, number(frozen.value, frozen.error) + note))
+        table.rows.append((activation, *cells, short(frozen.value, frozen.error) + note))
     return table
 
 
@@ -237,13 +247,66 @@ def shared(keep: Keep) -> Table:
     return table
 
 
+ISOLATED: tuple[tuple[str, dict[str, Any]], ...] = (  # references, and what they need
+    ("to a typical one", {}),
+    ("to the sign of a spherical one", {"reference": "spherical"}),
+)
+ISOLATION_LOADS = (0.4, 0.55, 0.7)
+CLONES = (2, 3, 4)
+CLONED: tuple[tuple[str, dict[str, Any]], ...] = (("storage", {}), ("window, <i>κ</i> = 1", {"likelihood": "window", "kappa": 1.0}))
+
+
+def geometry(keep: Keep) -> Table:
+    """Distances from which there are solutions around a reference, and the loads where dense clusters and overlap gaps begin."""
+    import replicas as rp
+
+    model = rp.Perceptron(weights="binary")
+    table = Table(("binary weights", "", "<i>α</i>", "distance", "overlap"), wrap=frozenset({0, 1}))
+    for words, about in ISOLATED:
+        table.begin_group()
+        for i, alpha in enumerate(ISOLATION_LOADS):
+            one = keep(rp.isolation(model, alpha, **about))
+            note = table.note(one.message) if one.value is None else ""
+            cells = [number(one.value, one.error) + note, number(one.order_parameters.get("q"), None)]
+            table.rows.append(("" if i else "nearest solutions", "" if i else words, given(alpha), *cells))
+    table.begin_group()
+    one = keep(rp.local_entropy_threshold(model))
+    cells = [number(one.value, one.error), number(one.order_parameters.get("distance"), None), "–"]
+    table.rows.append(("dense clusters, <i>α</i><sub>U</sub>", "", *cells))
+    for words, changes in CLONED:
+        table.begin_group()
+        for i, one in enumerate(keep(rp.overlap_gap(rp.Perceptron(weights="binary", **changes), CLONES))):
+            at = number(one.value, one.error) + table.note(one.statement)
+            table.rows.append(("" if i else f"overlap gap, {words}", f"<i>m</i> = {int(one.m)}", at, "–", number(one.q1, None)))
+    return table
+
+
+def algorithms(columns: Columns) -> str:
+    """Thresholds of learning algorithms, from the data of their figure, as HTML."""
+    table = Table(("algorithm", "weights", "<i>N</i>", "<i>α</i><sub>1/2</sub>", "<i>α</i><sub>c</sub>", "share of it"))
+    ends = select(columns, quantity="capacity")
+    limit = {(K, weights): (alpha, error) for K, weights, alpha, error in zip(ends["K"], ends["weights"], ends["alpha"], ends["alpha_error"])}
+    fits = select(columns, quantity="threshold")
+    for i in sorted(range(fits["K"].size), key=lambda i: (fits["K"][i] > 1, fits["weights"][i], fits["algorithm"][i], fits["N"][i])):
+        K, weights = fits["K"][i], fits["weights"][i]
+        value, stderr = fits["alpha"][i], fits["alpha_error"][i]
+        end, error = limit[K, weights]
+        if value == value:
+            words = [f"{value:.4f} ± {stderr:.4f}", short(end, error), f"{100 * value / end:.1f} %"]
+        else:
+            words = [f"{fits['status'][i]}", short(end, error), "–"]
+        name = fits["algorithm"][i] + (f", <i>K</i> = {K}" if K > 1 else "")
+        table.rows.append((name, weights, given(fits["N"][i]), *(f"<span class=n>{w}</span>" if j != 1 else w for j, w in enumerate(words))))
+    return table.html("Learning algorithms")
+
+
 def constants(keep: Keep) -> Table:
     """The constants of the field with their digits, proved where python-flint is installed."""
     import replicas as rp
 
     from .numerics.arithmetic import have_flint
 
-    table = Table(("constant", f"{DIGITS} digits", ""))
+    table = Table(("constant", f"{DIGITS} digits", ""), wrap=frozenset({0}), fold=True)
     for one in keep(rp.constants(DIGITS, certified=have_flint())):
         digits = "–" if one.value is None else grouped(one.value.context.nstr(one.value, DIGITS, strip_zeros=False))
         verdict = "<span class=good>proved</span>" if one.certified else one.status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,26 @@ Progress = Callable[[str, int, int], None]
 class Figure:
     """A figure by name: what it shows, the table behind it, and how the table is drawn.
 
+    caption : what is drawn and how it is defined, formulas between dollars
+    data : called as data(progress) where ``experiments`` is empty, else as data(progress, validation=path or None)
     draw : called as draw(columns, narrow=False); ``narrow`` puts panels below each other, for a phone or one column
+    derivations : names in `replicas.atlas_parts.DERIVATIONS` of what derives its equations, the first one shown beside it
+    experiments : of ``python -m validation``, whose measurements it draws; ("*",) for all
+    needs_validation : whether there is nothing to draw without them
     """
 
     title: str
     caption: str
     data: Callable[..., Columns]
     draw: Callable[..., Any]
+    derivations: tuple[str, ...] = ()
+    experiments: tuple[str, ...] = ()
+    needs_validation: bool = False
+
+    def table(self, progress: Progress | None = None, validation: Path | None = None) -> Columns:
+        """The table, with measurements from ``validation`` where the figure draws some."""
+        report = progress or silent
+        return self.data(report, validation=validation) if self.experiments else self.data(report)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -37,6 +51,12 @@ def table(rows: Iterable[dict[str, Any]]) -> Columns:
 
 def number(value: Any) -> float:
     return float("nan") if value is None else float(value)
+
+
+def numbers(point: dict[str, Any], names: Iterable[str]) -> dict[str, float]:
+    """Each computed number of a point and its error, as two columns."""
+    errors = point.get("errors") or {}
+    return {c: v for name in names for c, v in ((name, number(point.get(name))), (f"{name}_error", number(errors.get(name))))}
 
 
 def select(columns: Columns, **where: Any) -> dict[str, np.ndarray]:

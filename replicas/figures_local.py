@@ -77,7 +77,7 @@ NAMES = {
 
 SHARES = (0.7, 0.8, 0.9)  # q* of the stochastic perceptron
 FAR = np.round(np.concatenate([[0.0125, 0.015, 0.0175], np.linspace(0.02, 0.08, 9)[:-1], np.linspace(0.08, 0.5, 29)]), 4)
-CLOSE = np.round([1e-4, 3e-4, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7.5e-3, 1e-2], 7)
+CLOSE = np.round([1e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7.5e-3, 1e-2], 7)
 EVERYWHERE = np.unique(np.concatenate([CLOSE, FAR, np.round(np.linspace(0.005, 0.5, 100), 3)]))
 TOP = 0.4  # of the entropies that are drawn
 SHIFT: dict[float | None, float] = {0.7: -4.0, 0.9: 4.0}  # points by which names of lines that end side by side are moved apart
@@ -374,37 +374,42 @@ def draw(result: Any, ax: Any = None, **style: Any) -> Any:
 
 ENERGY = Figure(
     "Errors of binarised magnetizations",
-    """Share of the patterns that sign(m) gets wrong, m the magnetizations of the stochastic perceptron at mean square q*,
-    typical at inverse temperature β. Towards q* = 1 the magnetizations become binary and their errors vanish: a
-    stochastic perceptron that is slowly made deterministic is led to solutions. The replica-symmetric saddle is stable
-    throughout.""",
+    r"""Share $E(q_*)$ of the patterns that $\mathrm{sign}(m)$ gets wrong; $m$ are magnetizations of the stochastic perceptron,
+    $|m|^2=q_*N$, drawn with weight $\prod_\mu H(-u_\mu/\sqrt{1-q_*})^\beta$, $u=m\cdot\xi/\sqrt N$. Towards $q_*=1$ they become binary and
+    their errors vanish: a stochastic perceptron that is slowly made deterministic is led to solutions. The replica-symmetric saddle is
+    stable throughout.""",
     _energy_data,
     _energy_draw,
+    ("stochastic",),
 )
 REFERENCES = Figure(
     "Solutions around three references",
-    """Entropy of the solutions at distance d from a typical solution of the binary perceptron, from the sign of a typical
-    one of the spherical perceptron, and from the sign of a typical state of the stochastic perceptron at β = 20. Dots: the
-    entropy vanishes; below that distance (dashed) there are no solutions, typical ones are isolated. Around the stochastic
-    ones solutions are the denser the closer q* is to 1. Open circles: the replica-symmetric branch ends.""",
+    r"""Franz–Parisi entropy $S_{\mathrm{FP}}(d)=\lim N^{-1}\langle\log\#\{W:\ d(W,\tilde W)=d\}\rangle_{\tilde W}$ of the solutions $W$ at Hamming distance $d$
+    per weight from a typical solution of the binary perceptron, from the sign of a typical one of the spherical perceptron, and from the sign of a
+    typical state of the stochastic perceptron at β = 20. Dots: the entropy vanishes; below that distance (dashed) there are no solutions,
+    typical ones are isolated. Around the stochastic ones solutions are the denser the closer $q_*$ is to 1. Open circles: the
+    replica-symmetric branch ends.""",
     _references_data,
     _references_draw,
+    ("franz-parisi", "franz-parisi-spherical", "franz-parisi-stochastic"),
 )
 DENSEST = Figure(
     "The densest surroundings",
-    """Local entropy: entropy of the solutions at distance d from the configurations that have most of them, at the edge of
-    existence of such configurations (their entropy S_E is zero). Lines end where typical solutions lie that far from
-    the sign of their mean, and in an open circle where the branch ends: beyond α_U = 0.767 clusters do not reach
-    down to d = 0.""",
+    r"""Local entropy $S_{\mathrm{I}}(d)=\partial_y\phi$ of the solutions at distance $d$ from the configurations $\tilde W$ that have most of them,
+    $\phi(y)=\lim N^{-1}\langle\log\sum_{\tilde W}\mathcal{N}(\tilde W,d)^y\rangle$, at the edge of existence of such configurations: their entropy
+    $S_{\mathrm{E}}=\phi-yS_{\mathrm{I}}$ is zero. Lines end where typical solutions lie that far from the sign of their mean, and in an open circle where the
+    branch ends: beyond $\alpha_U$, 0.767, clusters do not reach down to $d=0$.""",
     _densest_data,
     _densest_draw,
+    ("local-entropy",),
 )
 CLUSTER = Figure(
     "What dense clusters know of a teacher",
-    """Binary perceptron that learns from a binary teacher, below perfect learning at α_IT. Left, the configuration that
-    has most solutions at d = 0.02 around it, and these solutions, generalize better than typical solutions; Bayes is the
-    optimum. Right, their entropy. Open circles: the branch ends, here before α_IT.
-    """,
+    r"""Binary perceptron that learns from a binary teacher, below perfect learning at $\alpha_{\mathrm{IT}}$. Left, the configuration that has
+    most solutions at $d=0.02$ around it, and these solutions, generalize better than typical solutions, $\epsilon=\arccos(R)/\pi$ with the
+    overlap $R$ of each with the teacher; Bayes is the optimum. Right, their local entropy $S_{\mathrm{I}}(d)$ at $S_{\mathrm{E}}=0$. Open circles:
+    the branch ends, here before $\alpha_{\mathrm{IT}}$.""",
     _cluster_data,
     _cluster_draw,
+    ("local-entropy-teacher", "binary-teacher"),
 )

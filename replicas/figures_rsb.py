@@ -58,7 +58,7 @@ def _phase_data(progress: Progress = silent) -> Columns:
                 "alpha": number(point[line]),
                 "error": number(point["errors"][line]),
                 "physical": bool(point["at_physical"]) if line == "at_line" else True,
-                "status": point["status"],
+                "status": point["status"] if point[line] is not None else "no-solution",
             }
             for line in LINES
         ]
@@ -90,29 +90,6 @@ def draw_lines(ax: Any, columns: Columns, relative: str | None) -> None:
         c = select(columns, line=line)
         scale = np.ones(c["alpha"].size) if base is None else base["alpha"]
         dr.line(ax, c["kappa"], c["alpha"] / scale, c["physical"].astype(bool), color, label)
-
-
-def phase_axes(diagram: Any, ax: Any = None) -> Any:
-    """The boundaries of a `PhaseDiagram` on given or new axes."""
-    if ax is None:
-        ax = dr.panels(1, True, 3.3)[1][0]
-    rows = [
-        {
-            "kappa": float(kappa),
-            "line": line,
-            "alpha": number(getattr(diagram, line)[i]),
-            "physical": line != "at_line" or bool(diagram.at_physical[i]),
-        }
-        for line in LINES
-        for i, kappa in enumerate(diagram.kappa)
-    ]
-    with dr.style():
-        draw_lines(ax, table(rows), None)
-        ax.set_yscale("log")
-        ax.set_xlabel(dr.LABELS["kappa"])
-        ax.set_ylabel(dr.LABELS["alpha"])
-        ax.legend()
-    return ax
 
 
 def _profile_data(progress: Progress = silent) -> Columns:
@@ -177,12 +154,14 @@ NEGATIVE_MARGIN = Figure(
     condense. Capacities by replica symmetry, one step, and full breaking, which is the SAT/UNSAT threshold.""",
     _phase_data,
     _phase_draw,
+    ("spherical-1rsb", "spherical", "spherical-2rsb"),
 )
 PROFILE = Figure(
     "The order parameter of full replica symmetry breaking",
-    """x(q), the probability that two solutions have an overlap below q, and its density, spherical perceptron at κ = −1.
+    r"""$x(q)=\int_0^qP(\tilde q)\,d\tilde q$, the probability that two solutions have an overlap below $q$, and its density, spherical perceptron at κ = −1.
     Solid, full breaking on 24 intervals; dashed, one step. Not drawn: the jumps of x(q) at both ends, which are peaks of
     P(q). Solutions exist up to α = 12.28; below 7.87 replica symmetry is exact.""",
     _profile_data,
     _profile_draw,
+    ("spherical-1rsb", "spherical-2rsb"),
 )

@@ -261,19 +261,21 @@ def _pieces(ax: Any, c: dict[str, np.ndarray], color: str, width: float | None) 
 
 CAPACITY = Figure(
     "Capacity of the committee",
-    """Critical load of the tree committee of K sign units with spherical weights. Circles, replica symmetry; diamonds, one
-    step of breaking; cross, two steps at K = 3. For K = 1 all agree. Dashed, the first and the first two terms of the
-    series of the symmetric value in powers of 1/√K; on the right its relative error when it is cut off. Two terms are
-    negative at K = 3, where they err by more than the capacity itself.""",
+    r"""Critical load $\alpha_c=P/N$ of the tree committee $y=\mathrm{sign}\sum_{j=1}^{K}\mathrm{sign}(h_j)$ of $K$ sign units with spherical weights:
+    the load at which solutions shrink to one, $q\to1$. Circles, replica symmetry; diamonds, one step of breaking; cross, two steps at $K=3$. For
+    $K=1$ all agree. Dashed, the first and the first two terms of the series of the symmetric value in powers of $1/\sqrt K$; on the right
+    its relative error when it is cut off. Two terms are negative at $K=3$, where they err by more than the capacity itself.""",
     _capacity_data,
     _capacity_draw,
+    ("tree-committee",),
 )
 LEARNING = Figure(
     "What committees learn",
-    """Generalization error of tree machines that learn from a teacher of their own kind; thick, a typical student (Gibbs);
-    thin, the vote of all (Bayes). Spherical weights learn smoothly, but the parity of two units learns nothing below
-    α = π²/8. Binary weights jump to perfect learning at α_IT; the poor branch survives (dashed) up to its
-    spinodal α_sp, where it meets an unstable one (dotted).""",
+    r"""Generalization error $\epsilon=\mathrm{Prob}(y\neq y_T)$ of tree machines that learn from a teacher of their own kind, $\alpha=P/N$;
+    thick, a typical student (Gibbs); thin, the vote of all (Bayes). Spherical weights learn smoothly, but the parity of two units learns
+    nothing below $\alpha=\pi^2/8$. Binary weights jump to perfect learning at $\alpha_{\mathrm{IT}}$, where the entropy of the students is zero; the poor
+    branch survives (dashed) up to its spinodal $\alpha_{\mathrm{sp}}$, where it meets an unstable one (dotted).""",
     _learning_data,
     _learning_draw,
+    ("tree-teacher", "spherical-teacher", "binary-teacher"),
 )

@@ -87,12 +87,13 @@ def _capacity_draw(columns: Columns, narrow: bool = False) -> Any:
 
 ACTIVATIONS = Figure(
     "Capacity by activation",
-    """Critical load of the tree committee of infinitely many units with spherical weights, by activation and by steps of
-    replica symmetry breaking; each step lowers it, by less and less. On the right erf(bu): for small b the units are
-    linear and the machine is a perceptron, which symmetry describes exactly; towards sign units the capacity grows without
-    bound, because K → ∞ is taken before q → 1.""",
+    r"""Critical load $\alpha_c=P/N$ of the tree committee $y=\mathrm{sign}\sum_jc_jg(h_j)$, $c_j=\pm1$, of infinitely many units with spherical weights, by
+    activation $g$ and by steps of replica symmetry breaking; each step lowers it, by less and less. On the right $g=\mathrm{erf}(bu)$: for small
+    $b$ the units are linear and the machine is a perceptron, which symmetry describes exactly; towards sign units the capacity grows without
+    bound, because $K\to\infty$ is taken before $q\to1$.""",
     _capacity_data,
     _capacity_draw,
+    ("wide-relu",),
 )
 
 
@@ -208,11 +209,12 @@ def _learning_draw(columns: Columns, narrow: bool = False) -> Any:
 
 SPECIALISATION = Figure(
     "Committees specialise",
-    """Generalization error of fully connected committees that learn from a teacher of their own kind; thick, a typical
-    student (Gibbs), thin, the vote of all (Bayes); two units can tie, a third label. At first every unit resembles all
-    units of the teacher alike: the student is on a plateau, which for K = ∞ (reached at P of order N) is at arccos(2/π)/π.
-    Spherical weights specialise continuously for K = 2, discontinuously for K = ∞; binary ones jump to perfect learning.
+    r"""Generalization error $\epsilon=\mathrm{Prob}(y\neq y_T)$ of fully connected committees that learn from a teacher of their own kind; thick, a
+    typical student (Gibbs), thin, the vote of all (Bayes); two units can tie, a third label. At first every unit resembles all
+    units of the teacher alike: the student is on a plateau, which for $K=\infty$ (reached at $P$ of order $N$) is at $\arccos(2/\pi)/\pi$.
+    Spherical weights specialise continuously for $K=2$, discontinuously for $K=\infty$; binary ones jump to perfect learning.
     Dashed, states of smaller free entropy.""",
     _learning_data,
     _learning_draw,
+    ("committee",),
 )

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicas as rp
-from replicas import atlas, atlas_page, drawing, plotting
+from replicas import atlas, atlas_page, atlas_parts, drawing, figures_perceptron, plotting
 
 DASHED = drawing.DASHED
 PALETTE = {color.lower() for color in (drawing.BLACK, *drawing.CYCLE)}
@@ -82,7 +82,7 @@ def test_a_drawing_shows_its_table_and_nothing_else(entropy):
 
 def test_field_densities_are_normalised():
     columns = plotting.FIGURES["field-distribution"].data()
-    for alpha in plotting.LOADS:
+    for alpha in figures_perceptron.LOADS:
         c = {k: np.array([v for v, a in zip(column, columns["alpha"]) if a == alpha]) for k, column in columns.items()}
         assert np.trapezoid(c["density"], c["u"]) == pytest.approx(1, abs=2e-4)  # trapezoid on 0 <= u <= 4
 
@@ -117,7 +117,14 @@ def test_generalization_figure_marks_the_transitions():
     assert max(r["alpha"] for r in poor) == pytest.approx(marks["spinodal"], abs=1e-8)
     assert all(r["dominant"] == (r["alpha"] <= marks["alpha_it"] + 1e-12) for r in poor)
     figure = plotting.FIGURES["generalization-curves"].draw(columns)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["spherical student", "binary student"]
+    assert [ax.get_title(loc="left")[3:] for ax in figure.axes] == ["spherical student", "binary student"] * 2
+    for r in rows:  # what the overlap means, and where it comes from
+        if r["quantity"] in ("gibbs", "hebb", "pseudo-inverse", "max-stability"):
+            assert r["value"] == pytest.approx(math.acos(r["R"]) / math.pi, abs=1e-7)
+        elif r["quantity"] == "bayes":
+            assert r["value"] == pytest.approx(math.acos(math.sqrt(r["R"])) / math.pi, abs=1e-7)
+    one = next(r for r in rows if r["quantity"] == "hebb" and r["alpha"] == 1)
+    assert one["R"] == pytest.approx(math.sqrt(2 / (2 + math.pi)), abs=1e-14)
 
 
 @pytest.mark.slow
@@ -204,9 +211,13 @@ def test_house_style(name):
 
 
 def test_save_writes_the_figure_and_its_table_the_same_each_time(tmp_path):
-    figure, table = plotting.save("field-distribution", tmp_path / "new" / "fields.svg")
+    figure, table, record = plotting.save("field-distribution", tmp_path / "new" / "fields.svg")
     first = figure.read_bytes()
-    assert first.startswith(b"<?xml") and table == figure.with_suffix(".csv")
+    assert first.startswith(b"<?xml") and table == figure.with_suffix(".csv") and record == figure.with_suffix(".json")
+    said = json.loads(record.read_text())
+    assert said["command"] == f"replicas figure field-distribution -o {figure}" and said["versions"]["replicas"] == rp.__version__
+    assert said["seconds"] > 0 and said["cpu_seconds"] > 0 and said["columns"] == ["alpha", "u", "density", "error", "status"]
+    assert said["rows"] == 603 and said["status"] == {"converged": 603} and said["title"] == plotting.FIGURES["field-distribution"].title
     with open(table, newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert set(rows[0]) == {"alpha", "u", "density", "error", "status"}
@@ -219,7 +230,7 @@ def test_save_writes_the_figure_and_its_table_the_same_each_time(tmp_path):
 
 @pytest.mark.parametrize("suffix, magic", [(".pdf", b"%PDF"), (".png", b"\x89PNG")])
 def test_suffix_decides_the_format(tmp_path, suffix, magic):
-    figure, _ = plotting.save("entropy-and-overlap", tmp_path / f"figure{suffix}")
+    figure, *_ = plotting.save("entropy-and-overlap", tmp_path / f"figure{suffix}")
     assert figure.read_bytes().startswith(magic)
 
 
@@ -229,6 +240,7 @@ def test_suffix_decides_the_format(tmp_path, suffix, magic):
         ("nothing", "x.svg", "^figure: got 'nothing'"),
         ("finite-n", "x", "^output: got 'x'"),
         ("finite-n", "x.jpg", "^output: got"),
+        ("finite-n", "validation.svg", "^output: got .*takes a name other than"),
     ],
 )
 def test_save_refuses_before_any_work(name, path, complaint):
@@ -367,22 +379,28 @@ def test_a_part_that_fails_is_shown_and_the_rest_is_made(tmp_path, monkeypatch):
     def broken(_):
         raise RuntimeError("no such saddle")
 
-    sections = {"stability": atlas.SECTIONS["stability"], "learning": replace(atlas.SECTIONS["learning"], table=broken)}
-    monkeypatch.setattr(atlas, "SECTIONS", sections)
-    monkeypatch.setattr(atlas, "compile_models", lambda _: None)
-    monkeypatch.setattr(atlas, "add_derivations", lambda _: None)
+    sections = {"stability": atlas_parts.SECTIONS["stability"], "learning": replace(atlas_parts.SECTIONS["learning"], table=broken)}
+    monkeypatch.setattr(atlas_parts, "SECTIONS", sections)
+    monkeypatch.setattr(atlas_parts, "DERIVATIONS", {name: atlas_parts.DERIVATIONS[name] for name in ("binary", "spherical")})
     monkeypatch.setattr(
         plotting, "FIGURES", {name: plotting.FIGURES[name] for name in ("entropy-and-overlap", "finite-n")}
     )
     steps = []
-    made = atlas.write(tmp_path, progress=lambda what, done, total: steps.append((done, total)))
+    made = atlas.write(tmp_path, progress=lambda what, done, total: steps.append((done, total)), workers=1)
     assert made.failures == ["learning: RuntimeError: no such saddle"]
     text = check_page(tmp_path)
     assert "Not made: learning: RuntimeError" in text
     assert "Stability" in text and "python -m validation --quick" in text and "Entropy and overlap" in text
-    assert steps[0][0] == 0 and steps[-1][0] == steps[-1][1] and steps == sorted(steps)
+    assert "<summary>Equations</summary>" in text and 'href="derivation-binary.html"' in text
+    assert "replicas figure entropy-and-overlap" in text and f"replicas {rp.__version__}, Python" in text
+    assert steps[0][0] == 0 and steps[-1][0] == steps[-1][1] and steps[:-1] == sorted(steps[:-1])
     assert (tmp_path / "entropy-and-overlap.pdf").read_bytes().startswith(b"%PDF")
-    assert json.loads((tmp_path / "atlas.json").read_text())["failures"] == made.failures
+    kept = json.loads((tmp_path / "atlas.json").read_text())
+    assert kept["failures"] == made.failures and set(kept["seconds"]) >= {"stability", "entropy-and-overlap", "derivation-binary"}
+    (record,) = kept["figures"]
+    assert record == json.loads((tmp_path / "entropy-and-overlap.json").read_text()) and record["command"] == "replicas figure entropy-and-overlap"
+    with open(tmp_path / "entropy-and-overlap.csv", newline="") as stream:
+        assert csv.DictReader(stream).fieldnames == record["columns"]
 
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
@@ -398,6 +416,7 @@ def test_the_whole_atlas(tmp_path, report):
     made = atlas.write(tmp_path)
     assert made.failures == []
     text = plain(check_page(tmp_path))
+    assert len(json.loads((tmp_path / "atlas.json").read_text())["figures"]) == len(plotting.FIGURES)
     numbers = (
         "2.000000000000000",
         "0.83307859973958",
@@ -408,10 +427,10 @@ def test_the_whole_atlas(tmp_path, report):
         "1.0146536100",
         "0.6246581",
         "0.4417000",
-        "4.02519188063731",
-        "3.1458419235",
-        "1.1043471599",
-        "0.920619401044",
+        "4.0251918806",
+        "3.1458419236",
+        "1.1043471600",
+        "0.9206194010",
     )
     for number in numbers:
         assert number in text, number
