@@ -91,8 +91,11 @@ def finite_set(at: Mapping[str, Spot]) -> Levels:
     if not capacity.here:
         return [("SAT-frozen", at_line.y), *LOST] if at_line.here and at_line.physical else LOST
     start = min(at_line.y, capacity.y) if at_line.here and at_line.physical else capacity.y
-    levels: Levels = [("SAT-frozen, dense clusters", dense.y)] if dense.here and dense.y < start else []
-    levels.append(("SAT-frozen, dense clusters?" if dense.status == NOT_CONVERGED else "SAT-frozen", start))
+    label, reach = "SAT-frozen", dense.y if dense.here else 0.0
+    if "alpha_u" in at and not dense.here:
+        label = "SAT-frozen, dense clusters" if dense.status == NONE else "SAT-frozen, dense clusters?"  # none: in one piece up to capacity
+    levels: Levels = [("SAT-frozen, dense clusters", reach)] if 0 < reach < start else []
+    levels.append((label, start))
     if start < capacity.y:
         levels.append(("SAT-RSB", capacity.y))
     return [*levels, ("UNSAT", math.inf)]

@@ -222,7 +222,7 @@ class _Work:
             self.most,
             log=self.plane.y == "alpha",
             joined=not self.plane.whole,
-            companion=self.traces[line.companion].boundary() if line.companion and traced else None,
+            companion=self._companion(line) if traced else None,
             progress=progress,
         )
         self.traces[line.name] = trace
@@ -232,6 +232,15 @@ class _Work:
             for first in self._starts(line):
                 trace.run(first)
         bar.update(1)
+
+    def _companion(self, line: Line) -> Boundary | None:
+        """The line to interpolate beside, unless it has gaps or kinks of its own."""
+        if not line.companion:
+            return None
+        other = self.traces[line.companion].boundary()
+        here = other.status == HERE
+        whole = LOST not in other.status and (line.within or len(set(other.ansatz[here])) == 1)
+        return other if whole else None
 
     def _starts(self, line: Line) -> Iterable[np.ndarray]:
         """First samples, in one or more stretches of the axis."""
