@@ -44,6 +44,7 @@ EXPERIMENTS: dict[str, Callable[..., ExperimentResult]] = {
         *(learning_rules, maximum_stability, success, training, generalization, inference, sampling_experiments, landscape),
     )
 }
+STORED = (success.NAME,)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,10 +96,13 @@ class Report:
         return plain | {"agrees": self.agrees, "experiments": experiments}
 
 
-def run_experiments(names: list[str], quick: bool, seed: int, keep: Callable[[Report], None] = lambda report: None) -> Report:
+def run_experiments(
+    names: list[str], quick: bool, seed: int, keep: Callable[[Report], None] = lambda report: None, directory: Path | None = None
+) -> Report:
     """Run the named experiments one after the other; one that fails is reported and the others go on.
 
     keep : called with the report so far after every experiment, so that nothing is lost when the process is
+    directory : where experiments that take hours in full (`STORED`) keep every point as it is measured, and go on when they are run again
     """
     report = Report(quick, seed)
     start = time.perf_counter()
@@ -106,7 +110,8 @@ def run_experiments(names: list[str], quick: bool, seed: int, keep: Callable[[Re
         bars = _Bars()
         print(f"{name} ...", file=sys.stderr)
         try:
-            report.results.append(EXPERIMENTS[name](quick=quick, seed=seed, progress=bars))
+            more = {"store": directory / f"{name}.sqlite"} if directory is not None and name in STORED and not quick else {}
+            report.results.append(EXPERIMENTS[name](quick=quick, seed=seed, progress=bars, **more))
         except KeyboardInterrupt:
             report.interrupted = True
             break
@@ -161,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     extent.add_argument("--quick", action="store_true", help="about a minute (the default)")
     extent.add_argument("--full", action="store_true", help="more samples and sizes, for the record")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json and raw tables")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json and raw tables; --full --only success, interrupted, goes on there")
     parser.add_argument("--seed", type=int, default=0, help="seed of every draw, >= 0 (default 0)")
     names = list(EXPERIMENTS)
     some = f"run only some of {', '.join(names)}"
@@ -177,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(questions) if options.json else "\n".join(f"{name:<18} {text}" for name, text in questions.items()))
         return 0
     keep = (lambda report: None) if options.output is None else (lambda report: write_output(report, options.output))
-    report = run_experiments(options.only or names, not options.full, options.seed, keep)
+    report = run_experiments(options.only or names, not options.full, options.seed, keep, options.output)
     print(json.dumps(report.to_dict()) if options.json else table(report))
     if options.output is not None:
         write_output(report, options.output)

@@ -9,8 +9,12 @@ limit + a/N^0.5 + b/N: nothing predicts that form (budgets count sweeps, and run
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ import numpy as np
 import replicas as rp
 from replicas import simulation
 from replicas.simulation import ALGORITHMS, Threshold
+from replicas.simulation.threshold import share
 
 from .finite_size import extrapolate
 from .result import ExperimentResult, Row, Series, at_most, bounded, confront, series
@@ -96,14 +101,38 @@ def end_of_solutions(binary: bool, K: int) -> float:
     return float(rp.capacity(model).value)
 
 
-def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> ExperimentResult:
-    """Run every trial, fit its threshold, set it beside the capacity; interrupted, the trials completed are kept."""
+def share_of(cell: str) -> dict[str, Any]:
+    """Solved instances of one algorithm at one load; the words of a cell decide them, whatever else was measured before."""
+    algorithm, K, N, alpha, budget, instances, seed = json.loads(cell)
+    machine = simulation.majority(K) if K > 1 else simulation.PERCEPTRON
+    found = simulation.success_curve(algorithm, N, [alpha], instances, seed, budget=budget, machine=machine)
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return {"alpha": found.alphas[0], "solved": found.solved[0], "instances": found.instances[0], "seconds": found.seconds[0]}
+
+
+def run(quick: bool = True, seed: int = 0, progress: Progress | None = None, store: Path | None = None) -> ExperimentResult:
+    """Run every trial, fit its threshold, set it beside the capacity; interrupted, the trials completed are kept.
+
+    store : a file that keeps every load as it is measured; the same run, begun again, goes on there
+    """
     start = time.perf_counter()
+    asked = [(trial, N) for trial in (QUICK if quick else FULL) for N in trial.sizes]
+    cells = {t: [json.dumps([t[0].algorithm, t[0].K, t[1], load, t[0].budget, INSTANCES[quick], seed]) for load in t[0].loads] for t in asked}
+    grid = {"cell": [cell for own in cells.values() for cell in own]}
     out = Found()
-    for trial in QUICK if quick else FULL:
-        for N in trial.sizes:
-            if not out.interrupted:
-                measure(out, trial, N, INSTANCES[quick], seed, progress)
+    try:
+        swept = rp.sweep(share_of, grid, store=store, progress=progress is not None)
+    except rp.SweepInterrupted as stopped:
+        swept, out.interrupted = stopped.partial, True
+    measured = {str(line["cell"]): line for line in swept.points()}
+    for (trial, N), own in cells.items():
+        lines = [measured[cell] for cell in own]
+        failed = [line for line in lines if line["status"] != "converged"]
+        if not failed:
+            judge(out, trial, N, lines, seed)
+        elif not out.interrupted:
+            raise RuntimeError(f"{name_of(trial.algorithm, trial.K)}, N = {N}: {failed[0]['message']}")
     for (algorithm, K), fits in out.thresholds.items():
         if len(fits) > 2:
             towards_infinity(out, algorithm, K, fits)
@@ -113,35 +142,32 @@ def run(quick: bool = True, seed: int = 0, progress: Progress | None = None) -> 
     return ExperimentResult(NAME, QUESTION, *outcome, seed, quick, time.perf_counter() - start, data, out.interrupted)
 
 
-def measure(out: Found, trial: Trial, N: int, instances: int, seed: int, progress: Progress | None) -> None:
-    """One algorithm at one size."""
+def judge(out: Found, trial: Trial, N: int, lines: Sequence[Mapping[str, Any]], seed: int) -> None:
+    """One algorithm at one size: its threshold, beside the end of solutions."""
     what = name_of(trial.algorithm, trial.K) + f", N = {N}"
-    machine = simulation.majority(trial.K) if trial.K > 1 else simulation.PERCEPTRON
-    report = None if progress is None else (lambda done, total: progress(f"{NAME} {what}", done, total))
-    found = simulation.success_curve(trial.algorithm, N, trial.loads, instances, seed, budget=trial.budget, machine=machine, progress=report)
-    if found.interrupted:
-        out.interrupted = True
-        return
-    end = end_of_solutions(found.binary, trial.K)
-    fit = found.threshold
+    alphas, seconds = (np.array([float(line[name]) for line in lines]) for name in ("alpha", "seconds"))
+    solved, instances = (np.array([int(line[name]) for line in lines]) for name in ("solved", "instances"))
+    probability, stderr = share(solved, instances)
+    end = end_of_solutions(ALGORITHMS[trial.algorithm].binary, trial.K)
+    fit = simulation.fit_threshold(alphas, solved, instances, seed)
     if fit.value is None:
         out.notes.append(f"{what}: threshold {fit} ({trial.loads[0]:g} to {trial.loads[-1]:g}); capacity {end:.4f}")
     else:
-        out.rows.append(bounded(f"threshold of {what}", end, found))
+        out.rows.append(bounded(f"threshold of {what}", end, SimpleNamespace(threshold=fit)))
         quality = f"deviance {fit.deviance:.1f}, probability of a larger one {fit.probability:.2f}"
         out.notes.append(f"{what}: width {fit.width:.3f} +- {fit.width_error:.3f}, {quality}")
         if fit.status == "fitted":  # a poor fit is shown, and not extrapolated
             out.thresholds.setdefault((trial.algorithm, trial.K), []).append((N, fit))
-    table = zip(found.alphas, found.solved, found.instances, found.probability, found.stderr, found.seconds)
+    table = zip(alphas, solved, instances, probability, stderr, seconds)
     out.lines += [(trial.algorithm, trial.K, N, *(x.item() for x in line)) for line in table]
     if trial.algorithm == EXACT:
-        theory = found.alphas, np.array([float(simulation.separable_probability(round(a * N), N)) for a in found.alphas])
-        for alpha, share, n, p in zip(found.alphas, found.probability, found.instances, theory[1]):
+        theory = alphas, np.array([float(simulation.separable_probability(round(a * N), N)) for a in alphas])
+        for alpha, part, n, p in zip(alphas, probability, instances, theory[1]):
             sigma = float(np.sqrt(p * (1 - p) / n + 1 / (4 * n * n)))  # of the prediction, and the half count that shares are known to
-            out.rows.append(confront(f"share of {what}, alpha = {alpha:.3g}, against Cover's", p, float(share), sigma))
+            out.rows.append(confront(f"share of {what}, alpha = {alpha:.3g}, against Cover's", p, float(part), sigma))
     else:  # solutions exist below the capacity: what no algorithm can exceed
         theory = np.array([min(trial.loads), end, end, max(max(trial.loads), end * 1.02)]), np.array([1.0, 1.0, 0.0, 0.0])
-    out.curves.append(series(what, AXES, (found.alphas, found.probability, found.stderr), theory))
+    out.curves.append(series(what, AXES, (alphas, probability, stderr), theory))
 
 
 def towards_infinity(out: Found, algorithm: str, K: int, fits: list[tuple[int, Threshold]]) -> None:

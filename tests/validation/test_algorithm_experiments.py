@@ -100,20 +100,36 @@ def test_thresholds_of_three_sizes_are_extrapolated_and_bounded(monkeypatch):
 
 
 def test_maximum_stability_is_held_to_the_probability_of_a_solution(monkeypatch):
-    trial = success.Trial("max-stability", (1.6, 2.0, 2.4), (51,))
-    out = success.Found()
-    success.measure(out, trial, 51, 40, 0, None)
-    rows = [row for row in out.rows if "Cover" in row.label]
+    monkeypatch.setattr(success, "QUICK", (success.Trial("max-stability", (1.6, 2.0, 2.4), (51,)),))
+    monkeypatch.setattr(success, "INSTANCES", {True: 40})
+    rows = [row for row in success.run().rows if "Cover" in row.label]
     assert len(rows) == 3 and all(row.agrees for row in rows) and rows[1].predicted == 0.5  # P = 2N
     monkeypatch.setattr(success.simulation, "separable_probability", lambda P, N: 0.02)
-    success.measure(out, trial, 51, 40, 0, None)
-    assert not all(row.agrees for row in out.rows[-3:])
+    assert not success.run().agrees
 
 
-def test_an_interrupted_experiment_keeps_its_trials(monkeypatch):
-    whole = simulation.success_curve
-    monkeypatch.setattr(simulation, "success_curve", lambda name, *a, **k: replace(whole(name, *a, **k), interrupted=name == "hebb"))
+def test_an_interrupted_experiment_keeps_its_trials_and_goes_on_in_its_store(monkeypatch, tmp_path):
+    whole, asked = simulation.success_curve, []
+
+    def stopped(name, N, loads, *rest, **more):
+        asked.append((name, *loads))
+        return replace(whole(name, N, loads, *rest, **more), interrupted=(name, *loads) == ("hebb", 0.3))
+
+    monkeypatch.setattr(simulation, "success_curve", stopped)
     monkeypatch.setattr(success, "QUICK", (success.Trial("perceptron-rule", (1.2, 2.4), (51,), budget=200), success.Trial("hebb", (0.1, 0.3), (51,))))
     monkeypatch.setattr(success, "INSTANCES", {True: 4})
-    result = success.run(seed=1)
+    store = tmp_path / "success.sqlite"
+    result = success.run(seed=1, store=store)
     assert result.interrupted and len(result.data["alpha"]) == 2 and set(result.data["algorithm"]) == {"perceptron-rule"}
+    monkeypatch.setattr(simulation, "success_curve", lambda name, N, loads, *a, **k: (asked.append((name, *loads)), whole(name, N, loads, *a, **k))[1])
+    resumed = success.run(seed=1, store=store)
+    assert asked.count(("perceptron-rule", 1.2)) == asked.count(("hebb", 0.1)) == 1 and asked.count(("hebb", 0.3)) == 2
+    fresh = success.run(seed=1)
+    assert not resumed.interrupted and resumed.rows == fresh.rows
+    assert all(resumed.data[name] == fresh.data[name] for name in fresh.data if name != "seconds")
+
+
+def test_an_experiment_says_why_a_trial_failed(monkeypatch):
+    monkeypatch.setattr(success, "QUICK", (success.Trial("least-action", (1.2,), (50,), K=3),))
+    with pytest.raises(RuntimeError, match="least-action, K = 3, N = 50: ValueError"):
+        success.run()
