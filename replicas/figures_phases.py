@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Frame:
     """Where a diagram is drawn: limits, the scale of loads, the place of an abscissa, what loads are divided by.
 
+    columns : edges of the column that stands for a place, where abscissae are apart
     size : of the axes, in points;  marks : points of the drawn lines as shares of the frame, which names keep clear of
     """
 
@@ -93,6 +95,7 @@ class Frame:
     log: bool
     place: Callable[[Any], Any]
     unit: Callable[[Any], Any]
+    columns: dict[float, tuple[float, float]]
     size: tuple[float, float]
     marks: np.ndarray
 
@@ -142,7 +145,7 @@ def phase_figure(diagram: Any) -> Any:
     names = [b.name for b in diagram.boundaries]
     loads = np.concatenate([b.y[b.exists] for b in diagram.boundaries] or [np.ones(1)])
     with dr.style():
-        if diagram.whole or "capacity_rs" not in names or loads.max(initial=0.0) < TWO_PANELS * loads.min(initial=np.inf):
+        if diagram.apart or "capacity_rs" not in names or loads.max(initial=0.0) < TWO_PANELS * loads.min(initial=np.inf):
             figure = Figure(figsize=SIZE)
             phase_axes(diagram, figure.add_subplot())
             return figure
@@ -184,15 +187,14 @@ def _frame(diagram: Any, ax: Any, relative: str | None) -> Frame:
         def place(K: Any) -> Any:
             return np.array([order[float(v)] for v in np.atleast_1d(K)])
 
-        left, right = min(order.values(), default=0.0) - 0.5, max(order.values(), default=0.0) + 0.5
     else:
 
         def place(K: Any) -> Any:
             return np.asarray(K)
 
-        left, right = diagram.between
-        if left == right:
-            left, right = left - 0.5, right + 0.5
+    columns = _columns(place(np.atleast_1d(diagram.grid)), diagram.whole) if diagram.apart and np.size(diagram.grid) else {}
+    left = min((low for low, _ in columns.values()), default=diagram.between[0])
+    right = max((high for _, high in columns.values()), default=diagram.between[1])
     base = None if relative is None else diagram.boundary(relative)
 
     def unit(x: Any) -> Any:
@@ -205,15 +207,24 @@ def _frame(diagram: Any, ax: Any, relative: str | None) -> Frame:
     high, low = min(float(every.max(initial=1e-300)), ABOVE * float(between.max())), float(between.min())
     log = diagram.y != "R" and high > LOG_RATIO * low
     bottom, top = (low / LOG_HEAD, high * LOG_HEAD) if log else (0.0, high * (1.04 if diagram.y == "R" or relative else HEAD))
-    frame = Frame(left, right, bottom, top, log, place, unit, size, np.empty((0, 2)))
+    frame = Frame(left, right, bottom, top, log, place, unit, columns, size, np.empty((0, 2)))
     marks = [_track(b, frame, diagram) for b in diagram.boundaries]
     marks += [np.column_stack([np.full(50, frame.across(float(b.x[0]))), np.linspace(0, 1, 50)]) for b in diagram.thresholds]
     return dataclasses.replace(frame, marks=np.concatenate([m for m in marks if m.size] or [np.empty((0, 2))]))
 
 
+def _columns(places: np.ndarray, units: bool) -> dict[float, tuple[float, float]]:
+    """A column for each abscissa: of width 1 for a number of units, else up to half-way to its neighbours."""
+    if units or places.size == 1:
+        return {float(p): (p - 0.5, p + 0.5) for p in places}
+    middle = 0.5 * (places[1:] + places[:-1])
+    edges = np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
+    return {float(p): pair for p, pair in zip(places, pairwise(edges))}
+
+
 def _track(b: Any, frame: Frame, diagram: Any) -> np.ndarray:
     """A line as points, shares of the frame."""
-    if diagram.whole:
+    if diagram.apart:
         here = np.flatnonzero(b.exists & np.isfinite(b.x))
         if not here.size:
             return np.empty((0, 2))
@@ -240,25 +251,25 @@ def _shade(ax: Any, diagram: Any, frame: Frame) -> list[str]:
         ax.fill_between(*edges, color=color, alpha=alpha, linewidth=0, zorder=0)
         areas.setdefault(region["label"], []).append(edges)
     for label, parts in areas.items():
-        runs = _runs(parts) if diagram.whole else parts
+        runs = _runs(parts) if diagram.apart else parts
         spots = [found for run in runs if (found := _spot(label, run, frame)) is not None]
         if not spots:
             unnamed.append(label)
             continue
-        for _, x, y, angle in spots if diagram.whole else [max(spots)]:
+        for _, x, y, angle in spots if diagram.apart else [max(spots)]:
             ax.text(x, y, label, ha="center", va="center", rotation=angle, fontsize=FONT, color=dr.BLACK, zorder=5, transform=ax.transAxes)
     return unnamed
 
 
 def _outline(region: dict[str, Any], frame: Frame, diagram: Any) -> Edges:
-    """A phase in the frame; a number of units is a column of its own."""
+    """A phase in the frame; an abscissa that stands alone has a column of its own."""
     x = np.asarray(region["x"], dtype=float)
     if region["lower"] is None:
         return x, np.full(x.size, frame.bottom), np.full(x.size, frame.top)
     lower, upper = (np.clip(region[k] / frame.unit(x), frame.bottom, frame.top) for k in ("lower", "upper"))
-    if diagram.whole:
-        at = float(frame.place(x)[0])
-        return np.array([at - 0.5, at + 0.5]), np.repeat(lower, 2), np.repeat(upper, 2)
+    if diagram.apart:
+        at = float(np.ravel(frame.place(x))[0])
+        return np.array(frame.columns[at]), np.repeat(lower, 2), np.repeat(upper, 2)
     return x, lower, upper
 
 
@@ -284,7 +295,7 @@ def _runs(parts: list[Edges]) -> list[Edges]:
 def _line(ax: Any, b: Any, frame: Frame, diagram: Any) -> bool:
     """Draw a line; whether any of it is not between phases."""
     color, dashes, dots = LINES.get(b.name, (dr.BLACK, "-", DOTS))
-    if diagram.whole:
+    if diagram.apart:
         return _units(ax, b, frame, color, dashes)
     pieces = [(p, bool(b.physical[p][0])) for p in b.pieces() if b.exists[p].all() and not _same(b)[p][0]]
     for piece, physical in pieces:
@@ -303,7 +314,7 @@ def _same(b: Any) -> np.ndarray:
 
 
 def _units(ax: Any, b: Any, frame: Frame, color: str, dashes: Dashes) -> bool:
-    """A value for each number of units, joined to guide the eye (not to infinity); open where it is not between phases."""
+    """A value for each abscissa, joined to guide the eye (not to infinity); open where it is not between phases."""
     here = np.flatnonzero(b.exists & ~_same(b))
     if not here.size:
         return False
@@ -341,7 +352,7 @@ def _legend(ax: Any, diagram: Any, other: bool, unnamed: list[str]) -> None:
     from matplotlib.patches import Patch
 
     handles, _ = ax.get_legend_handles_labels()
-    if other and diagram.whole:
+    if other and diagram.apart:
         open_: dict[str, Any] = {"color": dr.BLACK, "linestyle": "none", "marker": "o", "markersize": 5.0, "markerfacecolor": "white"}
         handles.append(Line2D([], [], label="open: not a phase boundary", **open_))
     elif other:

@@ -34,6 +34,7 @@ from .plan import Group
 from .worker import Done, prepare, run_chunk
 
 TARGET = 0.4  # seconds of a chunk: long beside its overhead, short beside a lost one
+FINEST = 20  # parts of such a chunk, below which the last points are not shared out
 GROWTH = 4  # times the size of the chunk before it, at most
 AHEAD = 2  # chunks a worker: one it works on, one waiting
 LIVES = 2  # times that a point may take its worker down before it is given up
@@ -59,7 +60,7 @@ class Line:
     def take(self, workers: int) -> np.ndarray:
         """The next chunk."""
         fair = -(-self.left.size // (AHEAD * workers)) if workers > 1 else self.left.size
-        size = min(self.size, max(fair, 1))
+        size = min(self.size, max(fair, self.size // FINEST, 1))
         where, self.left = self.left[:size], self.left[size:]
         self.begun = True
         return where

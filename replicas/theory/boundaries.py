@@ -62,7 +62,7 @@ class Boundary:
     x, y, error : the traced points in increasing x, the error that of the solver;  physical : whether the line separates phases there
     status : of each point asked for ("converged" where it exists);  ansatz : of each point, where it matters
     tolerance : what interpolation between the points keeps to (relative, of loads); None where that was not checked
-    width : how well, in x, ends and kinks are known;  joined : whether there is anything between the points (not between whole numbers)
+    width : how well, in x, ends and kinks are known;  joined : whether there is anything between the points (not between whole numbers, or values given)
     breaks : abscissae after which a new smooth piece begins: kinks, jumps
     log : interpolated in log y;  companion : relative to this line;  message : what went wrong, if anything
     """
@@ -130,9 +130,9 @@ class Boundary:
         ends = [(self.x[p][0], self.x[p][-1]) for p in self.pieces()]
         for i, (low, high) in enumerate(ends):
             left, right = low, high
-            if i and low - ends[i - 1][1] <= SLACK * self.width:
+            if self.joined and i and low - ends[i - 1][1] <= SLACK * self.width:
                 left = 0.5 * (low + ends[i - 1][1])
-            if i + 1 < len(ends) and ends[i + 1][0] - high <= SLACK * self.width:
+            if self.joined and i + 1 < len(ends) and ends[i + 1][0] - high <= SLACK * self.width:
                 right = 0.5 * (high + ends[i + 1][0])
             owner[(x >= left) & (x <= right)] = i
         return owner

@@ -50,6 +50,11 @@ class PhaseDiagram(Result):
     complete: bool = True
     rule: Rule = field(repr=False, default=lambda at: [(UNKNOWN, math.inf)])
 
+    @property
+    def apart(self) -> bool:
+        """Whether abscissae were given, or are numbers of units: then nothing is known between them."""
+        return self.tolerance is None
+
     # --- columns ---------------------------------------------------------------------------------------------------
 
     @property
@@ -89,7 +94,7 @@ class PhaseDiagram(Result):
         """The phase at a point, or at arrays of points: a key of ``meanings``.
 
         x, y : a point of the plane; of a diagram along the load only x. Exact but for the errors of the lines: beside one, closer than
-        their tolerance, either phase may be named.
+        their tolerance, either phase may be named. Where abscissae were given, x is one of them: nothing is known between.
         """
         many = np.ndim(x) > 0 or np.ndim(y if y is not None else 0.0) > 0
         takes = "finite numbers" if not self.whole else "numbers of units"
@@ -102,12 +107,20 @@ class PhaseDiagram(Result):
             py = numbers(self.y, np.nan if y is None else y, "a finite load >= 0", 0.0)
         px, py = np.broadcast_arrays(px, py)
         flat = px.reshape(-1)
-        outside = ~np.isin(flat, self.grid) if self.whole else (flat < self.between[0]) | (flat > self.between[1])
+        outside = ~np.isin(flat, self.grid) if self.apart else (flat < self.between[0]) | (flat > self.between[1])
         if outside.any():
-            known = ", ".join(f"{v:g}" for v in np.atleast_1d(self.grid)) if self.whole else f"{self.between[0]:g} to {self.between[1]:g}"
-            raise ValueError(f"{self.x}: got {flat[outside][0]:g}; takes {known}")
+            raise ValueError(f"{self.x}: got {flat[outside][0]:g}; takes {self._known()}")
         found = [_pick(levels, load) for levels, load in zip(self.levels(flat), py.reshape(-1))]
         return np.array(found, dtype=object).reshape(px.shape) if many else found[0]
+
+    def _known(self) -> str:
+        """The abscissae at which phases are known, in words."""
+        if not self.apart:
+            return f"{self.between[0]:g} to {self.between[1]:g}"
+        grid = np.atleast_1d(self.grid)
+        few = ", ".join(f"{v:g}" for v in grid[:SHOWN])
+        given = few if grid.size <= SHOWN else f"one of the {grid.size} values given, {few}, ..."
+        return given if self.whole else f"{given} (without values for {self.x} the lines are traced, and phases known in between)"
 
     def levels(self, x: np.ndarray) -> list[Levels]:
         """At each abscissa the phases from small loads to large ones, with the upper end of each."""
@@ -144,8 +157,8 @@ class PhaseDiagram(Result):
                 here[label] = (float(x[i]), low, top)
                 low = top
             # where a phase begins or ends is known no better than to lie between two abscissae
-            middle = float(0.5 * (x[i - 1] + x[i])) if i and not self.whole else None
-            for label in [k for k in stretches if k not in here or self.whole]:
+            middle = float(0.5 * (x[i - 1] + x[i])) if i and not self.apart else None
+            for label in [k for k in stretches if k not in here or self.apart]:
                 points = stretches.pop(label)
                 out.append(_area(label, points if middle is None else [*points, (middle, *points[-1][1:])]))
             for label, point in here.items():
@@ -156,7 +169,7 @@ class PhaseDiagram(Result):
 
     def _dense(self) -> np.ndarray:
         grid = np.atleast_1d(self.grid)
-        if self.whole or self.thresholds or not grid.size:
+        if self.apart or self.thresholds or not grid.size:
             return np.asarray(grid)
         return np.unique(np.concatenate([grid, np.linspace(grid[0], grid[-1], DENSE)]))
 

@@ -69,7 +69,7 @@ def phase_diagram(
     ----------
     model : its own kappa (beta, K) is replaced where that is the axis; in T-alpha and beta-alpha it stays.
     x, y : the plane; None for the usual one, or the one of the abscissae given.
-    kappa, beta, T, K : values of x, one-dimensional: the lines at these, nothing traced. K: whole numbers, or inf for infinitely many
+    kappa, beta, T, K : values of x, one-dimensional: the lines at these, nothing traced or known between. K: whole numbers, or inf for infinitely many
         units; always given values (None: those that take seconds).
     k : intervals of x(q) in the full-RSB capacity (8 to 96; None: 8 along a traced line, otherwise as many as the error needs).
     between : (low, high) of the axis x; None for the usual range.
@@ -221,7 +221,7 @@ class _Work:
             self.width * (self.tolerance if line.places else 1.0),  # a fold in x is a square root in y
             self.most,
             log=self.plane.y == "alpha",
-            joined=not self.plane.whole,
+            joined=traced,
             companion=self._companion(line) if traced else None,
             progress=progress,
         )
