@@ -108,7 +108,7 @@ def commands(text: str) -> Iterator[Command]:
 
 def execute(line: str) -> str:
     """What a command line prints, run in an empty folder; what it refuses goes to stderr."""
-    from replicas.cli import main
+    from replicas.cli.program import main
 
     name, *arguments = shlex.split(line)
     if name != "replicas":

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submodules=["models", "numerics", "simulation", "symbolic", "theory"],
     submod_attrs={
-        "compare": ["Verdict", "compare"],
+        "verdicts": ["Verdict", "compare"],
         "models": ["Committee", "Discrete", "Likelihood", "Perceptron", "Spherical", "StochasticPerceptron", "TreeCommittee", "TreeParity", "field"],
         "local_results": ["FranzParisi", "LocalEntropy", "OverlapGap"],
         "results": ["BrokenPoint", "Curve", "Estimate", "FieldDistribution", "SaddlePoint"],

@@ -50,7 +50,7 @@ class LocalResult(Result):
 
     def plot(self, ax: Any = None, **style: Any) -> Any:
         """Draw the headline entropy against the distance (or overlap); points without an answer leave a gap. Returns the axes."""
-        from .figures_local import draw
+        from .figures.local import draw
 
         return draw(self, ax, **style)
 

@@ -20,18 +20,18 @@ from typing import Any
 import numpy as np
 
 from . import __version__
-from . import drawing as dr
-from .drawing import curve
-from .figures import Columns, Figure, Progress, silent
-from .figures_finite import FINITE_N, SUCCESS, VALIDATION, read_validation
-from .figures_learning import CURVES, PHASE_BRANCHES
-from .figures_local import CLUSTER, DENSEST, ENERGY, REFERENCES
-from .figures_perceptron import CAPACITY, ENTROPIES, FIELDS, OVERLAP
-from .figures_phases import phase_axes
-from .figures_rsb import NEGATIVE_MARGIN, PROFILE
-from .figures_trees import CAPACITY as COMMITTEE_CAPACITY
-from .figures_trees import LEARNING
-from .figures_wide import ACTIVATIONS, SPECIALISATION
+from .figures import drawing as dr
+from .figures.drawing import curve
+from .figures.figure import Columns, Figure, Progress, silent
+from .figures.finite import FINITE_N, SUCCESS, VALIDATION, read_validation
+from .figures.learning import CURVES, PHASE_BRANCHES
+from .figures.local import CLUSTER, DENSEST, ENERGY, REFERENCES
+from .figures.perceptron import CAPACITY, ENTROPIES, FIELDS, OVERLAP
+from .figures.phases import phase_axes
+from .figures.rsb import NEGATIVE_MARGIN, PROFILE
+from .figures.trees import CAPACITY as COMMITTEE_CAPACITY
+from .figures.trees import LEARNING
+from .figures.wide import ACTIVATIONS, SPECIALISATION
 
 __all__ = ["FIGURES", "VALIDATION", "Figure", "curve", "phase_axes", "read_validation", "save"]
 

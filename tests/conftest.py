@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from replicas.cli import main
+from replicas.cli.program import main
 
 
 @pytest.fixture

@@ -14,19 +14,11 @@ from dataclasses import replace
 import pytest
 
 import replicas as rp
-from replicas import (
-    atlas,
-    atlas_crew,
-    atlas_make,
-    atlas_page,
-    atlas_parts,
-    atlas_store,
-    atlas_tables,
-    drawing,
-    plotting,
-)
-from replicas.atlas_make import Maker
-from replicas.figures import Figure
+from replicas import atlas, plotting
+from replicas.atlas import contents, crew, make, markup, store, tables
+from replicas.atlas.make import Maker
+from replicas.figures import drawing
+from replicas.figures.figure import Figure
 
 
 def plain(html: str) -> str:
@@ -53,15 +45,15 @@ def test_every_figure_of_the_sources_is_made_by_name(what):
 
 
 def test_every_table_and_figure_has_one_place_on_the_page():
-    assert len(set(atlas_parts.ORDER)) == len(atlas_parts.ORDER)
+    assert len(set(contents.ORDER)) == len(contents.ORDER)
     written = {"algorithms", "finite-n-table", "derivations", "making"}
-    assert set(atlas_parts.ORDER) == {*atlas_parts.SECTIONS, *plotting.FIGURES, *written}
-    assert set(atlas_parts.SLOWEST) <= set(atlas_parts.ORDER)
+    assert set(contents.ORDER) == {*contents.SECTIONS, *plotting.FIGURES, *written}
+    assert set(contents.SLOWEST) <= set(contents.ORDER)
 
 
 def test_every_part_names_derivations_that_there_are():
-    named = [name for part in (*atlas_parts.SECTIONS.values(), *plotting.FIGURES.values()) for name in part.derivations]
-    assert set(named) <= set(atlas_parts.DERIVATIONS)
+    named = [name for part in (*contents.SECTIONS.values(), *plotting.FIGURES.values()) for name in part.derivations]
+    assert set(named) <= set(contents.DERIVATIONS)
     assert all(figure.derivations or figure.needs_validation for figure in plotting.FIGURES.values())
 
 
@@ -69,20 +61,20 @@ def test_every_part_names_derivations_that_there_are():
 def test_captions_are_set(name):
     caption = plotting.FIGURES[name].caption
     assert caption.count("$") % 2 == 0
-    html = atlas_page.mixed(caption)
+    html = markup.mixed(caption)
     assert "$" not in html and "\\" not in plain(html) and "_" not in plain(html)
 
 
-@pytest.mark.parametrize("name", atlas_parts.DERIVATIONS)
+@pytest.mark.parametrize("name", contents.DERIVATIONS)
 def test_derivations_name_a_model_and_what_is_derived(name):
-    from replicas.cli import build_parser
+    from replicas.cli.program import build_parser
     from replicas.symbolic.derivation import check_quantity
 
-    _, kind, arguments, options = atlas_parts.DERIVATIONS[name]
+    _, kind, arguments, options = contents.DERIVATIONS[name]
     assert isinstance(getattr(rp, kind)(**arguments), rp.models.Model)
     assert options.get("ansatz", "rs") in ("rs", "1rsb", "krsb")
     check_quantity(options.get("quantity", "free-entropy"), options.get("reference"), options.get("ansatz", "rs"))
-    command = shlex.split(atlas_parts.derivation_command(name))
+    command = shlex.split(contents.derivation_command(name))
     asked = build_parser().parse_args(command[1:])
     assert asked.quantity == options.get("quantity", "free-entropy") and asked.ansatz == options.get("ansatz", "rs")
 
@@ -99,12 +91,12 @@ def test_derivations_name_a_model_and_what_is_derived(name):
     ],
 )
 def test_simple_formulas_are_set_in_the_font_of_the_text(tex, html):
-    assert atlas_page.formula(tex) == f"<span class=f>{html}</span>"
+    assert markup.formula(tex) == f"<span class=f>{html}</span>"
 
 
 @pytest.mark.parametrize("tex", [r"\sqrt N", r"\frac12", r"\sum_j h_j", r"\tilde W", r"x_{ab c}"])
 def test_other_formulas_become_mathml(tex):
-    assert atlas_page.linear(tex) is None and atlas_page.formula(tex).startswith("<math")
+    assert markup.linear(tex) is None and markup.formula(tex).startswith("<math")
 
 
 # --- computed once --------------------------------------------------------------------------------------------------
@@ -138,7 +130,7 @@ def small(monkeypatch):
 
     def table(keep):
         calls.append("table")
-        out = atlas_page.Table(("a",))
+        out = markup.Table(("a",))
         out.rows.append(("1",))
         return out
 
@@ -148,23 +140,23 @@ def small(monkeypatch):
 
     monkeypatch.setattr(drawing, "write", write)
     monkeypatch.setattr(plotting, "FIGURES", {name: fake_figure(calls, name) for name in ("one", "two")})
-    monkeypatch.setattr(atlas_parts, "SECTIONS", {"errors": replace(atlas_parts.SECTIONS["errors"], table=table)})
-    monkeypatch.setattr(atlas_parts, "DERIVATIONS", {})
-    monkeypatch.setattr(atlas_parts, "ORDER", ("errors", "one", "two", "finite-n-table", "derivations", "making"))
+    monkeypatch.setattr(contents, "SECTIONS", {"errors": replace(contents.SECTIONS["errors"], table=table)})
+    monkeypatch.setattr(contents, "DERIVATIONS", {})
+    monkeypatch.setattr(contents, "ORDER", ("errors", "one", "two", "finite-n-table", "derivations", "making"))
     return calls
 
 
-def make(directory, **options):
+def made(directory, **options):
     return atlas.write(directory, workers=1, **options)
 
 
 def test_what_was_computed_is_not_computed_again(tmp_path, small):
-    first = make(tmp_path)
+    first = made(tmp_path)
     assert first.failures == [] and set(first.computed) == {"one", "two", "errors"}
     assert sorted(small) == sorted(["one", "two", "table", *["draw one", "draw two"] * 2])
     page, files = (tmp_path / "index.html").read_text(), {p.name for p in tmp_path.iterdir()}
     small.clear()
-    again = make(tmp_path)
+    again = made(tmp_path)
     assert small == [] and again.computed == [] and again.seconds == first.seconds
     assert {p.name for p in tmp_path.iterdir()} == files
 
@@ -173,7 +165,7 @@ def test_what_was_computed_is_not_computed_again(tmp_path, small):
 
     assert without_times((tmp_path / "index.html").read_text()) == without_times(page)
     assert "computed 0 parts and found 3" in (tmp_path / "index.html").read_text()
-    make(tmp_path, fresh=True)
+    made(tmp_path, fresh=True)
     assert small.count("one") == small.count("two") == small.count("table") == 1
 
 
@@ -193,7 +185,7 @@ def changed(path, change):
 TAMPERED = {
     "a number": lambda found: found["payload"]["alpha"].__setitem__(1, 0.25),
     "the hash": lambda found: found.update(key="0" * 32),
-    "the format": lambda found: found.update(format=atlas_store.FORMAT + 1),
+    "the format": lambda found: found.update(format=store.FORMAT + 1),
     "the name": lambda found: found.update(name="two"),
     "nothing left": lambda found: found.clear(),
 }
@@ -201,58 +193,58 @@ TAMPERED = {
 
 @pytest.mark.parametrize("how", TAMPERED)
 def test_what_was_changed_by_hand_is_not_believed(tmp_path, small, how):
-    make(tmp_path)
+    made(tmp_path)
     small.clear()
-    changed(tmp_path / atlas_store.FOLDER / "one.json", TAMPERED[how])
-    assert make(tmp_path).computed == ["one"] and small[0] == "one"
+    changed(tmp_path / store.FOLDER / "one.json", TAMPERED[how])
+    assert made(tmp_path).computed == ["one"] and small[0] == "one"
     assert json.loads((tmp_path / "computed" / "one.json").read_text())["payload"]["alpha"] == [0.0, 0.5, 1.0]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
 def test_a_broken_file_is_computed_again(tmp_path, small, text):
-    make(tmp_path)
+    made(tmp_path)
     small.clear()
     (tmp_path / "computed" / "errors.json").write_text(text)
-    assert make(tmp_path).computed == ["errors"] and small == ["table"]
+    assert made(tmp_path).computed == ["errors"] and small == ["table"]
 
 
 @pytest.mark.parametrize("what", ["version", "sources"])
 def test_another_version_computes_everything_again(tmp_path, small, monkeypatch, what):
-    make(tmp_path)
+    made(tmp_path)
     small.clear()
     if what == "version":
         monkeypatch.setattr(plotting, "versions", lambda: {"replicas": "99"})
     else:
         monkeypatch.setattr("replicas.sweeps.store.code", lambda: "other sources")
-    assert set(make(tmp_path).computed) == {"one", "two", "errors"}
+    assert set(made(tmp_path).computed) == {"one", "two", "errors"}
 
 
 def test_a_lost_drawing_is_drawn_again_from_the_data(tmp_path, small):
-    make(tmp_path)
+    made(tmp_path)
     small.clear()
     (tmp_path / "one.pdf").write_bytes(b"other")
     (tmp_path / "two.svg").unlink()
-    make(tmp_path)
+    made(tmp_path)
     assert small == ["draw one", "draw one", "draw two", "draw two"]
 
 
 def test_an_interrupted_atlas_keeps_what_it_has(tmp_path, small, monkeypatch):
     monkeypatch.setitem(plotting.FIGURES, "two", fake_figure(small, "two", [KeyboardInterrupt()]))
     with pytest.raises(KeyboardInterrupt):
-        make(tmp_path)
+        made(tmp_path)
     assert small[0] == "one" and small[-1] == "two" and not (tmp_path / "index.html").exists()
     small.clear()
-    assert make(tmp_path).failures == []
+    assert made(tmp_path).failures == []
     assert "one" not in small and small[0] == "two"
     assert not list((tmp_path / "computed").glob(".*"))
 
 
 def test_what_failed_is_tried_again(tmp_path, small, monkeypatch):
     monkeypatch.setitem(plotting.FIGURES, "one", fake_figure(small, "one", [RuntimeError("once")]))
-    assert make(tmp_path).failures == ["one: RuntimeError: once"]
+    assert made(tmp_path).failures == ["one: RuntimeError: once"]
     assert "Not made: one: RuntimeError: once" in (tmp_path / "index.html").read_text()
     small.clear()
-    assert make(tmp_path).failures == [] and small[0] == "one" and "two" not in small
+    assert made(tmp_path).failures == [] and small[0] == "one" and "two" not in small
 
 
 def test_results_of_a_validation_are_part_of_what_a_figure_is(tmp_path, small, monkeypatch):
@@ -262,10 +254,10 @@ def test_results_of_a_validation_are_part_of_what_a_figure_is(tmp_path, small, m
 
     monkeypatch.setitem(plotting.FIGURES, "one", replace(fake_figure(small), data=data, experiments=("mine",)))
     experiment = {"name": "mine", "series": [], "rows": []}
-    make(tmp_path)
+    made(tmp_path)
     for experiments in ([experiment], [experiment | {"name": "other"}], [experiment], [experiment, experiment]):
         (tmp_path / plotting.VALIDATION).write_text(json.dumps({"experiments": experiments}))
-        make(tmp_path)
+        made(tmp_path)
     assert [one for one in small if one in ("None", "1", "2")] == ["None", "1", "None", "1", "2"]
 
 
@@ -287,12 +279,12 @@ def test_a_helper_that_dies_fails_its_part_and_another_takes_its_place(tmp_path,
         code = "import sys; name = sys.stdin.readline(); print('{\"failure\": null}', flush=True) if 'good' in name else None"
         return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    monkeypatch.setattr(atlas_crew, "_start", start)
+    monkeypatch.setattr(crew, "_start", start)
     landed = {}
     names = ["bad", "good", "worse", "good too"]
-    atlas_crew.compute(Maker(tmp_path), names, 2, lambda name: None, landed.__setitem__)
+    crew.compute(Maker(tmp_path), names, 2, lambda name: None, landed.__setitem__)
     assert landed == {"bad": "its process ended with code 0", "worse": "its process ended with code 0", "good": None, "good too": None}
-    assert len(started) >= 2 * atlas_crew.LIVES  # each of these reads one line
+    assert len(started) >= 2 * crew.LIVES  # each of these reads one line
 
 
 def test_helpers_do_not_outlive_an_interrupted_atlas(tmp_path, monkeypatch):
@@ -307,9 +299,9 @@ def test_helpers_do_not_outlive_an_interrupted_atlas(tmp_path, monkeypatch):
             time.sleep(0.01)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(atlas_crew, "_start", start)
+    monkeypatch.setattr(crew, "_start", start)
     with pytest.raises(KeyboardInterrupt):
-        atlas_crew.compute(Maker(tmp_path), ["a", "b"], 2, begun, lambda name, failure: None)
+        crew.compute(Maker(tmp_path), ["a", "b"], 2, begun, lambda name, failure: None)
     assert started and all(process.poll() is not None for process in started)
 
 
@@ -328,7 +320,7 @@ def test_helpers_compute_what_one_process_does(tmp_path, monkeypatch):
 
 def test_the_equations_shown_are_steps_of_the_derivation():
     derivation = rp.derive(rp.Perceptron(weights="spherical"))
-    shown = plain(atlas_make._result(derivation))
+    shown = plain(make._result(derivation))
     titles = {step.number: step.title for step in derivation.steps}
     for number, title in titles.items():
         there = f"{number} {title.replace('equation for ', '')}" in shown
@@ -346,14 +338,14 @@ def test_table_of_algorithms_reads_the_data_of_its_figure():
         ("capacity", "", 1, math.inf, "binary", 0.8330785997, 7e-15, "converged"),
         ("capacity", "", 1, math.inf, "spherical", 2.0, 3e-15, "converged"),
     ]
-    text = plain(atlas_tables.algorithms(dict(zip(names, map(list, zip(*rows))))))
+    text = plain(tables.algorithms(dict(zip(names, map(list, zip(*rows))))))
     assert "sbpi" in text and "0.7362 ± 0.0071" in text and "0.8330785997(1)" in text and "88.4 %" in text and "outside" in text
 
 
 @pytest.mark.slow
 def test_table_of_the_geometry(monkeypatch):
     kept = []
-    table = atlas_tables.geometry(lambda result: kept.append(result) or result)
+    table = tables.geometry(lambda result: kept.append(result) or result)
     rows = [[plain(cell) for cell in row] for row in table.rows]
     half = next(row for row in rows if row[2] == "0.55")
     assert half[3].startswith("0.01051092990122")  # where the enumeration of the validation finds none closer, too
@@ -363,10 +355,10 @@ def test_table_of_the_geometry(monkeypatch):
 
 @pytest.mark.slow
 def test_table_of_wide_committees(monkeypatch):
-    monkeypatch.setattr(atlas_tables, "ACTIVATIONS", ("relu", "quadratic", "sign"))
-    monkeypatch.setattr(atlas_tables, "ANSATZES", ("rs", "1rsb"))
+    monkeypatch.setattr(tables, "ACTIVATIONS", ("relu", "quadratic", "sign"))
+    monkeypatch.setattr(tables, "ANSATZES", ("rs", "1rsb"))
     kept = []
-    table = atlas_tables.wide(lambda result: kept.append(result) or result)
+    table = tables.wide(lambda result: kept.append(result) or result)
     relu, quadratic, sign = ([plain(cell) for cell in row] for row in table.rows)
     assert float(relu[1].split("(")[0]) == pytest.approx(2 / (1 - 1 / math.pi), abs=5.1e-11)  # the ten decimals that are shown
     assert kept[0].value == pytest.approx(2 / (1 - 1 / math.pi), abs=1e-14)
@@ -380,11 +372,11 @@ def test_table_of_wide_committees(monkeypatch):
 
 @pytest.mark.slow
 def test_table_of_fully_connected_committees(monkeypatch):
-    monkeypatch.setattr(atlas_tables, "LEARNING_COMMITTEES", (("spherical", (2, math.inf)), ("binary", (math.inf,))))
-    two, many, binary = ([plain(cell) for cell in row] for row in atlas_tables.shared(lambda result: result).rows)
+    monkeypatch.setattr(tables, "LEARNING_COMMITTEES", (("spherical", (2, math.inf)), ("binary", (math.inf,))))
+    two, many, binary = ([plain(cell) for cell in row] for row in tables.shared(lambda result: result).rows)
     assert two[:2] == ["spherical", "2"] and two[2].startswith("1.02619121487") and two[3].startswith("–") and two[4] == "–"
     assert many[1] == "∞" and many[2].startswith("–")
     assert many[3].startswith("7.6802212702") and many[4].startswith("7.1692393035")
     assert binary[3].startswith("1.6175822200")
-    page = atlas_page.page("", atlas_tables.shared(lambda result: result).html("Fully connected committees"))
+    page = markup.page("", tables.shared(lambda result: result).html("Fully connected committees"))
     assert "continuously" in page and "locally stable at every load" in page

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import replicas as rp
-from replicas import support
-from replicas.arguments import make_grid, parse_values
-from replicas.questions import QUESTIONS
+from replicas.cli import support
+from replicas.cli.arguments import make_grid, parse_values
+from replicas.cli.questions import QUESTIONS
 from replicas.theory.ansatz import check_ansatz, check_one_field
 
 HEAD = ["quantity", "model", "ansatz"]

@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
-from replicas import cli, completion
-from replicas.cli import build_parser
-from replicas.support import MODELS
+from replicas.cli import completion
+from replicas.cli import program as cli
+from replicas.cli.program import build_parser
+from replicas.cli.support import MODELS
 
 SHELLS = {shell: shutil.which(shell) for shell in completion.SHELLS}
 ASK = {

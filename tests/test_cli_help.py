@@ -8,11 +8,13 @@ import shlex
 import pytest
 
 import replicas as rp
-from replicas import cli, models, plotting, support
-from replicas.cli import HEADINGS, build_parser
-from replicas.model_flags import ACTIVATIONS, LIKELIHOODS, NAMED_WEIGHTS, TASKS
-from replicas.parsers import folded, offered
-from replicas.questions import QUESTIONS
+from replicas import models, plotting
+from replicas.cli import program as cli
+from replicas.cli import support
+from replicas.cli.model_flags import ACTIVATIONS, LIKELIHOODS, NAMED_WEIGHTS, TASKS
+from replicas.cli.parsers import folded, offered
+from replicas.cli.program import HEADINGS, build_parser
+from replicas.cli.questions import QUESTIONS
 from replicas.sweeps.plan import ASKED
 from replicas.theory.constants import CATALOGUE
 

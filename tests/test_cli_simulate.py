@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from replicas.cli import main
-from replicas.simulate_command import ALGORITHMS, GROUPS
+from replicas.cli.program import main
+from replicas.cli.simulate_command import ALGORITHMS, GROUPS
 
 
 def call(capsys, *words):

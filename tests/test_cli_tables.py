@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from replicas import arguments, tables
-from replicas.answers import NoAnswer
+from replicas import progress
+from replicas.cli import tables
+from replicas.cli.answers import NoAnswer
 from replicas.models import Perceptron
 
 if sys.platform != "win32":
@@ -136,15 +137,15 @@ def test_a_terminal_is_told_why_it_waits(monkeypatch, capfd):
     import threading
     import time
 
-    monkeypatch.setattr(arguments, "PATIENCE", 0.05)
+    monkeypatch.setattr(progress, "PATIENCE", 0.05)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
     threads = threading.active_count()
-    with arguments.patience("capacity"):
+    with progress.patience("capacity"):
         time.sleep(0.2)
         assert threading.active_count() == threads
     assert "replicas capacity: working; the first question" in capfd.readouterr().err
-    with arguments.patience("capacity"):
+    with progress.patience("capacity"):
         pass
     time.sleep(0.1)
     assert capfd.readouterr().err == ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import replicas as rp
-from replicas import support
+from replicas.cli import support
 
 DOCS = Path(__file__).parents[1] / "docs"
 SUBMODULES = ("models", "numerics", "simulation", "symbolic", "theory")  # of rp.__all__, not described as such

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 import replicas as rp
-from replicas import drawing, figures_finite, figures_learning, figures_perceptron, plotting
+from replicas import plotting
+from replicas.figures import drawing
+from replicas.figures import finite as figures_finite
+from replicas.figures import learning as figures_learning
+from replicas.figures import perceptron as figures_perceptron
 from replicas.simulation import fit_threshold
 
 SLOW, NIGHTLY = (pytest.mark.slow,), (pytest.mark.slow, pytest.mark.nightly)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import replicas as rp
-from replicas import drawing, figures_local, plotting
+from replicas import plotting
+from replicas.figures import drawing
+from replicas.figures import local as figures_local
 from replicas.local_results import FranzParisi, LocalEntropy
 
 

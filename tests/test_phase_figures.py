@@ -13,9 +13,12 @@ import pytest
 from matplotlib.colors import to_hex
 
 import replicas as rp
-from replicas import drawing as dr
-from replicas import figures_phases, phase_command, placing, plotting
-from replicas.figures_phases import LINES, SHADES, phase_axes, phase_figure
+from replicas import plotting
+from replicas.cli import phase_command
+from replicas.figures import drawing as dr
+from replicas.figures import phases as figures_phases
+from replicas.figures import placing
+from replicas.figures.phases import LINES, SHADES, phase_axes, phase_figure
 from replicas.theory import phases
 from replicas.theory.phase_regions import MEANINGS, UNKNOWN
 

@@ -15,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicas as rp
-from replicas import atlas, atlas_page, atlas_parts, drawing, figures_perceptron, plotting
+from replicas import atlas, plotting
+from replicas.atlas import contents, markup
+from replicas.figures import drawing
+from replicas.figures import perceptron as figures_perceptron
 
 DASHED = drawing.DASHED
 PALETTE = {color.lower() for color in (drawing.BLACK, *drawing.CYCLE)}
@@ -305,7 +308,7 @@ def plain(html: str) -> str:
 
 @given(st.floats(-100, 100), st.floats(1e-16, 10))
 def test_brackets_bound_the_error_in_the_last_digit(value, error):
-    digits, bracket = re.fullmatch(r"(-?[\d.]+)\((\d+)\)", plain(atlas_page.concise(value, error))).groups()
+    digits, bracket = re.fullmatch(r"(-?[\d.]+)\((\d+)\)", plain(markup.concise(value, error))).groups()
     unit = 10.0 ** -len(digits.partition(".")[2])
     assert int(bracket) * unit >= error * (1 - 1e-9) or unit <= 2e-16
     assert int(bracket) * unit <= max(10 * error, 2 * unit)
@@ -318,16 +321,16 @@ def test_brackets_bound_the_error_in_the_last_digit(value, error):
      (3.0, 0.0, "3"), (math.nan, None, "–"), (None, None, "–"), (math.inf, 0.0, "∞"), (0.123456789, None, "0.123457")],
 )  # fmt: skip
 def test_numbers_of_the_page(value, error, text):
-    assert plain(atlas_page.concise(value, error)) == text
+    assert plain(markup.concise(value, error)) == text
 
 
 def test_prose_sets_symbols():
-    assert atlas_page.prose("N = 25, alpha_c <= 1") == "<i>N</i> = 25, <i>α</i><sub>c</sub> ≤ 1"
-    assert atlas_page.prose("mean <u^2>") == "mean &lt;<i>u</i><sup>2</sup>&gt;"
+    assert markup.prose("N = 25, alpha_c <= 1") == "<i>N</i> = 25, <i>α</i><sub>c</sub> ≤ 1"
+    assert markup.prose("mean <u^2>") == "mean &lt;<i>u</i><sup>2</sup>&gt;"
 
 
 def test_notes_share_a_letter_when_they_say_the_same():
-    table = atlas_page.Table(("a",))
+    table = markup.Table(("a",))
     assert table.note("one") == table.note("one") != table.note("two")
     assert table.note("") == ""
     assert table.html("label").count("<li>") == 2
@@ -379,9 +382,9 @@ def test_a_part_that_fails_is_shown_and_the_rest_is_made(tmp_path, monkeypatch):
     def broken(_):
         raise RuntimeError("no such saddle")
 
-    sections = {"stability": atlas_parts.SECTIONS["stability"], "learning": replace(atlas_parts.SECTIONS["learning"], table=broken)}
-    monkeypatch.setattr(atlas_parts, "SECTIONS", sections)
-    monkeypatch.setattr(atlas_parts, "DERIVATIONS", {name: atlas_parts.DERIVATIONS[name] for name in ("binary", "spherical")})
+    sections = {"stability": contents.SECTIONS["stability"], "learning": replace(contents.SECTIONS["learning"], table=broken)}
+    monkeypatch.setattr(contents, "SECTIONS", sections)
+    monkeypatch.setattr(contents, "DERIVATIONS", {name: contents.DERIVATIONS[name] for name in ("binary", "spherical")})
     monkeypatch.setattr(
         plotting, "FIGURES", {name: plotting.FIGURES[name] for name in ("entropy-and-overlap", "finite-n")}
     )

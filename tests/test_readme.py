@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import replicas as rp
-from replicas.cli import main
+from replicas.cli.program import main
 
 DIGITS = 1e-11  # numbers in the README were computed on another machine: rounding may differ in the last digits
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?")

@@ -22,9 +22,9 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 import replicas as rp
-from replicas.cli import build_parser
-from replicas.model_flags import build_models
-from replicas.questions import typed_values
+from replicas.cli.model_flags import build_models
+from replicas.cli.program import build_parser
+from replicas.cli.questions import typed_values
 from replicas.symbolic.render import broken, named
 
 

@@ -18,7 +18,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 import replicas as rp
-from replicas import support
+from replicas.cli import support
 from replicas.results import bound, readable
 
 TESTS = Path(__file__).parents[2] / "tests" / "numerics"
@@ -138,7 +138,7 @@ class Audit(Tables):
 
 
 class Support(Tables):
-    """What can be asked of which model, from `replicas.support`."""
+    """What can be asked of which model, from `replicas.cli.support`."""
 
     def run(self) -> list[nodes.Node]:
         out: list[nodes.Node] = []

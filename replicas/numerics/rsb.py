@@ -120,8 +120,9 @@ def gaps(y: np.ndarray, total: float) -> np.ndarray:
 
 
 def logs(parts: np.ndarray) -> np.ndarray:
-    """The inverse of `gaps`."""
-    return np.asarray(np.log(parts[:-1] / parts[-1]))
+    """The inverse of `gaps`; a part that is zero, as an overlap may be, stays so."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(parts[:-1] / parts[-1]))
 
 
 class System:

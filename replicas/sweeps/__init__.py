@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import progress_bar
+from ..progress import progress_bar
 from .cells import Columns, Piece, column, together
 from .crew import CrewLost, Line, Work, make_crew
 from .plan import Plan, make_plan

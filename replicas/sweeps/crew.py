@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..questions import bad_argument
+from ..cli.questions import bad_argument
 from .cells import of_failure
 from .plan import Group
 from .worker import Done, prepare, run_chunk

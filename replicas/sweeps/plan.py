@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import MAX_POINTS
+from ..cli.arguments import MAX_POINTS
+from ..cli.questions import QUESTIONS
 from ..models import Model
-from ..questions import QUESTIONS
 from ..results import describe
 from .store import key, task_words
 from .worker import Task

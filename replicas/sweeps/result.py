@@ -273,7 +273,7 @@ class Sweep:
 
     def plot(self, name: str | None = None, ax: Any = None) -> Any:
         """Draw a column (default: the headline) against one numeric dimension, or over two as a map. Returns the axes."""
-        from ..drawing import sweep_axes
+        from ..figures.drawing import sweep_axes
 
         return sweep_axes(self, name or self._headline(0), ax)
 

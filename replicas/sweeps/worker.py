@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from .. import interrupts
-from ..arguments import one_line
-from ..questions import bad_argument
+from ..cli.questions import bad_argument
+from ..progress import one_line
 from .cells import Piece, of_answer, of_failure, of_result
 
 

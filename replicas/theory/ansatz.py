@@ -10,11 +10,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
+from ..cli.support import ANSATZES
 from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Tree
 from ..numerics.saddle import check_model
 from ..stochastic import StochasticPerceptron
-from ..support import ANSATZES
 
 MOST_STEPS = 8  # with every Parisi parameter free; beyond, the functional is too flat for double precision
 GROUND_STEPS = 4  # whose energies full breaking extrapolates

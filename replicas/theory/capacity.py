@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cli.support import ANSATZES
 from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical, Tree, check_kappa, support_model
 from ..numerics.saddle import (
@@ -34,7 +35,6 @@ from ..numerics.saddle import (
     zero_overlap,
 )
 from ..results import Estimate, verdict
-from ..support import ANSATZES
 from ..wide import Wide
 from .ansatz import (
     asked_digits,

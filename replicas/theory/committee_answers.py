@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import progress_bar
 from ..committees import Committee
 from ..models import Discrete
 from ..numerics.saddle import check_alpha
+from ..progress import progress_bar
 from ..results import Curve, Estimate, SaddlePoint
 from . import committee, committee_errors, committee_state, committee_transitions
 from .ansatz import asked_digits, check_ansatz, units_refused
@@ -275,7 +275,7 @@ def stability(model: Committee, alpha: Any, ansatz: str, kappa: Any, beta: Any) 
 
 def capacity(model: Committee, ansatz: str) -> Estimate:
     """`replicas.capacity`: open for storage, without meaning with a teacher."""
-    from ..support import ANSATZES
+    from ..cli.support import ANSATZES
 
     check_ansatz(ansatz, ANSATZES)
     message = "a teacher-student problem always has a solution: see transitions" if model.teacher else OPEN

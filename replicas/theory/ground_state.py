@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import progress_bar
+from ..cli.support import ANSATZES
 from ..models import Likelihood, Model, Perceptron, Spherical
 from ..numerics.saddle import Batch, check_model, make_batch
+from ..progress import progress_bar
 from ..results import Result
-from ..support import ANSATZES
 from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz, check_one_field, of_one_unit
 from .capacity import _plain, _special, default_criterion, threshold
 from .saddle import Columns, thermodynamic

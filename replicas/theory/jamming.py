@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import progress_bar
 from ..numerics.rsb import GroundState, Jamming, Point, Root, descend, eigenvalues, error_of, newton
 from ..numerics.saddle import Batch, has_zero_overlap
+from ..progress import progress_bar
 from ..wide import Wide
 from .broken import APART, Found
 from .capacity import JUMPS, MARGINAL, threshold

@@ -102,13 +102,7 @@ class Sphere:
         model, kappa = self.at(x)
         with np.errstate(all="ignore"):
             found = at_line(model, kappa=kappa)
-        line = sample(found, bool(found.physical))
-        if line.status == HERE and line.physical:
-            # of an even likelihood the breaking point says nothing about states far from q = 0
-            first = transitions_at_one(model, kappa, line.y * (1 - NEAR))
-            if first is not None and first[1].alpha < line.y:
-                return dataclasses.replace(line, physical=False, message="a discontinuous transition comes first")
-        return line
+        return sample(found, bool(found.physical))
 
     def _pair(self, x: float) -> tuple[Sample, Sample]:
         model, kappa = self.at(x)

@@ -265,7 +265,7 @@ class PhaseDiagram(Result):
 
     def save(self, path: Any) -> tuple[Any, Any]:
         """Write the figure (svg, pdf or png by the suffix) and, beside it, the lines as CSV. Returns both paths."""
-        from ..figures_phases import save
+        from ..figures.phases import save
 
         return save(self, path)
 

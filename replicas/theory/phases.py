@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import progress_bar
 from ..models import Model
 from ..numerics.saddle import numbers
+from ..progress import progress_bar
 from ..results import describe
 from .ansatz import check_steps
 from .boundaries import HERE, INFINITE, LOST, NONE, UNASKED, Boundary, Tracing

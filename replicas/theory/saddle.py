@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cli.support import ANSATZES
 from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical, Tree
 from ..numerics.saddle import (
@@ -35,7 +36,6 @@ from ..numerics.saddle import (
 )
 from ..results import BrokenPoint, Curve, SaddlePoint, verdict
 from ..stochastic import StochasticPerceptron, check_no_norm
-from ..support import ANSATZES
 from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, check_steps, of_one_unit, units_refused
 

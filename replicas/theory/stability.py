@@ -109,7 +109,7 @@ def at_line(
     Returns
     -------
     Estimate; ``physical`` says whether the instability is met before the capacity (or before the entropy of a finite set
-    vanishes) and is continuous (breaking point in (0, 1)). Status ``no-solution`` where the saddle stays stable.
+    vanishes) and is continuous (breaking point in (0, 1), and no other states that take over before). Status ``no-solution`` where the saddle stays stable.
     """
     check_ansatz(ansatz)
     if isinstance(model, Committee):
@@ -164,7 +164,11 @@ def at_line(
         continuous = not isinstance(model, Perceptron) or 0 <= x[i] < 1  # of several units the breaking point is not computed
         physical[i] = before and positive_entropy and continuous
         second = _second_overlap(point, float(value[i])) if before and isinstance(model, Wide) and not model.teacher else None
-        if second is not None:
+        earlier = _condensed_before(point, float(value[i])) if physical[i] and isinstance(model, Perceptron) and zero else None
+        if earlier is not None:
+            physical[i] = False
+            message[i] = f"a discontinuous transition comes first, at alpha = {earlier:.6g}"
+        elif second is not None:
             physical[i] = False
             message[i] = f"states with overlap q1 = {second:.4g} exist at m = 1: a discontinuous transition comes first"
         elif not before:
@@ -207,6 +211,14 @@ def _second_overlap(point: Batch, load: float) -> float | None:
         return None
     states = second_overlaps(below, point.model.norm, float(found.number["q"][0]))  # type: ignore[attr-defined]
     return states[-1] if states else None
+
+
+def _condensed_before(point: Batch, load: float) -> float | None:
+    """Load below this one at which other states take over discontinuously; of an even likelihood the breaking point, at q = 0, knows nothing of them."""
+    from .discontinuous import transitions_at_one
+
+    first = transitions_at_one(point.model, float(point.kappa[0]), load * (1 - JUST_BELOW))
+    return first[1].alpha if first is not None and first[1].alpha < load else None
 
 
 def _limit(point: Batch) -> float:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import progress_bar
 from ..models import Model, Tree
 from ..numerics.rsb import Finite, Root, System, descend, newton
 from ..numerics.saddle import Batch, make_batch
+from ..progress import progress_bar
 from ..results import BrokenPoint
 from .ansatz import check_model_ansatz, check_parisi, check_steps
 from .broken import Found, apart, broken, make_system, one_step, settled

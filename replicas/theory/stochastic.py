@@ -15,7 +15,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..arguments import progress_bar
 from ..numerics.saddle import check_alpha, numbers
 from ..numerics.stochastic import PATTERN_ROWS, binarised_errors, pattern_averages
 from ..numerics.stochastic_sites import (
@@ -29,6 +28,7 @@ from ..numerics.stochastic_sites import (
     sign_variance,
     site_averages,
 )
+from ..progress import progress_bar
 from ..stochastic import TAKES_Q_STAR, StochasticPerceptron, width
 from ..stochastic_results import StochasticCurve, StochasticPoint
 from .ansatz import check_ansatz

@@ -10,7 +10,7 @@ import pytest
 import sympy as sp
 
 import replicas as rp
-from replicas.cli import main
+from replicas.cli.program import main
 
 BINARY, SPHERICAL = rp.Perceptron(), rp.Perceptron("spherical")
 TEACHER, HOT = rp.Perceptron(task="teacher-student"), rp.Perceptron("spherical", beta=2.0)

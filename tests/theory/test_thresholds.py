@@ -333,3 +333,13 @@ def test_window_fields_at_zero_overlap():
     u = np.array([-1.5, -0.5, 0.0, 0.99])
     expected = np.where(np.abs(u) <= 1, np.exp(-u * u / 2) / math.sqrt(2 * math.pi) / (1 - 2 * H(1.0)), 0)
     assert rp.field_distribution(point, u).density == pytest.approx(expected, abs=1e-14)
+
+
+def test_wide_windows_leave_symmetry_discontinuously():
+    """At kappa = 3 the instability of q = 0 lies above the one-step capacity: states far from q = 0 take over long before."""
+    narrow, wide = (rp.at_line(rp.Perceptron("spherical", kappa, "window")) for kappa in (2.0, 3.0))
+    assert narrow.physical and not narrow.message
+    assert not wide.physical and "a discontinuous transition comes first, at alpha = 793.029" in wide.message
+    assert rp.capacity(rp.Perceptron("spherical", 3.0, "window"), "1rsb").value < wide.value
+    below, beyond = (rp.solve(rp.Perceptron("spherical", 3.0, "window"), alpha, "1rsb", m=1.0) for alpha in (780.0, 800.0))
+    assert below.complexity > 0 > beyond.complexity

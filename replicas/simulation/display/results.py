@@ -138,8 +138,8 @@ class Series(Shown):
         ax : axes to draw into, whose title and legend are left to you; new ones, with both, if absent
         theory : (x, y) of a line to set beside it;  style : of the symbols, as matplotlib takes it (``label``, ``color``, ...)
         """
-        from ...drawing import BLACK, CYCLE, SINGLE
-        from ...drawing import style as house_style
+        from ...figures.drawing import BLACK, CYCLE, SINGLE
+        from ...figures.drawing import style as house_style
 
         with house_style():
             own = ax is None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
+from .figure import Columns, Figure, Progress, number, plain_ticks, select, silent, table
 
 UNITS = tuple(range(1, 102, 2))
 STEPPED = (1, 3, 5, 7)  # units of the one-step capacities: seconds for seven, a minute for nine
@@ -31,8 +31,8 @@ LEARNERS = {
 def _capacity_data(progress: Progress = silent) -> Columns:
     import replicas as rp
 
-    from .symbolic.majority_series import K as UNIT_SYMBOL
-    from .symbolic.majority_series import capacity_series
+    from ..symbolic.majority_series import K as UNIT_SYMBOL
+    from ..symbolic.majority_series import capacity_series
 
     asked = [("rs", K) for K in UNITS] + [("1rsb", K) for K in STEPPED] + [("krsb", 3)]
     rows = []

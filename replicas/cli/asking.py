@@ -2,7 +2,7 @@
 
 Two ways lead to the same answers. Without ``--jobs`` and ``--store`` a sweep is asked as arrays, and every coexisting branch is
 answered; with them it goes through `replicas.sweep`, which answers with the dominant branch and cuts the sweep into chunks of its own
-(`replicas.asking_sweeps`): the last digits then depend on the chunks, within the errors.
+(`replicas.cli.asking_sweeps`): the last digits then depend on the chunks, within the errors.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .. import interrupts
+from ..progress import one_line, patience, progress_bar, terminal_width
 from . import answers as an
-from . import interrupts, tables
+from . import tables
 from .answers import Answer, NoAnswer, Share
-from .arguments import Grid, make_grid, one_line, patience, progress_bar, terminal_width
+from .arguments import Grid, make_grid
 from .model_flags import build_models
 from .questions import QUESTIONS, Question, bad_argument, check_words, typed_values
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, number, numbers, plain_ticks, select, silent, table
-from .figures_phases import SHADES
+from .figure import Columns, Figure, Progress, number, numbers, plain_ticks, select, silent, table
+from .phases import SHADES
 
 TOP_ERROR = 0.5  # a student that has learnt nothing
 NEAR = 0.4  # loads below the spinodal over which points are dense: branches meet there with infinite slope

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .arguments import Once, Values, choice, parse_values, patience, whole_number
+from ..progress import patience
+from .arguments import Once, Values, choice, parse_values, whole_number
 from .model_flags import build_models
 from .parsers import FILES, offer
 
@@ -32,9 +33,9 @@ def phase_flags(parser: argparse.ArgumentParser) -> None:
 
 def run_phase_diagram(options: argparse.Namespace) -> int:
     """Ask, print, draw, and give the exit code; Ctrl-C prints and draws what there is."""
+    from ..theory.phases import PhaseDiagramInterrupted, phase_diagram
     from .asking import print_whole
     from .questions import one_form
-    from .theory.phases import PhaseDiagramInterrupted, phase_diagram
 
     one_form(options)
     model, asked = _asked(options)
@@ -59,8 +60,8 @@ def _draw(options: argparse.Namespace, found: Any) -> None:
 
 def _asked(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The model, and the keywords of the question."""
-    from .plotting import SUFFIXES
-    from .theory.ansatz import check_ansatz
+    from ..plotting import SUFFIXES
+    from ..theory.ansatz import check_ansatz
 
     spherical = options.model == "perceptron" and options.weights == "spherical" and options.task == "storage" and options.beta is None and not options.T
     check_ansatz(options.ansatz, ("rs", "1rsb", "frsb") if spherical else ("rs",))  # every one of these is answered at once

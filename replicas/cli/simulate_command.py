@@ -11,7 +11,8 @@ import json
 import sys
 from typing import Any
 
-from .arguments import Once, choice, parse_values, patience, progress_bar, whole_number
+from ..progress import patience, progress_bar
+from .arguments import Once, choice, parse_values, whole_number
 
 ENUMERATION = "enumeration"
 GROUPS = {
@@ -76,8 +77,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     for name, values in (("algorithm", names), ("N", sizes)):
         if len(set(values)) < len(values):
             raise ValueError(f"{name}: got one twice in {' '.join(str(v) for v in values)}, takes each once")
-    from . import interrupts, simulation
-    from .simulation.display.results import overall
+    from .. import interrupts, simulation
+    from ..simulation.display.results import overall
 
     K = 3 if options.K is None else _whole("K", options.K)
     given: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """The questions of the command line: which function answers, which flags it takes, what can be swept, and examples that run.
 
-`replicas.asking` asks them. A single value of kappa or beta is part of the model; every swept one is a parameter of the question.
+`replicas.cli.asking` asks them. A single value of kappa or beta is part of the model; every swept one is a parameter of the question.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .arguments import STAR, Once, Values, choice, one_line, parse_values, whole_number
+from ..progress import one_line
+from .arguments import STAR, Once, Values, choice, parse_values, whole_number
 from .model_flags import whole
 from .parsers import FILES, offer
 from .phase_command import phase_flags, run_phase_diagram
@@ -35,7 +36,7 @@ class Question:
     words : what a flag takes that is a word, where questions differ: the first is the default
     ansatz : whether the function takes one (else: replica symmetric);  branches : whether several coexist in an answer
     whole : names of whole numbers
-    more : adds flags of its own to a parser;  run : answers its options instead of `replicas.asking`, and gives the exit code
+    more : adds flags of its own to a parser;  run : answers its options instead of `replicas.cli.asking`, and gives the exit code
     """
 
     help: str
@@ -60,7 +61,7 @@ class Question:
 
     def asked(self, options: argparse.Namespace) -> dict[str, Any]:
         """The words of the question as keywords of its function, without those that are its defaults."""
-        from .theory.ansatz import check_ansatz
+        from ..theory.ansatz import check_ansatz
 
         if not self.ansatz:
             check_ansatz(options.ansatz)
@@ -93,7 +94,7 @@ def _starred(y: float) -> Any:
 def _field_distribution(model: Any, o: argparse.Namespace, u: Any, **parameters: Any) -> Any:
     import replicas as rp
 
-    from .theory.ansatz import check_one_field
+    from ..theory.ansatz import check_one_field
 
     check_one_field(model, "a field distribution")
     point = rp.solve(model, ansatz=o.ansatz, k=o.k, **parameters)

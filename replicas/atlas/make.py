@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import atlas_parts, drawing, plotting
-from .atlas_page import formula, inline_svg, mixed
-from .atlas_store import ROOT, Entry, Store, digest, key
-from .figures import Columns, Figure, Progress, silent
+from .. import plotting
+from ..figures import drawing
+from ..figures.figure import Columns, Figure, Progress, silent
+from . import contents
+from .markup import formula, inline_svg, mixed
+from .store import ROOT, Entry, Store, digest, key
 
 DRAWING, DERIVATION = "drawing-", "derivation-"
 DRAWN = (".svg", ".pdf")
@@ -51,8 +53,8 @@ class Maker:
     def parts(self) -> tuple[str, ...]:
         """Every table, figure and derivation, the slowest first."""
         figures = [name for name, figure in plotting.FIGURES.items() if not figure.needs_validation or self.validation.exists()]
-        names = [*figures, *atlas_parts.SECTIONS, *(DERIVATION + name for name in atlas_parts.DERIVATIONS)]
-        place = {name: i for i, name in enumerate(atlas_parts.SLOWEST)}
+        names = [*figures, *contents.SECTIONS, *(DERIVATION + name for name in contents.DERIVATIONS)]
+        place = {name: i for i, name in enumerate(contents.SLOWEST)}
         return tuple(sorted(names, key=lambda name: place.get(name, len(place))))
 
     def known(self, name: str) -> bool:
@@ -78,10 +80,10 @@ class Maker:
     def _part(self, name: str) -> Part:
         if name in plotting.FIGURES:
             return self._figure_part(name, plotting.FIGURES[name])
-        if name in atlas_parts.SECTIONS:
-            return Part(name, key(f"table {name}", ("atlas_tables.py", "atlas_parts.py")), lambda progress: _table(name))
-        what = atlas_parts.DERIVATIONS[name.removeprefix(DERIVATION)]
-        return Part(name, key(f"derivation {what}", ("atlas_make.py",)), lambda progress: _derivation(name))
+        if name in contents.SECTIONS:
+            return Part(name, key(f"table {name}", ("atlas/tables.py", "atlas/contents.py")), lambda progress: _table(name))
+        what = contents.DERIVATIONS[name.removeprefix(DERIVATION)]
+        return Part(name, key(f"derivation {what}", ("atlas/make.py",)), lambda progress: _derivation(name))
 
     def _figure_part(self, name: str, figure: Figure) -> Part:
         measured = _measurements(self.validation, figure.experiments)
@@ -95,7 +97,7 @@ class Maker:
     def _drawing_part(self, name: str, data: Entry) -> Part:
         figure = plotting.FIGURES[name]
         shown = digest(repr(data.payload), figure.title, figure.caption)
-        sources = (_file_of(figure), "atlas_make.py")
+        sources = (_file_of(figure), "atlas/make.py")
         return Part(DRAWING + name, key(f"drawing {name} {shown}", sources), lambda progress: self._draw(name, figure, data))
 
     def _drawn(self, name: str, data: Entry) -> Entry | None:
@@ -163,7 +165,7 @@ def _inline(figure: Any, prefix: str, label: str) -> str:
 
 def _table(name: str) -> dict[str, Any]:
     """A table as HTML, and the results behind it."""
-    section, results = atlas_parts.SECTIONS[name], []
+    section, results = contents.SECTIONS[name], []
 
     def keep(result: Any) -> Any:
         results.append(result.to_dict())
@@ -177,13 +179,13 @@ def _derivation(name: str) -> dict[str, Any]:
     """A derivation as a page, and its result: the steps that the solver evaluates, each with its number."""
     import replicas as rp
 
-    _, kind, arguments, options = atlas_parts.DERIVATIONS[name.removeprefix(DERIVATION)]
+    _, kind, arguments, options = contents.DERIVATIONS[name.removeprefix(DERIVATION)]
     derivation = rp.derive(getattr(rp, kind)(**arguments), **options)
     return {"page": derivation.to_html(), "steps": len(derivation.steps), "result": _result(derivation)}
 
 
 def _result(derivation: Any) -> str:
-    from .symbolic.render import lines_of, named, prose
+    from ..symbolic.render import lines_of, named, prose
 
     reduced = any(step.title == REDUCED for step in derivation.steps)
     out = []

@@ -95,7 +95,7 @@ def check_model_flags(options: argparse.Namespace) -> None:
 def build_models(options: argparse.Namespace, values: dict[str, Values]) -> dict[Any, Any]:
     """The models of the flags by their K (None for a perceptron); a swept kappa or beta stays with its model as a tuple."""
     check_model_flags(options)
-    from . import models
+    from .. import models
 
     if options.model in MACHINES:
         kinds = {"tree-committee": models.TreeCommittee, "tree-parity": models.TreeParity, "committee": models.Committee}

@@ -178,7 +178,7 @@ def formula(tex: str, display: bool = False) -> str:
     """LaTeX as HTML where it is simple, else as MathML, without the air that browsers put around strokes."""
     if not display and (simple := linear(tex)) is not None:
         return simple
-    from .symbolic.render import mathml
+    from ..symbolic.render import mathml
 
     out = mathml(tex, display)
     for loose, tight in TIGHT.items():

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..exact import Exact, shown
 from .answers import Answer, NoAnswer, Share
 from .arguments import Grid, Unanswered, Values, whole_number
-from .exact import Exact, shown
 from .model_flags import build_models
 from .questions import QUESTIONS, Question
 

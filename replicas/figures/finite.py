@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, select, silent, table
+from .figure import Columns, Figure, Progress, select, silent, table
 
 VALIDATION = "validation.json"
 
@@ -112,7 +112,7 @@ MEASURED = ("instances", "solved", "probability", "stderr", "seconds", "width", 
 
 
 def _success_data(progress: Progress = silent, validation: Path | None = None) -> Columns:
-    from .simulation import ALGORITHMS, fit_threshold
+    from ..simulation import ALGORITHMS, fit_threshold
 
     shares = _from_validation(validation)
     known = {row["algorithm"] for row in shares}
@@ -159,7 +159,7 @@ def _from_validation(path: Path | None) -> list[dict[str, Any]]:
 
 def _own(algorithm: str, loads: tuple[float, ...], budget: int | None) -> list[dict[str, Any]]:
     """The same, measured now."""
-    from .simulation import success_curve
+    from ..simulation import success_curve
 
     found = success_curve(algorithm, SIZE, loads, INSTANCES, SEED, budget=budget)
     names = ("alpha", "instances", "solved", "probability", "stderr", "seconds")

@@ -1,4 +1,4 @@
-"""Numbers of the command line: values and ranges, Cartesian sweeps; what a terminal is shown while it waits.
+"""Numbers of the command line: values and ranges, Cartesian sweeps.
 
 A range ``start:stop:step`` includes its end up to rounding and is evaluated in decimal, so ``0.1:0.8:0.05`` holds 0.15
 and not 0.15000000000000002. Nothing that is typed is ever evaluated as code.
@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import shutil
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any
 
-from .exact import Exact, as_float
+from ..exact import Exact, as_float
 
 NUMBERS = "finite numbers, or a range start:stop:step"
 MAX_POINTS = 10**6  # a larger sweep is more likely a typing error
 MAX_ECHO = 60  # characters of a wrong argument worth repeating
-PATIENCE = 1.5  # seconds after which a terminal is told why it waits
-CLEAR_LINE = "\r\x1b[2K"  # of a bar that stands there
 
 
 class Unanswered(Exception):
@@ -45,11 +37,6 @@ class Once(argparse.Action):
             )
         given.append(self.dest)
         setattr(namespace, self.dest, values)
-
-
-def one_line(text: object) -> str:
-    """``text`` without line breaks."""
-    return " ".join(str(text).split())
 
 
 INFINITE = ("K", "y")  # flags that may be infinite
@@ -155,53 +142,3 @@ def choice(name: str, value: str, options: Sequence[str]) -> str:
     if value not in options:
         raise ValueError(f"{name}: got {value[:MAX_ECHO]!r}; takes {', '.join(options)}")
     return value
-
-
-def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
-    """A bar on stderr that appears after ``delay`` seconds, and only on a terminal."""
-    from tqdm import tqdm
-
-    class Bar(tqdm):  # type: ignore[type-arg]
-        monitor_interval = 0  # no thread that watches it: with one beside it this process could not be forked
-
-    return Bar(total=total, desc=what, file=sys.stderr, disable=None, delay=delay, leave=False)
-
-
-@contextmanager
-def patience(name: str, why: str = "the first question about a model also derives and compiles it") -> Iterator[None]:
-    """Tell a waiting terminal what the first question takes."""
-
-    def tell() -> None:  # past the buffer of stderr, in the middle of which a signal may come
-        os.write(sys.stderr.fileno(), f"{CLEAR_LINE}replicas {name}: working; {why}\n".encode())
-
-    if not sys.stderr.isatty():
-        yield
-        return
-    with _after(PATIENCE, tell):
-        yield
-
-
-@contextmanager
-def _after(seconds: float, act: Callable[[], None]) -> Iterator[None]:
-    """Act once when this has lasted so long; by a signal where there are any, as a process with a second thread is not forked."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        timer = threading.Timer(seconds, act)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-        return
-    before = signal.signal(signal.SIGALRM, lambda *_: act())
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def terminal_width() -> int | None:
-    """Characters of a line where stdout is a terminal; None where it is a file or a pipe, which holds lines of any length."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -15,8 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import __version__, completion, interrupts, support, tables
-from .arguments import Once, Unanswered, choice, one_line, patience, progress_bar, terminal_width, whole_number
+from .. import __version__, interrupts
+from ..progress import one_line, patience, progress_bar, terminal_width
+from . import completion, support, tables
+from .arguments import Once, Unanswered, choice, whole_number
 from .asking import run_question
 from .model_flags import LIKELIHOODS, TASKS, build_models, model_flags
 from .parsers import DIRECTORIES, FILES, Parser, examples, listing, offer, suggestion
@@ -128,7 +130,7 @@ def run_completion(options: argparse.Namespace) -> int:
 
 def run_figure(options: argparse.Namespace) -> int:
     """Draw a figure into a file, with its data beside it."""
-    from . import plotting
+    from .. import plotting
 
     path = options.output or Path(f"{options.name}.svg")
     with patience("figure"), progress_bar(1, options.name) as bar:
@@ -139,7 +141,7 @@ def run_figure(options: argparse.Namespace) -> int:
 
 def run_atlas(options: argparse.Namespace) -> int:
     """Write the page of tables and figures."""
-    from . import atlas
+    from .. import atlas
 
     workers = whole_number("workers", options.workers, "a whole number from 1")
     with progress_bar(1, "atlas", delay=0.0) as bar:
@@ -163,26 +165,26 @@ def _reporter(bar: Any) -> Callable[[str, int, int], None]:
 
 def figure_names() -> tuple[str, ...]:
     """The figures of the registry, which is loaded when they are asked for."""
-    from .plotting import FIGURES
+    from ..plotting import FIGURES
 
     return tuple(FIGURES)
 
 
 def constant_names() -> tuple[str, ...]:
     """The constants that are known."""
-    from .theory.constants import CATALOGUE
+    from ..theory.constants import CATALOGUE
 
     return tuple(CATALOGUE)
 
 
 def _figures(width: int) -> str:
-    from .plotting import FIGURES
+    from ..plotting import FIGURES
 
     return listing("figures:", [(name, figure.title) for name, figure in FIGURES.items()], COLUMN + 6)(width)
 
 
 def _constants(width: int) -> str:
-    from .theory.constants import CATALOGUE
+    from ..theory.constants import CATALOGUE
 
     return listing("constants:", [(name, meaning) for name, (meaning, *_) in CATALOGUE.items()], COLUMN)(width)
 

@@ -1,6 +1,6 @@
 """Who computes the parts of an atlas: this process, or several that read names and leave what they computed in the store.
 
-A helper is ``python -m replicas.atlas_crew DIRECTORY``: one name a line on its input, one JSON line of answer on its output. It
+A helper is ``python -m replicas.atlas.crew DIRECTORY``: one name a line on its input, one JSON line of answer on its output. It
 shares nothing with this process but the directory; should one die, its part has failed and another takes its place.
 """
 
@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .arguments import one_line
-from .atlas_make import Maker
-from .atlas_store import ROOT
+from ..progress import one_line
+from .make import Maker
+from .store import ROOT
 
 MOST = 4  # processes where the user names no number: each takes half a gigabyte
 LIVES = 2  # processes that a part may take down before it is given up: one may have died idle
@@ -130,7 +130,7 @@ def attempt(maker: Maker, name: str) -> str | None:
 
 def _start(directory: Path) -> subprocess.Popen[str]:
     path = os.pathsep.join(p for p in (str(ROOT.parent), os.environ.get("PYTHONPATH")) if p)
-    command = [sys.executable, "-m", "replicas.atlas_crew", str(directory)]
+    command = [sys.executable, "-m", "replicas.atlas.crew", str(directory)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, text=True, encoding="utf-8", env={**os.environ, "PYTHONPATH": path}, **pipes)
 

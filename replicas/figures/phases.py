@@ -373,8 +373,8 @@ def save(diagram: Any, path: str | Path) -> tuple[Path, Path]:
 
     Raises ValueError for an unknown suffix or a file that can not be written.
     """
-    from .figures import table
-    from .plotting import SUFFIXES, write_csv
+    from ..plotting import SUFFIXES, write_csv
+    from .figure import table
 
     path = Path(path)
     if path.suffix not in SUFFIXES:

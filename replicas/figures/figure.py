@@ -21,7 +21,7 @@ class Figure:
     caption : what is drawn and how it is defined, formulas between dollars
     data : called as data(progress) where ``experiments`` is empty, else as data(progress, validation=path or None)
     draw : called as draw(columns, narrow=False); ``narrow`` puts panels below each other, for a phone or one column
-    derivations : names in `replicas.atlas_parts.DERIVATIONS` of what derives its equations, the first one shown beside it
+    derivations : names in `replicas.atlas.contents.DERIVATIONS` of what derives its equations, the first one shown beside it
     experiments : of ``python -m validation``, whose measurements it draws; ("*",) for all
     needs_validation : whether there is nothing to draw without them
     """

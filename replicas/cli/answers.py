@@ -139,7 +139,7 @@ def _several(ansatz: Any) -> list[Any]:
 
 def text(asked: list[Share], grid: Grid, width: int | None) -> str:
     """The answers for a reader: a point line by line, or one row for each point of a sweep."""
-    from .results import _noted, describe
+    from ..results import _noted, describe
 
     first = asked[0]
     result = first.answers[0].result

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .atlas_page import Table, grouped, number, prose
-from .figures import Columns, select
-from .figures_learning import RULES
-from .support import ANSATZES
+from ..cli.support import ANSATZES
+from ..figures.figure import Columns, select
+from ..figures.learning import RULES
+from .markup import Table, grouped, number, prose
 
 Keep = Callable[[Any], Any]
 """Records a result, and gives it back."""
@@ -304,7 +304,7 @@ def constants(keep: Keep) -> Table:
     """The constants of the field with their digits, proved where python-flint is installed."""
     import replicas as rp
 
-    from .numerics.arithmetic import have_flint
+    from ..numerics.arithmetic import have_flint
 
     table = Table(("constant", f"{DIGITS} digits", ""), wrap=frozenset({0}), fold=True)
     for one in keep(rp.constants(DIGITS, certified=have_flint())):

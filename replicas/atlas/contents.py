@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import atlas_tables
-from .atlas_page import Table
+from . import tables
+from .markup import Table
 
 TITLE = "Atlas of perceptrons and committees"
 LEAD = """<p>What the replica theory of perceptrons and committee machines predicts, computed by the commands that stand beside it,
@@ -34,7 +34,7 @@ SECTIONS = {
         """The largest load <i>α</i> = <i>P</i>/<i>N</i> of random patterns that can be stored with margin <i>κ</i>
         (window: |<i>u</i>| ≤ <i>κ</i>). “Stable” means that the replica-symmetric (RS) saddle is stable at the threshold.""",
         "replicas capacity --weights binary --kappa 0",
-        atlas_tables.capacities,
+        tables.capacities,
         ("binary", "spherical"),
     ),
     "stability": Section(
@@ -42,14 +42,14 @@ SECTIONS = {
         """The load at which the RS saddle becomes unstable towards replica symmetry breaking (de Almeida–Thouless). Where
         it lies below <i>α</i><sub>c</sub>, the RS capacity is only an upper bound.""",
         "replicas at-line --weights spherical --kappa -1 -0.5",
-        atlas_tables.instabilities,
+        tables.instabilities,
         ("spherical", "binary"),
     ),
     "errors": Section(
         "Beyond capacity",
         "Above capacity: the smallest fraction of patterns in error, at <i>κ</i> = 0.",
         "replicas ground-state --weights binary --alpha 1 1.5",
-        atlas_tables.ground_states,
+        tables.ground_states,
     ),
     "breaking": Section(
         "Broken replica symmetry",
@@ -57,7 +57,7 @@ SECTIONS = {
         and the continuous limit with its own error. For <i>κ</i> ≥ 0 solutions form a convex set and nothing breaks below
         capacity.""",
         "replicas capacity --weights spherical --kappa -1 --ansatz frsb",
-        atlas_tables.breaking,
+        tables.breaking,
         ("spherical-1rsb", "spherical-2rsb"),
     ),
     "learning": Section(
@@ -65,7 +65,7 @@ SECTIONS = {
         """A discrete student learns a noise-free teacher of its own kind in a first-order transition; spherical weights
         learn smoothly.""",
         "replicas transitions --weights binary --task teacher-student",
-        atlas_tables.transitions,
+        tables.transitions,
         ("binary-teacher",),
     ),
     "decay": Section(
@@ -73,7 +73,7 @@ SECTIONS = {
         """How fast the generalization error of a spherical student falls: the coefficient at <i>α</i> = 10<sup>6</sup>,
         its error bounded by the change from <i>α</i> = 10<sup>5</sup>.""",
         "replicas generalization --weights spherical --task teacher-student --alpha 1e5 1e6",
-        atlas_tables.decay,
+        tables.decay,
         ("spherical-teacher",),
     ),
     "committees": Section(
@@ -82,7 +82,7 @@ SECTIONS = {
         weights, <i>α</i> = <i>P</i>/<i>N</i>. Several spherical units break replica symmetry before their capacity; one
         step lowers it, and bounds it from above. What takes minutes, or is not known here, is left out (–).""",
         "replicas capacity --model tree-committee --K 3 --weights spherical --ansatz 1rsb",
-        atlas_tables.committees,
+        tables.committees,
         ("tree-committee",),
     ),
     "wide": Section(
@@ -92,7 +92,7 @@ SECTIONS = {
         breaking leaves of it; binary ones: the load at which the entropy vanishes. <i>K</i> → ∞ is taken first: units that
         jump then store any load, whereas finitely many of them have a finite capacity that grows with <i>K</i>.""",
         "replicas capacity --model tree-committee --K inf --activation relu --weights spherical --ansatz krsb",
-        atlas_tables.wide,
+        tables.wide,
         ("wide-relu",),
     ),
     "shared": Section(
@@ -103,7 +103,7 @@ SECTIONS = {
         that have specialised or, where weights are discrete, know the teacher. Three units take a minute each (the command
         below, with <code>--K 3</code>) and are left out.""",
         "replicas transitions --model committee --K 2 --weights spherical --task teacher-student",
-        atlas_tables.shared,
+        tables.shared,
         ("committee",),
     ),
     "geometry": Section(
@@ -112,7 +112,7 @@ SECTIONS = {
         there are solutions around a reference; up to which load dense clusters reach down to distance 0; and the loads from which
         <i>m</i> solutions at one mutual overlap are not to be found at every overlap (overlap gap), which bounds stable algorithms.""",
         "replicas isolation --alpha 0.55",
-        atlas_tables.geometry,
+        tables.geometry,
         ("franz-parisi", "local-entropy"),
     ),
     "constants": Section(
@@ -121,7 +121,7 @@ SECTIONS = {
         integral and shows that the defining equations have exactly one solution in the ball; what that does not prove,
         the notes say.""",
         "replicas constants --digits 30 --certified",
-        atlas_tables.constants,
+        tables.constants,
     ),
 }
 ALGORITHMS = (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, number, numbers, plain_ticks, select, silent, table
+from .figure import Columns, Figure, Progress, number, numbers, plain_ticks, select, silent, table
 
 LOADS = (0.2, 0.5, 0.8)  # of the field distributions
 

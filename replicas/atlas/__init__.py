@@ -21,13 +21,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from . import atlas_parts, plotting
-from .arguments import one_line
-from .atlas_crew import compute, workers_for
-from .atlas_make import DERIVATION, DRAWING, Maker
-from .atlas_page import Table, page, prose, seconds_of
-from .atlas_store import Entry
-from .atlas_tables import algorithms
+from .. import plotting
+from ..progress import one_line
+from . import contents
+from .crew import compute, workers_for
+from .make import DERIVATION, DRAWING, Maker
+from .markup import Table, page, prose, seconds_of
+from .store import Entry
+from .tables import algorithms
 
 Progress = Callable[[str, int, int], None]
 
@@ -96,7 +97,7 @@ def write(
     atlas.elapsed = time.perf_counter() - start
     atlas.parts["making"] = ("Making of", _making(atlas))
     try:
-        atlas.page.write_text(page(atlas_parts.TITLE, _body(atlas)), encoding="utf-8")
+        atlas.page.write_text(page(contents.TITLE, _body(atlas)), encoding="utf-8")
         (atlas.directory / "atlas.json").write_text(json.dumps(_machine(atlas), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         kept = f"what was computed is kept in {maker.store.folder}"
@@ -164,7 +165,7 @@ def _add(atlas: Atlas, maker: Maker, name: str, derived: dict[str, Any]) -> None
     atlas.seconds[name], atlas.cpu_seconds[name] = entry.seconds, entry.cpu_seconds
     if name in plotting.FIGURES:
         _add_figure(atlas, maker, name, entry, derived)
-    elif name in atlas_parts.SECTIONS:
+    elif name in contents.SECTIONS:
         _add_section(atlas, name, entry)
     else:
         derived[name.removeprefix(DERIVATION)] = entry.payload
@@ -173,7 +174,7 @@ def _add(atlas: Atlas, maker: Maker, name: str, derived: dict[str, Any]) -> None
 
 def _add_section(atlas: Atlas, name: str, entry: Entry) -> None:
     """A table."""
-    section = atlas_parts.SECTIONS[name]
+    section = contents.SECTIONS[name]
     atlas.results += entry.payload["results"]
     source = _source(f"<code>{section.command}</code>", entry.seconds, section.derivations)
     atlas.parts[name] = (section.title, f"<p>{section.text}</p>{entry.payload['html']}{source}")
@@ -181,7 +182,7 @@ def _add_section(atlas: Atlas, name: str, entry: Entry) -> None:
 
 def _source(made_by: str, seconds: float, derivations: tuple[str, ...] = ()) -> str:
     """What makes a part, how long that took, and what derives it."""
-    derived = ", ".join(f'<a href="{DERIVATION}{name}.html">{atlas_parts.DERIVATIONS[name][0]}</a>' for name in derivations)
+    derived = ", ".join(f'<a href="{DERIVATION}{name}.html">{contents.DERIVATIONS[name][0]}</a>' for name in derivations)
     return f"<p class=soft>{made_by} · {seconds_of(seconds)}{f' · derived: {derived}' if derived else ''}</p>"
 
 
@@ -203,7 +204,7 @@ def _add_figure(atlas: Atlas, maker: Maker, name: str, entry: Entry, derived: di
         svg = f"<details><summary>All panels</summary>{svg}</details>"
     atlas.parts[name] = ("", f"<figure{kind}>{svg}{caption}{below}</figure>")
     if name == "algorithm-success":
-        atlas.parts["algorithms"] = (atlas_parts.ALGORITHMS[0], f"<p>{atlas_parts.ALGORITHMS[1]}</p>{algorithms(entry.payload)}")
+        atlas.parts["algorithms"] = (contents.ALGORITHMS[0], f"<p>{contents.ALGORITHMS[1]}</p>{algorithms(entry.payload)}")
 
 
 def _equations(names: tuple[str, ...], derived: dict[str, Any]) -> str:
@@ -212,9 +213,9 @@ def _equations(names: tuple[str, ...], derived: dict[str, Any]) -> str:
     if not there:
         return ""
     links = ", ".join(
-        f'<a href="{DERIVATION}{name}.html">{atlas_parts.DERIVATIONS[name][0]}</a> ({derived[name]["steps"]} steps)' for name in there
+        f'<a href="{DERIVATION}{name}.html">{contents.DERIVATIONS[name][0]}</a> ({derived[name]["steps"]} steps)' for name in there
     )
-    result = f"<p class=soft>{atlas_parts.DERIVATIONS[there[0]][0]}</p>{derived[there[0]]['result']}"
+    result = f"<p class=soft>{contents.DERIVATIONS[there[0]][0]}</p>{derived[there[0]]['result']}"
     return f"<details><summary>Equations</summary>{result}<p class=soft>Derived step by step: {links}.</p></details>"
 
 
@@ -262,12 +263,12 @@ def _add_derivations(atlas: Atlas, derived: dict[str, Any]) -> None:
     if not derived:
         return
     items = [
-        f'<li><a href="{DERIVATION}{name}.html">{atlas_parts.DERIVATIONS[name][0]}</a>, {derived[name]["steps"]} steps, '
+        f'<li><a href="{DERIVATION}{name}.html">{contents.DERIVATIONS[name][0]}</a>, {derived[name]["steps"]} steps, '
         f"{seconds_of(atlas.seconds[DERIVATION + name])}</li>"
-        for name in atlas_parts.DERIVATIONS
+        for name in contents.DERIVATIONS
         if name in derived
     ]
-    command = atlas_parts.derivation_command(next(iter(derived)))
+    command = contents.derivation_command(next(iter(derived)))
     atlas.parts["derivations"] = ("Derivations", f"{DERIVED}<ul>{''.join(items)}</ul><p class=soft><code>{command} --check</code></p>")
 
 
@@ -279,13 +280,13 @@ rules; each step carries a numerical check, which <code>--check</code> runs.</p>
 
 
 def _body(atlas: Atlas) -> str:
-    parts = [(key, *atlas.parts[key]) for key in atlas_parts.ORDER if key in atlas.parts]
+    parts = [(key, *atlas.parts[key]) for key in contents.ORDER if key in atlas.parts]
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in parts if title)
     failures = "".join(f"<p class=bad>Not made: {prose(text)}</p>" for text in atlas.failures)
     sections = "".join(
         f'<section id="{key}">{f"<h2>{title}</h2>" if title else ""}{html}</section>' for key, title, html in parts
     )
-    header = f"<header><h1>{atlas_parts.TITLE}</h1>{atlas_parts.LEAD}</header><nav aria-label=Contents>{links}</nav>"
+    header = f"<header><h1>{contents.TITLE}</h1>{contents.LEAD}</header><nav aria-label=Contents>{links}</nav>"
     return f"{header}<main>{failures}{sections}</main>{_footer()}"
 
 

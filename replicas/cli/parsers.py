@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from .arguments import MAX_ECHO, one_line
+from ..progress import one_line
+from .arguments import MAX_ECHO
 
 NEGATIVE_NUMBER = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
 REQUIRED = re.compile(r"the following arguments are required: (\S+?)(,.*)?$")

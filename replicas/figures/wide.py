@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, number, plain_ticks, select, silent, table
+from .figure import Columns, Figure, Progress, number, plain_ticks, select, silent, table
 
 NAMES = ("erf", "tanh", "relu", "quadratic")
 ANSATZES = {  # ansatz, steps: name, marker, color, size

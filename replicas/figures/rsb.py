@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import drawing as dr
-from .figures import Columns, Figure, Progress, number, select, silent, table
+from .figure import Columns, Figure, Progress, number, select, silent, table
 
 MARGINS = (
     -3.0,

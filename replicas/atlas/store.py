@@ -18,8 +18,8 @@ from typing import Any
 
 FORMAT = 1
 FOLDER = "computed"  # in the directory of the page
-ROOT = Path(__file__).resolve().parent
-ALWAYS = ("results.py", "local_results.py", "stochastic_results.py", "figures.py", "drawing.py", "atlas_page.py")
+ROOT = Path(__file__).resolve().parent.parent
+ALWAYS = ("results.py", "local_results.py", "stochastic_results.py", "figures/figure.py", "figures/drawing.py", "atlas/markup.py")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def digest(*texts: str | bytes) -> str:
 
 def key(task: str, sources: tuple[str, ...]) -> str:
     """Hash of a task in words and of what decides its outcome; ``sources``: files beside those that always do."""
-    from .plotting import versions
-    from .sweeps.store import code
+    from ..plotting import versions
+    from ..sweeps.store import code
 
     made_by = json.dumps([FORMAT, versions()], sort_keys=True)
     return digest(made_by, code(), task, *(_source(name) for name in (*ALWAYS, *sources)))
