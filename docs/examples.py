@@ -7,7 +7,7 @@ pages.
 
 Printed text must be the same up to white space and rounding, which differs between machines:
 
-- a value with an error at rounding level, ``1.234 ± 5e-15``: by both errors; with a larger one, by one unit of its last digit,
+- a value with an error at rounding level, ``1.234 ± 5e-15``: by both errors and the rounding of both; with a larger one, by one unit of its last digit,
   while the errors agree to 20 percent;
 - any other decimal of nine digits and more: by one unit of its last digit, or by `RELATIVE` in double precision;
 - numbers below `NOISE`, such as residuals, are the same; all others must be identical.
@@ -58,7 +58,7 @@ def _same(want: re.Match[str], got: re.Match[str]) -> bool:
     if want["error"] is not None:
         errors = Decimal(want["error"]), Decimal(got["error"])
         if max(errors) <= ROUNDING:
-            return abs(a - b) <= sum(errors)
+            return abs(a - b) <= sum(errors) + (_unit(a) + _unit(b)) / 2  # as shown, both are rounded
         return max(errors) <= FACTOR * min(errors) and abs(a - b) <= _unit(a)
     if max(abs(a), abs(b)) < NOISE:
         return True

@@ -467,6 +467,7 @@ def quick(cell: support.Cell) -> bool:
     return cell.question not in LOCAL or not cell.supported or (cell.likelihood, cell.constraints, cell.task) == ("threshold", "hard", "storage")
 
 
+@pytest.mark.slow
 def test_the_table_of_binary_weights_is_true():
     wrong = [c for c in support.cells() if (c.model, c.weights) == ("perceptron", "binary") and quick(c) and not holds(c)]
     assert not wrong

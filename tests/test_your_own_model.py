@@ -60,6 +60,7 @@ def test_smooth_likelihood():
     assert rp.at_line(model).status in ("converged", "no-solution")
 
 
+@pytest.mark.slow
 def test_freezing_load_of_a_soft_likelihood():
     """No pattern is forbidden: capacity answers with the load at which the Gibbs measure freezes, and says so."""
     model = rp.Perceptron(weights="binary", likelihood=rp.Likelihood(1 / (1 + sp.exp(-9 * rp.field))))

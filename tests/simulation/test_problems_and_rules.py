@@ -141,7 +141,7 @@ def test_knows_nothing_of_the_theory():
         depth = len(path.relative_to(home).parts)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
-                shown = path.parent.name == "display" and (node.level, node.module) in ((3, "results"), (3, "drawing"))
+                shown = path.parent.name == "display" and (node.level, node.module) in ((3, "results"), (3, "figures.drawing"))
                 assert shown or (node.level <= depth and not (node.module or "").startswith("replicas")), path
             if isinstance(node, ast.Import):
                 assert not any(alias.name.startswith("replicas") for alias in node.names), path

@@ -39,6 +39,7 @@ def test_specialisation_is_where_the_symmetric_state_loses_its_stability():
     assert 2 * at.value == pytest.approx(2.052382429741, abs=1e-9) and at.error < 1e-8
 
 
+@pytest.mark.slow
 def test_binary_units_are_blocked_until_the_fold_of_their_imperfect_states():
     found = rp.transitions(BINARY)
     loads = [2 * getattr(found, n).value for n in ("alpha_it", "specialisation", "spinodal")]

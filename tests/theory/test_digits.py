@@ -91,6 +91,7 @@ def test_precisions_agree_with_each_other(digits):
     assert len(short.to_dict()["value"].split(".")[1]) >= digits
 
 
+@pytest.mark.slow
 def test_smooth_and_kinked_likelihoods_of_a_user():
     """Inner integrals: the piecewise-constant route and the quadrature route give the same digits."""
     import sympy as sp

@@ -376,6 +376,7 @@ def test_phases_of_machines_that_store():
     assert json.loads(wide.to_json())["points"][0]["K"] == "inf"
 
 
+@pytest.mark.slow
 def test_phases_of_machines_that_learn():
     binary = rp.phase_diagram(rp.TreeParity(2, "binary", task="teacher-student"), K=[1, 2, 3])
     one, two = (rp.transitions(m) for m in (STUDENT, rp.TreeParity(2, task="teacher-student")))

@@ -160,6 +160,7 @@ def test_above_its_capacity_there_is_no_saddle():
     assert found.status == "no-solution" and "3.14584" in found.message
 
 
+@pytest.mark.slow
 def test_several_parisi_parameters():
     """Sigma(m) falls through zero at the thermodynamic m = 0.379472146."""
     found = rp.solve(rp.TreeCommittee(3, "spherical"), 2.5, "1rsb", m=[0.2, 0.5])

@@ -156,6 +156,7 @@ def test_learning_transitions():
     assert abs(found.spinodal.value - values["alpha"]) <= found.spinodal.error + errors["alpha"]
 
 
+@pytest.mark.slow
 def test_learning_curve():
     found = rp.generalization(rp.TreeCommittee(3, "spherical", task="teacher-student"), 1.0)
     values, errors = reference("teacher/spherical/majority/K=3/alpha=1")
@@ -264,6 +265,7 @@ def test_parity_of_two_units_learns_continuously():
     assert rp.solve(rp.TreeParity(2, task="teacher-student"), 1.3).branch == "perfect"
 
 
+@pytest.mark.slow
 def test_of_stored_patterns_the_lowest_saddle_is_dominant():
     """q = 0 of a parity of two is unstable beyond pi^2/8; of three it stays stable, and is not the lowest before q -> 1."""
     for machine, alpha, branch in ((rp.TreeParity(2, "spherical"), 2.0, "typical"), (rp.TreeParity(3, "spherical"), 3.0, "q=0")):

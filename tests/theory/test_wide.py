@@ -335,6 +335,7 @@ def test_binary_tree_learns_perfectly_at_its_transition_and_without_a_barrier_at
     assert (before.branch, after.branch) == ("perfect", "perfect")
 
 
+@pytest.mark.slow
 def test_tree_learning_errors_are_angles_between_outputs():
     curve = rp.generalization(tree(task="teacher-student"), [0.5, 4.0])
     for R, gibbs, bayes in zip(curve.R, curve.eps_gibbs, curve.eps_bayes):

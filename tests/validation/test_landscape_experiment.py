@@ -56,6 +56,7 @@ def test_limits_of_the_predictions():
         landscape.overlap(2.0)
 
 
+@pytest.mark.slow
 def test_right_predictions_agree_and_wrong_ones_do_not(monkeypatch):
     monkeypatch.setattr(landscape, "QUICK", SMALL)
     monkeypatch.setattr(landscape, "overlap", lambda alpha: 0.2127112176725514)
