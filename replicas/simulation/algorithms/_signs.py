@@ -1,4 +1,7 @@
-"""Fields of binary weights, compiled: shared by the algorithms that look for W in {-1, +1}^N."""
+"""Fields of binary weights, compiled: shared by the algorithms that look for W in {-1, +1}^N.
+
+Where patterns are of signs, too, both are packed, a bit a site (set: +1), and a field is a count of bits: N - 2 popcount(x ^ W).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .._lanes import popcount
 from ..enumeration import mismatch_budget
 from ..problems import Problem
 
@@ -39,3 +43,43 @@ def all_satisfied(points: NDArray[np.generic], W: NDArray[np.int8], least: float
         if overlap(points[mu], W) < least:
             return False
     return True
+
+
+WORD = 64
+"""Sites of a packed word; the bits beyond N are 0 in patterns and weights alike."""
+SIGNS = np.uint64(0x0101010101010101)
+GATHER = np.uint64(0x0102040810204080)
+"""Times eight bytes that are 0 or 1, it brings them together as the highest byte."""
+
+
+def padded_signs(W: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Signs with -1 beyond them, up to whole words."""
+    out = np.full(-(-W.size // WORD) * WORD, -1, np.int8)
+    out[: W.size] = W
+    return out
+
+
+def packed_signs(signs: NDArray[np.generic]) -> NDArray[np.uint64]:
+    """Rows of signs, (P, N), as words, (P, ceil(N/64))."""
+    P, N = signs.shape
+    bytes_ = np.zeros((P, -(-N // WORD) * (WORD // 8)), np.uint8)
+    bits = np.packbits(signs > 0, axis=1, bitorder="little")
+    bytes_[:, : bits.shape[1]] = bits
+    return bytes_.view("<u8").astype(np.uint64, copy=False)
+
+
+@njit(cache=True, nogil=True)
+def pack(eights: NDArray[np.uint64], out: NDArray[np.uint8]) -> None:
+    """Signs as int8, seen eight at a time, into the bytes of their words."""
+    for k in range(eights.size):
+        positive = (~eights[k] >> np.uint64(7)) & SIGNS
+        out[k] = np.uint8(positive * GATHER >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def mismatches(x: NDArray[np.uint64], W: NDArray[np.uint64]) -> np.int64:
+    """Sites at which two packed rows of signs differ."""
+    count = np.uint64(0)
+    for k in range(x.size):
+        count += popcount(x[k] ^ W[k])
+    return np.int64(count)

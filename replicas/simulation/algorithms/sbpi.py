@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from .._checks import check_finite, check_integer
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
-from ._signs import least_sum, overlap
+from ._signs import least_sum, mismatches, pack, packed_signs, padded_signs
 
 MOST_STATES = 1 << 13
 """Of hidden states, so that h fits 16 bits."""
@@ -67,25 +67,27 @@ class _SBPIRun(Run):
     def __init__(self, parameters: SBPI, problem: Problem, rng: np.random.Generator):
         self.parameters, self.rng = parameters, rng
         self.points = problem.gauged().astype(np.int8)
-        self.W = (2 * rng.integers(0, 2, problem.N) - 1).astype(np.int8)
-        self.hidden = self.W.astype(np.int16)
+        self.words = packed_signs(self.points)
+        first = (2 * rng.integers(0, 2, problem.N) - 1).astype(np.int8)
+        self.W, self.hidden = padded_signs(first), first.astype(np.int16)
         self.least = least_sum(problem, problem.kappa)
         self.enough = self.least + parameters.theta
 
     def advance(self, steps: int) -> bool:
         p, bound = self.parameters.probability, 2 * self.parameters.states - 1
-        done, solved = _passes(self.points, self.least, self.enough, p, bound, self.hidden, self.W, steps, self.rng)
+        done, solved = _passes(self.points, self.words, self.least, self.enough, p, bound, self.hidden, self.W, steps, self.rng)
         self.steps += done
         return bool(solved)
 
     @property
     def weights(self) -> Weights:
-        return self.W.copy()
+        return self.W[: self.hidden.size].copy()
 
 
 @njit(cache=True, nogil=True)
 def _passes(
     points: NDArray[np.int8],
+    words: NDArray[np.uint64],
     least: float,
     enough: float,
     p: float,
@@ -95,14 +97,20 @@ def _passes(
     most: int,
     rng: np.random.Generator,
 ) -> tuple[int, bool]:
-    """At most so many passes; how many were made, and whether no pattern was violated in the last one."""
+    """At most so many passes; how many were made, and whether no pattern was violated in the last one.
+
+    points : (P, N) signs, read where a pattern moves the hidden integers;  words : the same packed, for the fields;  W : padded to words
+    """
     P, N = points.shape
     top, bottom = np.int16(bound), np.int16(-bound)
+    packed = np.zeros(words.shape[1], np.uint64)
+    eights, bits = W.view(np.uint64), packed.view(np.uint8)
+    pack(eights, bits)
     for done in range(most):
         clean = True
         for mu in rng.permutation(P):
             x = points[mu]
-            field = overlap(x, W)
+            field = N - 2 * mismatches(words[mu], packed)
             if field < least:
                 clean = False
                 for i in range(N):
@@ -110,6 +118,7 @@ def _passes(
                     h = min(max(h, bottom), top)
                     hidden[i] = h
                     W[i] = np.int8(1) if h > 0 else np.int8(-1)
+                pack(eights, bits)
             elif field < enough and rng.random() < p:
                 for i in range(N):
                     h = np.int16(hidden[i] + np.int16(x[i]) + np.int16(W[i]))
