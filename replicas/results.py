@@ -280,7 +280,7 @@ def _status(point: Mapping[str, Any]) -> str:
 
 
 def readable(value: Any, error: str | None = None) -> str:
-    """A number shortened to the digits its error supports, with the error in parentheses notation."""
+    """A number shortened to the digits its error supports, with the error."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -301,8 +301,9 @@ def readable(value: Any, error: str | None = None) -> str:
     err = float(error)
     if err == 0:
         return f"{number:.15g}"
-    digits = max(0, min(17, -math.floor(math.log10(err)) + (math.floor(math.log10(abs(number))) if number else 0)))
-    return f"{number:.{max(digits, 1)}g} ± {err:.1e}"
+    # down to the first digit of the error: rounded there, the value stays within it
+    digits = 1 - math.floor(math.log10(err)) + (math.floor(math.log10(abs(number))) if number else 0)
+    return f"{number:.{max(1, min(17, digits))}g} ± {err:.1e}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

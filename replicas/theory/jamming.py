@@ -248,6 +248,8 @@ def capacity_of(batch: Batch, ansatz: str, k: int | None) -> dict[str, Any]:
 
 
 def _stable(found: Found) -> bool | None:
-    """Whether every replicon is positive: False for a finite number of steps at jamming, None where marginal or unknown."""
+    """Whether no replicon is negative (zero counts as such after a breaking): False for steps at jamming, None where unknown."""
     values = [v for n, v in found.numbers.items() if n.startswith("replicon")]
-    return bool(min(values) > 0) if values else None
+    if not values:
+        return None
+    return bool(min(values) >= -MARGINAL) if found.ansatz == "rs" else bool(min(values) > 0)

@@ -239,6 +239,10 @@ def _loads(point: Batch, limit: float) -> np.ndarray:
     if np.isfinite(end):
         top = end * (1 - NEAREST)
         return np.unique(top * np.concatenate([np.linspace(0.02, 1.0, GRID), 1 - np.geomspace(0.01, NEAREST, 12)]))
-    if np.isfinite(limit):
+    if np.isfinite(limit) and not has_zero_overlap(point.model):
         return SPAN * limit * np.linspace(0.02, 1.0, GRID)
-    return np.geomspace(2e-2, HOTTEST, 2 * GRID)
+    top = HOTTEST
+    if has_zero_overlap(point.model):  # a saddle at every load, whose replicon falls in proportion
+        fall = 1 - float(thermodynamic(point.with_alpha(np.array([HOTTEST]))).number["replicon"][0])
+        top = max(HOTTEST, 2 * HOTTEST / fall) if fall > 0 else HOTTEST
+    return np.geomspace(2e-2, top, 2 * GRID)

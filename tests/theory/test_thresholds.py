@@ -343,3 +343,17 @@ def test_wide_windows_leave_symmetry_discontinuously():
     assert rp.capacity(rp.Perceptron("spherical", 3.0, "window"), "1rsb").value < wide.value
     below, beyond = (rp.solve(rp.Perceptron("spherical", 3.0, "window"), alpha, "1rsb", m=1.0) for alpha in (780.0, 800.0))
     assert below.complexity > 0 > beyond.complexity
+
+
+@pytest.mark.parametrize("kappa", [0.05, 0.5, 3.0, 4.0])
+def test_instability_of_zero_overlap_is_explicit(kappa):
+    """f = log P(|u| <= kappa) at q = 0: alpha f''^2 = 1, far beyond the capacity of binary weights where the window is narrow or wide."""
+    density, mass = np.exp(-(kappa**2) / 2) / np.sqrt(2 * np.pi), math.erf(kappa / math.sqrt(2))
+    found = rp.at_line(rp.Perceptron("binary", kappa, "window"))
+    assert found.value == pytest.approx((mass / (2 * kappa * density)) ** 2, rel=1e-13, abs=found.error) and found.physical is False
+
+
+def test_one_step_that_lowers_nothing_is_as_stable_as_the_symmetric_saddle():
+    for kappa in (0.0, 0.5):
+        symmetric, broken = (rp.capacity(rp.Perceptron("spherical", kappa), ansatz) for ansatz in ("rs", "1rsb"))
+        assert broken.ansatz == "rs" and broken.stable is symmetric.stable is True and broken.value == symmetric.value
