@@ -68,18 +68,20 @@ def check_replicas(replicas: int, *couplings: tuple[str, float]) -> None:
 
 @njit(cache=True, nogil=True, fastmath=REORDER)
 def dot(a, b):  # type: ignore[no-untyped-def]
-    """a . b in the arrays' own precision."""
-    total = a.dtype.type(0)
+    """a . b in the precision of b; a may be of signs, a byte each."""
+    real = b.dtype.type
+    total = real(0)
     for i in range(a.size):
-        total += a[i] * b[i]
+        total += real(a[i]) * b[i]
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=REORDER)
 def add(total, factor, vector):  # type: ignore[no-untyped-def]
-    """total <- total + factor vector."""
+    """total <- total + factor vector; the vector may be of signs, a byte each."""
+    real = total.dtype.type
     for i in range(total.size):
-        total[i] += factor * vector[i]
+        total[i] += factor * real(vector[i])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDER)

@@ -31,7 +31,7 @@ from .._gaussian import log_tail, mills
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ._replicas import ReplicaRun, add, attract, dot
-from ._signs import REORDER, all_satisfied, least_sum
+from ._signs import REORDER, all_satisfied, least_sum, points_of
 
 PARAMETRISATIONS = ("magnetizations", "fields")
 RATES = {"magnetizations": 20.0, "fields": 50.0}
@@ -104,7 +104,7 @@ class StochasticRun(ReplicaRun):
     ):
         self.m = (chosen.start * rng.uniform(-1, 1, (replicas, problem.N))).astype(np.float32)
         super().__init__(problem, self.m, np.mean(self.m, axis=0))
-        self.points = problem.gauged().astype(np.float32)
+        self.points = points_of(problem)
         self.rng, self.kappa, self.least = rng, float(problem.kappa), least_sum(problem, problem.kappa)
         self.h = np.arctanh(self.m)
         rate = RATES[chosen.parametrisation] if chosen.rate is None else float(chosen.rate)
