@@ -110,7 +110,10 @@ def run_experiments(
         bars = _Bars()
         print(f"{name} ...", file=sys.stderr)
         try:
-            more = {"store": directory / f"{name}.sqlite"} if directory is not None and name in STORED and not quick else {}
+            more: dict[str, Any] = {}
+            if directory is not None and name in STORED and not quick:
+                directory.mkdir(parents=True, exist_ok=True)
+                more["store"] = directory / f"{name}.sqlite"
             report.results.append(EXPERIMENTS[name](quick=quick, seed=seed, progress=bars, **more))
         except KeyboardInterrupt:
             report.interrupted = True

@@ -42,19 +42,20 @@ def run_question(name: str, options: argparse.Namespace) -> int:
     grid = Grid(parameters, grid.swept)
     own = {k: v for k, v in values.items() if k not in others}
     asked = an.shares(build_models(options, own), grid)
-    how = None
-    if question.sweeps and (options.jobs or options.store or options.retry):
-        from .asking_sweeps import fill, settings
+    how, left_out = None, ""
+    if question.sweeps and (options.jobs is not None or options.store is not None or options.retry):
+        from .asking_sweeps import fill, note, settings
 
         how = settings(options, question, values)
     if how is not None:
         with patience(name):
             fill(name, options, own, grid, asked, how)
+        left_out = note(asked) if question.branches else ""
     else:
         with patience(name), progress_bar(grid.size, name) as bar:
             for share in asked:
                 _answer(name, options, share, bar)
-    print_answers(options, asked, grid)
+    print_answers(options, asked, grid, left_out)
     return 0 if any(answer.result.ok for share in asked for answer in share.answers) else 1
 
 
@@ -65,14 +66,16 @@ def _of_the_reference(options: argparse.Namespace) -> set[str]:
     return {"q_star", "beta"} if options.reference == "stochastic" else {"q_star"}
 
 
-def print_answers(options: argparse.Namespace, asked: list[Share], grid: Grid) -> None:
-    """The answers on stdout, in the form asked for."""
+def print_answers(options: argparse.Namespace, asked: list[Share], grid: Grid, note: str = "") -> None:
+    """The answers on stdout, in the form asked for; the note below a table, as a key of JSON, else on stderr."""
     if options.json:
-        print(json.dumps(an.merge(asked, grid)))
+        print(json.dumps(an.merge(asked, grid) | ({"note": note} if note else {})))
     elif options.csv:
         sys.stdout.write(tables.csv_text(tables.flat(an.merge(asked, grid))))
+        if note:
+            print(f"{options.parser.prog}: note: {note}", file=sys.stderr)
     else:
-        print(an.text(asked, grid, terminal_width()))
+        print(an.text(asked, grid, terminal_width()) + (f"\n  {note}" if note else ""))
 
 
 def print_whole(options: argparse.Namespace, result: Any) -> None:

@@ -11,7 +11,6 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ class How:
     """Where a sweep is computed and kept."""
 
     jobs: int | None
-    store: Path | None
+    store: str | None
     retry: bool
 
 
@@ -50,7 +49,13 @@ def settings(options: argparse.Namespace, question: Question, values: Mapping[st
             raise ValueError(f"{name}: got {shown(exact[0])} with --jobs or --store; takes numbers of up to 17 digits there")
     if options.store is None:
         return None if jobs == 1 else How(jobs, None, False)
-    return How(None if jobs == 1 else jobs, Path(options.store), options.retry)
+    return How(None if jobs == 1 else jobs, options.store, options.retry)
+
+
+def note(asked: Sequence[Share]) -> str:
+    """What the answers leave out of those of the direct way."""
+    whole = all(getattr(answer.result, "dominant", None) is None for share in asked for answer in share.answers)
+    return "" if whole else "of coexisting branches the dominant one of each point; without --jobs and --store all of them"
 
 
 def fill(name: str, options: argparse.Namespace, values: Mapping[str, Values], grid: Grid, asked: Sequence[Share], how: How) -> None:

@@ -285,7 +285,7 @@ def _tables(command: Callable[..., Parser]) -> None:
     )
     sub.add_argument("name", metavar="NAME", help="one of those below")
     sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="svg, pdf or png by its suffix (default NAME.svg); a CSV is put beside it")
-    sub.add_argument("--validation", type=Path, metavar="FILE", help="validation.json for finite-n (default: beside the figure, or in atlas)")
+    sub.add_argument("--validation", type=Path, metavar="FILE", help="validation.json, for finite-n and algorithm-success (default: beside the figure, or in atlas)")
     offer(sub, name=figure_names, output=FILES, validation=FILES)
     sub.notes.insert(0, _figures)
     sub = command("atlas", "one offline page of capacities, transitions, figures and checks", run_atlas, ("replicas atlas -o atlas",))
@@ -314,6 +314,20 @@ def _tables(command: Callable[..., Parser]) -> None:
     sub.notes.append(lambda _: COMPLETE)
 
 
+def _silence_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _lost_output() -> str:
+    """Why stdout takes nothing, which is given up then; "" where it does."""
+    try:
+        print(flush=True)  # what failed does not say which file it was: try again
+    except OSError as error:
+        _silence_output()
+        return error.strerror or str(error)
+    return ""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     parser = build_parser()
@@ -340,12 +354,15 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # the reader has gone (`replicas ... | head`): keep the interpreter from complaining at its exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_output()
         return 141
     except Unanswered as error:
         print(f"{prog}: {one_line(error)}", file=sys.stderr)
         return 1
     except Exception as error:
+        if isinstance(error, OSError) and (lost := _lost_output()):
+            print(f"{prog}: error: stdout cannot be written: {lost}", file=sys.stderr)
+            return 1
         if interrupts.pressed():  # what follows when the compiler was stopped half way
             print(f"{prog}: interrupted", file=sys.stderr)
             return 130

@@ -46,6 +46,14 @@ LABELS = {
     "eps_gibbs": r"Gibbs error $\epsilon$",
     "eps_bayes": r"Bayes error $\epsilon$",
 }
+VALUES = {  # of a question with one number
+    "capacity": LABELS["value"],
+    "at-line": r"AT load $\alpha_{AT}$",
+    "max-margin": r"largest margin $\kappa$",
+    "isolation": "distance $d$",
+    "local-entropy-threshold": r"load $\alpha_U$",
+    "overlap-gap": r"load $\alpha_{OGP}$",
+}
 STYLE: Any = {
     "font.size": 9.0,
     "font.family": "DejaVu Sans",
@@ -216,11 +224,17 @@ def sweep_axes(sweep: Any, name: str, ax: Any = None) -> Any:
 
     Every other dimension makes a line of its own; points without an answer leave a gap, and those not "converged" are faint.
     """
-    values = np.asarray(sweep[name], dtype=float)
-    numeric = [n for n, v in sweep.dims.items() if all(isinstance(w, (int, float)) for w in v) and len(v) > 1]
+    values = _sweep_numbers(sweep, name)
+    if values is None:
+        known = [n for n in sweep.columns if _sweep_numbers(sweep, n) is not None]
+        raise ValueError(f"name: got {name!r}; takes a column of numbers: {', '.join(known)}")
+    missing = {n: _not_drawn(v) for n, v in sweep.dims.items()}
+    numeric = [n for n, why in missing.items() if not why]
     if not numeric:
-        raise ValueError(f"sweep: got dimensions {', '.join(sweep.dims)}; takes one of numbers to draw against")
+        got = ", ".join(f"{n} of {why}" for n, why in missing.items()) or "one point"
+        raise ValueError(f"sweep: got {got}; takes a dimension of several finite numbers to draw against")
     answered = sweep["status"] == "converged"
+    label = _sweep_label(sweep, name)
     with style():
         if ax is None:
             import matplotlib.pyplot as plt
@@ -230,14 +244,39 @@ def sweep_axes(sweep: Any, name: str, ax: Any = None) -> Any:
             y, x = numeric
             shown = np.where(answered, values, np.nan)
             mesh = ax.pcolormesh(sweep.dims[x], sweep.dims[y], shown, cmap="cividis", shading="nearest", rasterized=True)
-            ax.figure.colorbar(mesh, ax=ax, label=LABELS.get(name, name), pad=0.02)
+            ax.figure.colorbar(mesh, ax=ax, label=label, pad=0.02)
             ax.set_ylabel(LABELS.get(y, y))
         else:
             x = numeric[-1]
             _sweep_lines(sweep, ax, x, values, answered)
-            ax.set_ylabel(LABELS.get(name, name))
+            ax.set_ylabel(label)
         ax.set_xlabel(LABELS.get(x, x))
     return ax
+
+
+def _sweep_numbers(sweep: Any, name: str) -> Any:
+    """A column as numbers, nan where a point has none; None for words and for what there is not."""
+    try:
+        return np.asarray(sweep[name], dtype=float)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _not_drawn(values: Sequence[Any]) -> str:
+    """Why nothing can be drawn against a dimension; "" if it can."""
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+        return "words"
+    if not np.all(np.isfinite(values)):
+        return "numbers with infinity"
+    return "" if len(values) > 1 else "one value"
+
+
+def _sweep_label(sweep: Any, name: str) -> str:
+    """What a column is: the one value of a question is another one in each, that of a user's function has its name."""
+    asked = isinstance(sweep.plan.function, str)
+    if name != "value" or (not asked and not sweep.quantity.isidentifier()):
+        return LABELS.get(name, name) if name != "value" else name
+    return VALUES.get(sweep.quantity, name) if asked else sweep.quantity
 
 
 def _sweep_lines(sweep: Any, ax: Any, x: str, values: Any, answered: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..progress import progress_bar
 from .cells import Columns, Piece, column, together
-from .crew import CrewLost, Line, Work, make_crew
+from .crew import CrewLost, Line, Work, check_sendable, make_crew
 from .plan import Plan, make_plan
 from .result import Sweep
 from .store import Store, StoreFull
@@ -49,7 +49,7 @@ def sweep(
         point, called with one keyword for each dimension, which gives a number, a mapping of cells, or a result.
     grid : values by name: parameters of the question, fields of the model ("K", "weights", ...), "model" itself. A single value is fixed.
     executor : None for this process, a number of processes, or a ``concurrent.futures.Executor`` (dask: ``client.get_executor()``).
-    store : a file that keeps every point as it is computed; the same call resumes there, and a larger grid uses what it has.
+    store : a file that keeps every point as it is computed; the same call resumes there, and any other of the question uses what it has.
     progress : show a bar on a terminal, after a second.
     retry : ask again about points of the store that failed or did not converge.
     options : what is fixed: model=, ansatz=, digits=, ...
@@ -61,14 +61,19 @@ def sweep(
 
     Raises
     ------
-    ValueError : what the question refuses, an unknown name, a store of another task or version, a raw dask Client.
+    ValueError : what the question refuses, an unknown name, a function that does not take the names of the grid or cannot be sent to the
+        processes or told from another by the store, a damaged store, one of another question or version, a raw dask Client.
     SweepLost : the executor died, or the store can take no more;  SweepInterrupted : Ctrl-C. Both carry ``partial``; what a store holds stays.
     """
     start = time.perf_counter()
+    for name, value in (("progress", progress), ("retry", retry)):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: got {value!r}; takes True or False")
     plan = make_plan(quantity, grid, options)
     crew = make_crew(executor)
+    check_sendable(crew, plan.quantity, plan.groups[0].task)
+    keys = [[] if store is None else group.keys() for group in plan.groups]
     kept = None if store is None else Store(store, plan.task)
-    keys = [group.keys() if kept else [] for group in plan.groups]
     found: list[list[Piece]] = [kept.read(own, retry) if kept else [] for own in keys]
     lines = [Line(group, _left(group.size, pieces)) for group, pieces in zip(plan.groups, found)]
     index = {id(line): i for i, line in enumerate(lines)}
@@ -85,11 +90,10 @@ def sweep(
 
         def keep(line: Line, done: Done) -> None:
             i = index[id(line)]
-            for n, piece in enumerate(done.pieces):
-                found[i].append(piece)
-                if kept:
-                    kept.add(keys[i], piece, done.texts[n])
-                bar.update(len(piece.where))
+            found[i].extend(done.pieces)
+            if kept:
+                kept.add(keys[i], done.pieces, done.texts)
+            bar.update(sum(len(piece.where) for piece in done.pieces))
 
         at_once = True
         try:

@@ -22,6 +22,10 @@ KIND = "kind"  # constant of a result inside a result, as "field.kind"
 VALUE = "value"  # column of a function that returns a number
 
 
+class NoPoint(TypeError):
+    """What a user's function gave is not the answer of one point."""
+
+
 @dataclass
 class Piece:
     """Answers at the points ``where`` of a group.
@@ -75,7 +79,8 @@ def column(cells: Sequence[Any]) -> np.ndarray:
     if kinds in ({bool}, {int}):
         return np.array(cells)
     out = np.empty(len(cells), dtype=object)
-    out[:] = cells
+    for i, value in enumerate(cells):  # one by one: lists of one length are no matrix
+        out[i] = value
     return out
 
 
@@ -131,12 +136,25 @@ def _kind(result: Result) -> str:
 def of_answer(answer: Any, where: np.ndarray) -> Piece:
     """The piece of one answer of a user's function: a result, a mapping of cells, or a number."""
     if isinstance(answer, Result):
+        if answer.shape not in ((), (1,)) and not _branches(answer):
+            raise NoPoint(f"gave a result of {answer.status.size} points ({type(answer).__name__}); takes a result of one point")
         return of_result(answer, where)
     if not isinstance(answer, Mapping):
+        if isinstance(answer, (list, tuple)) or np.ndim(answer):
+            raise NoPoint(f"gave a {type(answer).__name__}; takes a number, a mapping of names to cells, or a result")
+        answer = cell(answer)
+        if answer is None or answer != answer:
+            raise NoPoint(f"gave {'None' if answer is None else 'nan'}; takes a number")
         answer = {VALUE: answer}
     cells = {str(name): column([cell(value)]) for name, value in answer.items()}
     cells.setdefault("status", column(["converged"]))
     return Piece(where, "", {}, cells)
+
+
+def _branches(result: Any) -> bool:
+    """Whether the rows of a result are the branches of one point, one of them dominant."""
+    given = (np.asarray(getattr(result, n)) for n in result.inputs)
+    return int(np.sum(getattr(result, "dominant", None) == np.True_)) == 1 and all((g == g.flat[0]).all() for g in given)
 
 
 def of_failure(reason: str, where: np.ndarray) -> Piece:
@@ -147,11 +165,12 @@ def of_failure(reason: str, where: np.ndarray) -> Piece:
 
 @dataclass
 class Columns:
-    """The pieces of a group put together: one array a column, over all points of the group, and what they all share."""
+    """The pieces of a group put together: one array a column, over all points of the group, and what all ``answered`` ones share."""
 
     kind: str
     columns: dict[str, np.ndarray]
     shared: dict[str, Any]
+    answered: np.ndarray
 
     def result(self, model: Any, shape: tuple[int, ...]) -> Result | None:
         """The pieces as the result that one question about all points would have given."""
@@ -213,7 +232,10 @@ def together(pieces: Sequence[Piece], size: int) -> Columns:
                 array = np.full(len(where), np.nan)
             whole[where] = array
         out[name] = whole
-    return Columns(kind, out, shared)
+    known = np.zeros(size, dtype=bool)
+    for p in answered:
+        known[p.where] = True
+    return Columns(kind, out, shared, known)
 
 
 def _repeated(value: Any, size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from ..cli.questions import bad_argument
+from ..progress import one_line
 from .cells import of_failure
 from .plan import Group
 from .worker import Done, prepare, run_chunk
@@ -142,6 +144,17 @@ def make_crew(executor: Any) -> Crew:
     raise ValueError(f"executor: got {type(executor).__name__}; takes None, a number of processes, or a concurrent.futures.Executor")
 
 
+def check_sendable(crew: Crew, quantity: str, task: Any) -> None:
+    """A question that reaches processes, or a one-line ValueError."""
+    if not isinstance(crew.executor, ProcessPoolExecutor):  # a thread needs no copy; a cluster has pickles of its own
+        return
+    try:
+        pickle.dumps(task)
+    except Exception as error:
+        why = one_line(f"{type(error).__name__}: {error}")
+        raise ValueError(f"quantity: got {quantity}, which cannot be sent to processes ({why}); takes a function of a module or script") from None
+
+
 def _manner() -> str:
     """Fork what is compiled already where that is safe: with no thread beside this one."""
     if sys.platform.startswith("linux"):
@@ -167,7 +180,8 @@ def _deferring(elsewhere: bool) -> Iterator[Callable[[], None]]:
     Not where this process itself computes, nor in a thread, which is not asked.
     """
     asked: list[int] = []
-    if not elsewhere or threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # by a shell that started this in the background
+    if ignored or not elsewhere or threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
 
@@ -280,5 +294,6 @@ class Work:
             self.suspects.append(chunk)
         else:
             chunk.line.ready = True
-            piece = of_failure(f"its worker died ({type(error).__name__}: {error})", chunk.where)
+            what = "its worker died" if isinstance(error, BrokenExecutor) else "its worker gave no answer"
+            piece = of_failure(one_line(f"{what} ({type(error).__name__}: {error})"), chunk.where)
             self.keep(chunk.line, Done([piece], [piece.texts()] if self.stored else [], 0.0))

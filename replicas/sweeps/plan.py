@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import itertools
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,14 +14,16 @@ import numpy as np
 
 from ..cli.arguments import MAX_POINTS
 from ..cli.questions import QUESTIONS
-from ..models import Model
+from ..models import Model, Weights
+from ..progress import one_line
 from ..results import describe
-from .store import key, task_words
+from .identity import OF_MODEL, keys, parameters, stand_for_fields
 from .worker import Task
 
 NOT_SWEPT = ("phase-diagram", "field-distribution")  # a diagram is a sweep of its own; a distribution belongs to one saddle point
 ASKED = tuple(name for name in QUESTIONS if name not in NOT_SWEPT)
 MODEL = "model"
+MAX_ECHO = 80  # characters of a refused value worth repeating
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,17 @@ class Group:
         return {n: m.reshape(-1) for n, m in zip(self.axes, np.meshgrid(*self.axes.values(), indexing="ij"))}
 
     def keys(self) -> list[bytes]:
-        """What each point is known by: its model, its options and its parameters."""
-        head = repr(self.task.model) + repr(self.task.options)
-        names = " ".join(self.points)
-        if not names:
-            return [key(head)]
-        values = zip(*(v.tolist() for v in self.points.values()))
-        return [key(f"{head} {names} {value}") for value in values]
+        """What each point is known by in a store."""
+        return keys(self.task, self.axes)
+
+
+    @cached_property
+    def spoken_model(self) -> Any:
+        """The model with what it is asked about: a field that is swept, or given beside it, is not the model's own."""
+        model, ask = self.task.model, self.task.ask
+        given = {n: v.tolist() for n, v in self.axes.items()} | dict(self.task.options)
+        own = {n: given[n] for n in replaced(parameters(ask), model) if given.get(n) is not None} if isinstance(ask, str) else {}
+        return with_fields(model, {n: v[0] if np.size(v) == 1 and np.ndim(v) else v for n, v in own.items()}) if own else model
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,21 @@ def make_plan(quantity: Any, grid: Any, options: Mapping[str, Any]) -> Plan:
         raise ValueError(f"grid: got {grid!r}; takes a mapping of names to values, such as {{'model': m, 'alpha': [0.1, 0.2]}}")
     name, ask = _question(quantity)
     given = {**grid, **{k: v for k, v in options.items() if v is not None}}
+    for n, v in grid.items():
+        if hasattr(v, "__iter__") and not isinstance(v, (str, bytes, Mapping, Model, np.ndarray)) and np.ndim(v) == 0:
+            raise ValueError(f"{n}: got a {type(v).__name__}, which has no order or is used up; takes one value, or a list or an array of them")
     if twice := set(grid) & set(options):
         raise ValueError(f"grid: got {', '.join(sorted(twice))} twice; takes each in the grid or as an option")
     dims = {n: _values(n, v) for n, v in given.items() if n in grid and _several(v)}
-    fixed = {n: v for n, v in given.items() if n not in dims}
+    fixed = {n: v.item() if isinstance(v, np.ndarray) and not v.ndim else v for n, v in given.items() if n not in dims}
     size = math.prod(map(len, dims.values()))
     if size > MAX_POINTS:
         raise ValueError(f"grid: got {size} points; takes at most {MAX_POINTS}")
     if callable(ask):
-        source = _source(ask)
-        return _cut(name, ask, dims, fixed, {n: None for n in dims if _numbers(dims[n])}, f"{name} {source}")
-    vector = {n for n in QUESTIONS[name].swept if n in dims and _numbers(dims[n])}
+        _check_call(name, ask, given)
+        return _cut(name, ask, dims, fixed, tuple(n for n in dims if _numbers(dims[n])), f"the function {name}")
     _check_names(name, ask, dims, fixed)
-    words = {n: v for n, v in fixed.items() if n != MODEL and n in _parameters(ask)}
-    return _cut(name, ask, dims, fixed, dict.fromkeys(n for n in dims if n in vector), task_words(name, words))
+    return _cut(name, ask, dims, fixed, tuple(n for n in dims if n in QUESTIONS[name].swept and _numbers(dims[n])), name)
 
 
 def _question(quantity: Any) -> tuple[str, str | Callable[..., Any]]:
@@ -112,22 +117,25 @@ def _question(quantity: Any) -> tuple[str, str | Callable[..., Any]]:
         own = getattr(quantity, "__name__", type(quantity).__name__)
         module = getattr(quantity, "__module__", "") or ""
         spoken = own.replace("_", "-")
-        if module.startswith("replicas.") and spoken in ASKED:  # rp.capacity is the question "capacity"
-            return spoken, own
-        return own, quantity
+        if not (module.startswith("replicas.") and spoken in QUESTIONS):
+            return own, quantity
+        quantity = own  # rp.capacity is the question "capacity"
     spoken = str(quantity).replace("_", "-")
     if spoken not in ASKED:
         raise ValueError(f"quantity: got {quantity!r}; takes {', '.join(ASKED)}, or a function of one point")
     return spoken, spoken.replace("-", "_")
 
 
-def _source(function: Callable[..., Any]) -> str:
-    """What tells a user's function from another of its name."""
+def _check_call(name: str, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """A function that can be called with what is given."""
     try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        text = repr(getattr(function, "__qualname__", type(function)))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        called = inspect.signature(function)
+    except (TypeError, ValueError):  # one of C
+        return
+    try:
+        called.bind(**given)
+    except TypeError as error:
+        raise ValueError(f"quantity: got {name}{called} for {', '.join(given)} ({error}); takes a function of these") from None
 
 
 def _several(value: Any) -> bool:
@@ -145,7 +153,7 @@ def _values(name: str, value: Any) -> tuple[Any, ...]:
             raise ValueError(f"{name}: got values inside values; takes one list for each dimension of the grid")
         if isinstance(v, float) and math.isnan(v):
             raise ValueError(f"{name}: got nan; takes numbers")
-    if len(set(map(repr, values))) < len(values):
+    if len({v if _numbers((v,)) else repr(v) for v in values}) < len(values):
         raise ValueError(f"{name}: got a value twice; takes distinct values")
     return values
 
@@ -154,55 +162,75 @@ def _numbers(values: Sequence[Any]) -> bool:
     return all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in values)
 
 
-def _parameters(ask: str) -> Mapping[str, inspect.Parameter]:
-    import replicas
-
-    return inspect.signature(getattr(replicas, ask)).parameters
-
-
 def _check_names(name: str, ask: str, dims: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
-    models = dims.get(MODEL) or (fixed[MODEL],) if MODEL in dims or MODEL in fixed else ()
-    if not models or not all(isinstance(m, Model) for m in models):
-        raise ValueError(f"model: got {models[0] if models else None!r}; takes a model, or several in the grid")
-    own = [n for n in _parameters(ask) if n != "progress"]
-    fields = list(inspect.signature(type(models[0])).parameters)
+    models: tuple[Any, ...] = dims.get(MODEL) or (fixed.get(MODEL),)
+    if wrong := [m for m in models if not isinstance(m, Model)]:
+        raise ValueError(f"model: got {one_line(repr(wrong[0]))[:MAX_ECHO]}; takes a model, or several in the grid")
+    for n, m in itertools.product(OF_MODEL, models):
+        own = getattr(m, n, None)
+        if n not in dims and n not in fixed and isinstance(own, tuple):
+            raise ValueError(f"{n}: got a model with {len(own)} values; takes one: put several into the grid")
+    taken = [n for n in parameters(ask) if n != "progress"]
+    fields = _fields(models[0])
     for given in (*dims, *fixed):
-        if given not in own and given not in fields:
-            raise ValueError(f"grid: got {given!r}; takes {', '.join(own)} of {name}, or {', '.join(fields)} of the model")
+        if given not in taken and given not in fields:
+            raise ValueError(f"grid: got {given!r}; takes {', '.join(taken)} of {name}, or {', '.join(fields)} of the model")
+    for n, v in fixed.items():
+        if _several(v):
+            raise ValueError(f"{n}: got {len(v)} values as an option; takes one: put several into the grid")
     if "all" in (fixed.get("branch"), *dims.get("branch", ())):
         raise ValueError("branch: got 'all'; takes one branch a point: put several into the grid")
 
 
 def _cut(
-    name: str, ask: str | Callable[..., Any], dims: Mapping[str, tuple[Any, ...]], fixed: Mapping[str, Any], inner: Mapping[str, Any], task: str
+    name: str, ask: str | Callable[..., Any], dims: Mapping[str, tuple[Any, ...]], fixed: Mapping[str, Any], inner: Sequence[str], task: str
 ) -> Plan:
     outer = tuple(n for n in dims if n not in inner)
     axes = {n: np.array(dims[n]) for n in dims if n in inner}
     shape = tuple(v.size for v in axes.values())
     groups: list[Group] = []
     for words in itertools.product(*(dims[n] for n in outer)):
-        task_of = _task(ask, {**fixed, **dict(zip(outer, words))})
+        task_of = _task(ask, {**fixed, **dict(zip(outer, words))}, axes)
         groups.append(Group(task_of, words, axes, shape, len(groups) * math.prod(shape)))
     return Plan(name, ask, dims, fixed, task, outer, tuple(groups))
 
 
-def _task(ask: str | Callable[..., Any], given: dict[str, Any]) -> Task:
+def _task(ask: str | Callable[..., Any], given: dict[str, Any], axes: Mapping[str, np.ndarray]) -> Task:
     model = given.pop(MODEL, None)
     if not isinstance(ask, str):
         return Task(ask, model, tuple(given.items()))
-    own = _parameters(ask)
+    own = parameters(ask)
     of_model = {n: v for n, v in given.items() if n not in own}
+    if "beta" in {*given, *axes} & {*replaced(own, model)} and model.beta is None:  # only a model with a beta counts errors
+        beta = float(axes["beta"][0]) if "beta" in axes else given["beta"]
+        of_model |= {} if beta is None else {"beta": beta}
     if of_model:
-        fields = {n: getattr(model, n) for n in inspect.signature(type(model)).parameters}
-        model = type(model)(**{**fields, **of_model})
+        model = with_fields(model, of_model)
     return Task(ask, model, tuple((n, v) for n, v in given.items() if n in own))
+
+
+def replaced(taken: Iterable[str], model: Any) -> list[str]:
+    """Fields of the model for which a question that takes these parameters is given others."""
+    return stand_for_fields(taken, _fields(model))
+
+
+def with_fields(model: Any, values: Mapping[str, Any]) -> Any:
+    """The model with other fields."""
+    return type(model)(**{**{n: getattr(model, n) for n in _fields(model)}, **values})
+
+
+def _fields(model: Any) -> list[str]:
+    """What a model is made of."""
+    return list(inspect.signature(type(model)).parameters) if isinstance(model, Model) else []
 
 
 def label(value: Any) -> Any:
     """A value of a dimension as a coordinate."""
     if isinstance(value, Model):
         return describe(value)
-    return value if isinstance(value, (int, float, str)) else json.dumps(value, default=repr)
+    if isinstance(value, Weights) and getattr(value, "probabilities", None) is None:
+        return value.name
+    return value if isinstance(value, (int, float, str)) else repr(value)
 
 
 def coordinates(dims: Mapping[str, tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:

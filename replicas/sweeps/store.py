@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,26 @@ from typing import Any
 from .. import __version__
 from .cells import Piece, from_texts
 
-FORMAT = 1
+FORMAT = 2
 SOURCES = ("models.py", "committees.py", "stochastic.py", "wide.py", "activations.py", "symbolic", "numerics", "theory", "simulation")
 SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT)",
     "CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE)",
     "CREATE TABLE points (key BLOB PRIMARY KEY, layout INTEGER, failed INTEGER, row TEXT) WITHOUT ROWID",
 )
+DAMAGED = "which is damaged"
 
 
 class StoreFull(OSError):
     """The store can take no more: what it holds is kept."""
+
+
+def file_path(name: str, value: Any) -> Path:
+    """The path that an argument gives."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not path or not isinstance(path, str):
+        raise ValueError(f"{name}: got {value!r}; takes the path of a file")
+    return Path(path)
 
 
 @cache
@@ -40,19 +49,20 @@ def code() -> str:
 class Store:
     """An open store of one task.
 
-    path : a file; it is made where there is none;  task : the question and its options, in words
+    path : a file in a folder that exists; it is made where there is none;  task : the question by its name
 
     Raises
     ------
-    ValueError : a store of another task or version, a file that is not a store, that is in use, or that cannot be written.
+    ValueError : a store of another task or version, a file that is not a store, that is damaged, in use, or that cannot be written.
     """
 
     def __init__(self, path: Any, task: str):
-        self.path = Path(path)
+        self.path = file_path("store", path)
         self.task = task
         self.layouts: dict[str, int] = {}
+        if not self.path.parent.is_dir():
+            raise ValueError(f"store: got {self.path}, in {self.path.parent}, which is not a folder; takes a file in a folder that exists")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.file = sqlite3.connect(self.path, isolation_level=None, timeout=0.2)
             self.file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.file.execute("PRAGMA synchronous = NORMAL")
@@ -60,7 +70,7 @@ class Store:
             self._check()
             self.file.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
-            raise ValueError(f"store: got {self.path}, {_trouble(error)}; takes a file that can be written") from None
+            raise self._refused(error) from None
 
     def _check(self) -> None:
         tables = {name for (name,) in self.file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -86,9 +96,21 @@ class Store:
         self.file.close()
         return ValueError(f"store: got {self.path}, {got}; takes {takes}, or a new file")
 
+    def _refused(self, error: Exception) -> ValueError:
+        if hasattr(self, "file"):  # it is ours alone until then
+            self.file.close()
+        what = _trouble(error)
+        takes = "a whole store, or a new file" if what == DAMAGED else "a file that can be written"
+        return ValueError(f"store: got {self.path}, {what}; takes {takes}")
+
     def read(self, keys: Sequence[bytes], retry: bool) -> list[Piece]:
         """What is known of these points; ``retry``: but not of those that failed or did not converge."""
-        position = {key: i for i, key in enumerate(keys)}
+        try:
+            return list(self._read({key: i for i, key in enumerate(keys)}, retry))
+        except (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError) as error:  # of the file, or of a text in it
+            raise self._refused(error if isinstance(error, sqlite3.Error) else sqlite3.DatabaseError("malformed")) from None
+
+    def _read(self, position: Mapping[bytes, int], retry: bool) -> Iterator[Piece]:
         rows: dict[tuple[int, int], tuple[list[int], list[str]]] = {}
         for key, layout, failed, row in self.file.execute("SELECT key, layout, failed, row FROM points"):
             i = position.get(key)
@@ -97,24 +119,25 @@ class Store:
                 where.append(i)
                 texts.append(row)
         texts_of = {i: layout for layout, i in self.layouts.items()}
-        return [from_texts(texts_of[layout], where, texts, bool(failed)) for (layout, failed), (where, texts) in rows.items()]
+        for (layout, failed), (where, texts) in rows.items():
+            yield from_texts(texts_of[layout], where, texts, bool(failed))
 
-    def add(self, keys: Sequence[bytes], piece: Piece, texts: Sequence[str]) -> None:
-        """Keep a piece, whose rows are given as text."""
-        layout = piece.layout()
+    def add(self, keys: Sequence[bytes], pieces: Sequence[Piece], texts: Sequence[Sequence[str]]) -> None:
+        """Keep what came back of a chunk, whose rows are given as text: all of it, or nothing."""
+        known = dict(self.layouts)
         try:
             self.file.execute("BEGIN")
-            if layout not in self.layouts:
-                self.file.execute("INSERT OR IGNORE INTO layouts (layout) VALUES (?)", (layout,))
-                ((i,),) = self.file.execute("SELECT id FROM layouts WHERE layout = ?", (layout,))
-            else:
-                i = self.layouts[layout]
-            rows = ((keys[at], i, piece.failed, text) for at, text in zip(piece.where.tolist(), texts))
-            self.file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)", rows)
+            for piece, rows_of in zip(pieces, texts):
+                layout = piece.layout()
+                if layout not in known:
+                    self.file.execute("INSERT OR IGNORE INTO layouts (layout) VALUES (?)", (layout,))
+                    ((known[layout],),) = self.file.execute("SELECT id FROM layouts WHERE layout = ?", (layout,))
+                rows = ((keys[at], known[layout], piece.failed, text) for at, text in zip(piece.where.tolist(), rows_of))
+                self.file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)", rows)
             self.file.execute("COMMIT")
-            self.layouts[layout] = i
         except (OSError, sqlite3.Error) as error:
             raise StoreFull(f"store: {self.path}: {_trouble(error)}") from None
+        self.layouts = known
 
     def close(self) -> None:
         self.file.close()
@@ -122,16 +145,8 @@ class Store:
 
 def _trouble(error: Exception) -> str:
     text = str(getattr(error, "strerror", None) or error)
+    if "malformed" in text or "decode" in text:
+        return DAMAGED
     known = {"locked": "which another sweep is writing", "not a database": "which is not a store of sweeps", "full": "the disk is full"}
     return next((words for part, words in known.items() if part in text), f"which cannot be written ({text})")
 
-
-def key(words: str) -> bytes:
-    """Hash of a point given in words."""
-    return hashlib.blake2b(words.encode(), digest_size=16).digest()
-
-
-def task_words(ask: str, options: dict[str, Any]) -> str:
-    """A question and its options in words."""
-    given = ", ".join(f"{name} {json.dumps(value, default=repr)}" for name, value in sorted(options.items()) if value is not None)
-    return f"{ask} ({given})" if given else ask

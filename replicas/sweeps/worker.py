@@ -16,7 +16,7 @@ import numpy as np
 from .. import interrupts
 from ..cli.questions import bad_argument
 from ..progress import one_line
-from .cells import Piece, of_answer, of_failure, of_result
+from .cells import NoPoint, Piece, of_answer, of_failure, of_result
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def _called(task: Task, points: dict[str, np.ndarray], where: np.ndarray) -> Ite
         here = np.array([at])
         try:
             yield of_answer(task.ask(**{k: v[i].item() for k, v in points.items()}, **fixed), here)
+        except NoPoint as error:
+            yield of_failure(str(error), here)
         except Exception as error:  # one point; the others are asked all the same
             yield of_failure(_reason(error), here)
 

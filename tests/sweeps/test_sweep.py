@@ -1,5 +1,6 @@
 """A sweep gives what the question itself gives, whatever its chunks, its workers and its interruptions."""
 
+import functools
 import json
 import os
 import signal
@@ -185,6 +186,41 @@ def test_a_function_that_gives_numbers_and_one_that_gives_results():
     assert sweep["q"][1] == rp.solve(BINARY, alpha=0.4).q
 
 
+def points_of(alpha):
+    return rp.solve(BINARY, alpha=[0.1, alpha])
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (points_of, "gave a result of 2 points (Curve); takes a result of one point"),
+        (lambda alpha: rp.capacity(BINARY, kappa=[0.0, alpha]), "gave a result of 2 points (Estimate); takes a result of one point"),
+        (lambda alpha: [alpha, 1.0], "gave a list; takes a number, a mapping of names to cells, or a result"),
+        (lambda alpha: np.array([alpha, 1.0]), "gave a ndarray; takes a number, a mapping of names to cells, or a result"),
+        (lambda alpha: float("nan"), "gave nan; takes a number"),
+        (lambda alpha: None, "gave None; takes a number"),
+    ],
+)
+def test_what_is_not_the_answer_of_a_point_is_none(answer, reason):
+    sweep = rp.sweep(answer, {"alpha": [0.2, 0.4]})
+    assert [f["message"] for f in sweep.failures] == [reason] * 2
+    assert str(sweep).endswith(f"\n  not-converged at alpha=0.2: {reason} (and at 1 more)")
+    assert reason in sweep._repr_html_()
+
+
+def test_branches_of_one_point_are_the_answer_of_one_point():
+    sweep = rp.sweep(lambda alpha: rp.generalization(STUDENT, alpha), {"alpha": [1.1, 1.3]})
+    assert sweep["branch"].tolist() == ["typical", "perfect"]
+
+
+def test_only_the_first_reasons_are_told():
+    def fails(x):
+        raise RuntimeError(f"no {x}")
+
+    lines = str(rp.sweep(fails, {"x": [1, 2, 3, 4, 5]})).splitlines()
+    assert lines[-4:] == [*(f"  not-converged at x={i}: RuntimeError: no {i}" for i in (1, 2, 3)), "  ... and 2 reasons more: sweep.failures"]
+
+
 def flaky(x, path):
     with open(path, "a") as file:
         file.write(f"{x}\n")
@@ -241,8 +277,120 @@ def test_a_store_of_another_task_is_refused(tmp_path):
     rp.sweep("solve", {"alpha": [0.1]}, store=store, model=BINARY)
     with pytest.raises(ValueError, match="store of solve; takes one of capacity"):
         rp.sweep("capacity", {"kappa": [0.1]}, store=store, model=BINARY)
-    with pytest.raises(ValueError, match=r"takes one of solve \(ansatz \"1rsb\"\)"):
-        rp.sweep("solve", {"alpha": [0.1]}, store=store, model=BINARY, ansatz="1rsb")
+    with pytest.raises(ValueError, match="store of solve; takes one of the function square"):
+        rp.sweep(square, {"x": [1]}, store=store)
+
+
+@pytest.mark.parametrize(
+    "grid, options, computed",
+    [
+        ({"alpha": [0, 0.5, 1]}, {}, 1),  # whole numbers and others
+        ({"alpha": [0, 1]}, {"ansatz": "rs"}, 0),  # a default spelt out
+        ({"alpha": [0, 1], "kappa": [0.0, 0.5]}, {}, 2),
+        ({"kappa": [0.0, 0.5], "alpha": [0, 1]}, {}, 2),  # another order
+        ({"alpha": [0, 1]}, {"kappa": 0.0}, 0),  # swept, fixed, or of the model
+        ({"alpha": 1}, {}, 0),
+        ({"model": [BINARY, rp.Perceptron("spherical")], "alpha": [1]}, {}, 1),
+        ({"weights": ["binary", "spherical"], "alpha": [1]}, {}, 1),
+        ({"alpha": [0, 1]}, {"digits": 20}, 2),
+        ({"alpha": [0, 1]}, {"kappa": 0.5}, 2),
+    ],
+)
+def test_a_point_is_known_by_what_it_depends_on(tmp_path, grid, options, computed):
+    store = tmp_path / "s.db"
+    rp.sweep("solve", {"alpha": [0, 1]}, store=store, model=BINARY)
+    model = {} if "model" in grid else {"model": BINARY}
+    assert rp.sweep("solve", grid, store=store, **model, **options).computed == computed
+    assert rp.sweep("solve", grid, store=store, **model, **options).computed == 0
+
+
+def times(factor, x):
+    return factor * x
+
+
+class Times:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * x
+
+
+def capturing(factor):
+    return lambda x: factor * x
+
+
+def default(factor):
+    return lambda x, *, factor=factor: factor * x
+
+
+def without_source(factor):
+    names = {}
+    exec(f"def function(x): return {factor} * x", names)
+    return names["function"]
+
+
+def of_global(factor):
+    names = {"factor": factor}
+    exec("def function(x): return factor * x", names)
+    return names["function"]
+
+
+def of_array(factor):
+    numbers = np.ones(5000)
+    numbers[2500] = factor
+    return lambda x: float(numbers[2500] * x)
+
+
+@pytest.mark.parametrize(
+    "make", [capturing, default, without_source, of_global, of_array, Times, lambda c: functools.partial(times, c), lambda c: Times(c).__call__]
+)
+def test_a_store_tells_functions_from_each_other(tmp_path, make):
+    """By all that they have captured: there is no answer of another one, and the same one again finds its own."""
+    store = tmp_path / "s.db"
+    for factor, computed in ((2, 2), (3, 2), (2, 0)):
+        sweep = rp.sweep(make(factor), {"x": [1, 2]}, store=store)
+        assert sweep["value"].tolist() == [factor, 2 * factor] and sweep.computed == computed
+
+
+def test_a_store_tells_long_arrays_apart(tmp_path):
+    numbers = np.ones(5000)
+    changed = np.where(np.arange(5000) == 2500, 7.0, numbers)
+    for array, value in ((numbers, 1.0), (changed, 7.0)):
+        assert rp.sweep(lambda x, a: float(x * a[2500]), {"x": [1]}, store=tmp_path / "s.db", a=array)["value"].tolist() == [value]
+
+
+def test_a_store_refuses_what_it_cannot_tell(tmp_path):
+    lock = threading.Lock()
+    with pytest.raises(ValueError, match=r"^store: got a _thread\.lock among what the answer depends on"):
+        rp.sweep(lambda x: x if lock else 0, {"x": [1]}, store=tmp_path / "s.db")
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_keys_are_the_same_in_every_process():
+    """Also of models with symbols in them, whatever the seed of hashes."""
+    script = """
+    import replicas as rp, sympy as sp
+    from replicas.sweeps.plan import make_plan
+    model = rp.Perceptron(rp.Discrete([-2, 1, 2]), likelihood=rp.Likelihood(1 / (1 + sp.exp(-4 * rp.field))))
+    print(make_plan("solve", {"alpha": [0.1, 0.2]}, {"model": model}).groups[0].keys())
+    """
+    line = [sys.executable, "-c", textwrap.dedent(script)]
+    said = [subprocess.run(line, env={**os.environ, "PYTHONHASHSEED": s}, capture_output=True, text=True, check=True).stdout for s in "12"]
+    assert said[0] == said[1] and len(said[0]) > 40
+
+
+@pytest.mark.parametrize("damage", [slice(4096, 12000), slice(20000, 30000), slice(40000, None)])
+def test_a_damaged_store_is_named(tmp_path, damage):
+    store = tmp_path / "s.db"
+    rp.sweep(times, {"x": list(range(1000))}, store=store, factor=2)
+    data = bytearray(store.read_bytes())
+    assert len(data) > 40000
+    data[damage] = b"\x7f" * len(data[damage]) if damage.stop else b""
+    store.write_bytes(data)
+    for _ in range(2):  # and nobody holds it
+        with pytest.raises(ValueError, match=r"^store: got .*s\.db, which is damaged; takes a whole store, or a new file$"):
+            rp.sweep(times, {"x": [1, 2]}, store=store, factor=2)
 
 
 def test_stores_that_cannot_be_used(tmp_path):
@@ -251,8 +399,9 @@ def test_stores_that_cannot_be_used(tmp_path):
         rp.sweep("solve", {"alpha": [0.1]}, store=tmp_path / "text.db", model=BINARY)
     with pytest.raises(ValueError, match="cannot be written"):
         rp.sweep("solve", {"alpha": [0.1]}, store=tmp_path, model=BINARY)
-    with pytest.raises(ValueError, match="cannot be written"):
-        rp.sweep("solve", {"alpha": [0.1]}, store="/proc/no/such/place.db", model=BINARY)
+    with pytest.raises(ValueError, match=r"place\.db, in .*no, which is not a folder; takes a file in a folder that exists"):
+        rp.sweep("solve", {"alpha": [0.1]}, store=tmp_path / "no" / "place.db", model=BINARY)
+    assert not (tmp_path / "no").exists()
     with sqlite3.connect(tmp_path / "other.db") as file:
         file.execute("CREATE TABLE mine (x)")
     file.close()
@@ -442,6 +591,32 @@ def test_orphans_end(tmp_path):
     assert not any(map(alive, pids))
 
 
+def test_what_is_no_breakdown_is_not_called_a_death():
+    class Fails(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            return super().submit(lambda: 1 / 0)
+
+    with Fails(1) as executor:
+        (failure,) = rp.sweep(square, {"x": [1]}, executor).failures
+    assert failure["message"] == "its worker gave no answer (ZeroDivisionError: division by zero)"
+
+
+@pytest.mark.parametrize("executor", [None, 2])
+def test_an_ignored_interrupt_stays_ignored(executor):
+    """As in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sweep = rp.sweep(interrupting, {"x": [1, 2, 3]}, executor, parent=os.getpid())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sweep.complete and sweep["value"].tolist() == [1, 2, 3]
+
+
+def interrupting(x, parent):
+    os.kill(parent, signal.SIGINT)
+    return x
+
+
 def test_an_interrupt_carries_what_was_computed():
     def later():
         time.sleep(0.5)
@@ -483,6 +658,120 @@ def test_xarray_and_netcdf(tmp_path):
         assert back.attrs["quantity"] == "solve"
 
 
+@pytest.mark.parametrize("options, values", [({"digits": [None, 20]}, "0.8330785997395792336891"), ({"certified": [False, True]}, "0.8330785997395792")])
+def test_floats_and_decimals_side_by_side(options, values):
+    """Exact where they are kept, and numbers where numbers are asked for."""
+    if "certified" in options:
+        pytest.importorskip("flint")
+    sweep = rp.sweep("capacity", {**options, "kappa": [0.0, 0.5]}, model=BINARY)
+    direct = rp.capacity(BINARY, kappa=[0.0, 0.5]).value
+    assert sweep["value"][0].tolist() == pytest.approx(direct.tolist(), abs=1e-14) and sweep["value"][1, 0].startswith(values)
+    assert sweep["value"][1, 0] in sweep.to_csv() and values[:17] in str(sweep)
+    pytest.importorskip("xarray")
+    assert sweep.to_xarray()["value"].values[1, 0] == sweep["value"][1, 0]
+    assert sweep.plot().get_lines()[1].get_ydata() == pytest.approx(direct, abs=1e-12)
+
+
+def test_an_order_parameter_that_is_the_same_everywhere():
+    sweep = rp.sweep("capacity", {"kappa": [0.0, 1.0]}, model=rp.Perceptron("spherical"))
+    assert sweep["q"].tolist() == [1.0, 1.0]
+    assert "q" in sweep.rows()[0] and "q" in sweep.to_csv().splitlines()[0].split(",")
+
+
+def test_what_all_points_share_is_not_that_of_a_failed_one(monkeypatch):
+    @functools.wraps(rp.capacity)
+    def fails(model, kappa, **options):
+        if np.any(np.asarray(kappa) == 1.0):
+            raise RuntimeError("no")
+        return rp.theory.capacity.capacity(model, kappa=kappa, **options)
+
+    monkeypatch.setattr(rp, "capacity", fails, raising=False)
+    sweep = rp.sweep("capacity", {"kappa": [0.0, 1.0]}, model=rp.Perceptron("spherical"))
+    assert sweep["q"][0] == 1.0 and np.isnan(float(sweep["q"][1]))
+
+
+def test_labels_say_what_is_swept():
+    sweep = rp.sweep("capacity", {"kappa": [0.0, 1.0]}, model=BINARY)
+    assert sweep.to_dict()["model"]["kappa"] == [0.0, 1.0]
+    assert "kappa sweep" in sweep._attributes()["model"] and "kappa sweep" in str(sweep)
+    noise = rp.sweep("solve", {"q_star": [0.5, 0.7]}, model=rp.StochasticPerceptron(q_star=0.5, beta=20), alpha=0.3)
+    assert "q_star sweep, beta=20" in str(noise).splitlines()[0]
+    assert "kappa=0.5" in str(rp.sweep("solve", {"alpha": [0.1]}, model=BINARY, kappa=0.5)).splitlines()[0]
+    both = rp.sweep("capacity", {"weights": ["binary", rp.Discrete([-2, -1, 1, 2])]}, model=BINARY)
+    assert "model" not in both._attributes() and both.to_dict()["model"]["weights"] == ["binary", "discrete:-2,-1,1,2"]
+    assert "  discrete:-2,-1,1,2  " in str(both)
+
+
+def test_a_verdict_that_one_point_lacks():
+    sweep = rp.sweep("stability", {"alpha": [0.3, 1.4]}, model=BINARY)
+    header, body = sweep.rows()
+    assert [row[header.index("stable")] for row in body] == ["yes", "-"]
+    assert [row.split(",")[sweep.to_csv().split("\n")[0].split(",").index("stable")] for row in sweep.to_csv().split("\n")[1:3]] == ["True", ""]
+
+
+def test_a_grid_of_one_point(tmp_path):
+    sweep = rp.sweep("solve", {"alpha": 0.3}, model=BINARY)
+    assert sweep["q"] == sweep.result.q == float(sweep.points()[0]["q"])
+    assert "one point (1 converged)" in str(sweep)
+    assert len(sweep.to_csv().splitlines()) == 2
+    pytest.importorskip("h5netcdf")
+    assert sweep.to_netcdf(tmp_path / "s.nc").stat().st_size
+
+
+def test_words_take_little_of_a_file(tmp_path):
+    xr = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    message = "no solution of any kind at all was found here, whatever was tried"
+    sweep = rp.sweep(lambda x: {"value": x, "message": message, "nothing": ""}, {"x": list(range(3000))})
+    path = sweep.to_netcdf(tmp_path / "s.nc")
+    assert path.stat().st_size < 100_000
+    with xr.open_dataset(path, engine="h5netcdf") as back:
+        assert set(back["message"].values.tolist()) == {message} and "nothing" not in back
+
+
+def test_a_temperature_is_a_field_of_the_model():
+    sweep = rp.sweep("solve", {"beta": [0.5, 1.0], "alpha": [1.0]}, model=BINARY)
+    direct = rp.solve(rp.Perceptron("binary", beta=1.0), alpha=1.0)
+    assert sweep["energy"][1, 0] == pytest.approx(direct.energy, abs=1e-8)
+    assert rp.sweep("solve", {"alpha": [1.0]}, model=BINARY, beta=1.0)["energy"][0] == pytest.approx(direct.energy, abs=1e-8)
+    hard = rp.sweep("solve", {"beta": [None, 1.0], "alpha": [0.5]}, model=BINARY)
+    assert hard["q"][0, 0] == pytest.approx(rp.solve(BINARY, alpha=0.5).q)
+
+
+def plus(x, y=0.0):
+    return x + y
+
+
+@pytest.mark.parametrize(
+    "quantity, grid, label",
+    [
+        ("capacity", {"kappa": [0.0, 1.0]}, r"critical load $\alpha_c$"),
+        ("max-margin", {"alpha": [0.5, 0.7]}, r"largest margin $\kappa$"),
+        ("at-line", {"kappa": [-1.0, -0.5]}, r"AT load $\alpha_{AT}$"),
+        (plus, {"x": [1, 2]}, "plus"),
+    ],
+)
+def test_a_plot_says_what_is_drawn(quantity, grid, label):
+    model = {} if callable(quantity) else {"model": rp.Perceptron("spherical")}
+    assert rp.sweep(quantity, grid, **model).plot().get_ylabel() == label
+
+
+@pytest.mark.parametrize(
+    "grid, name, message",
+    [
+        ({"x": [1, 2]}, "status", "name: got 'status'; takes a column of numbers: value"),
+        ({"x": [1, 2]}, "nothing", "name: got 'nothing'; takes a column of numbers: value"),
+        ({"x": [1]}, None, "sweep: got x of one value; takes a dimension of several finite numbers"),
+        ({"x": [1, float("inf")]}, None, "sweep: got x of numbers with infinity; takes"),
+        ({"x": 1}, None, "sweep: got one point; takes"),
+    ],
+)
+def test_what_cannot_be_drawn(grid, name, message):
+    with pytest.raises(ValueError) as caught:
+        rp.sweep(plus, grid).plot(name)
+    assert str(caught.value).startswith(message)
+
+
 def test_displays():
     sweep = rp.sweep("solve", {"alpha": np.linspace(0.1, 1.4, 40)}, model=BINARY)
     assert len(str(sweep).splitlines()) < 40
@@ -511,6 +800,20 @@ def test_displays():
         (lambda: rp.sweep("solve", {"alpha": [1]}, "all", model=BINARY), "executor: got str; takes"),
         (lambda: rp.sweep("solve", {"alpha": [1]}, model=BINARY, alpha=2), "grid: got alpha twice"),
         (lambda: rp.sweep("solve", {"alpha": [1]}, model=BINARY, branch="all"), "branch: got 'all'"),
+        (lambda: rp.sweep(plus, {"z": [1]}), "quantity: got plus(x, y=0.0) for z (missing a required argument: 'x'); takes a function of these"),
+        (lambda: rp.sweep(lambda x: x, {"x": [1]}, 2), "quantity: got <lambda>, which cannot be sent to processes ("),
+        (lambda: rp.sweep(rp.phase_diagram, {"kappa": [1]}, model=BINARY), "quantity: got 'phase_diagram'; takes capacity"),
+        (lambda: rp.sweep("solve", {"model": [BINARY, 3], "alpha": 1}), "model: got 3; takes a model"),
+        (lambda: rp.sweep("solve", {"alpha": [1]}, model=rp.Perceptron("binary", kappa=[0.0, 1.0])), "kappa: got a model with 2 values; takes one"),
+        (lambda: rp.sweep("capacity", {"weights": ["binary"]}, model=BINARY, kappa=[0.0, 1.0]), "kappa: got 2 values as an option; takes one"),
+        (lambda: rp.sweep("solve", {"alpha": [0, 0.0]}, model=BINARY), "alpha: got a value twice"),
+        (lambda: rp.sweep("solve", {"alpha": (x for x in [1])}, model=BINARY), "alpha: got a generator, which has no order or is used up; takes"),
+        (lambda: rp.sweep("solve", {"alpha": {1, 2}}, model=BINARY), "alpha: got a set"),
+        (lambda: rp.sweep("solve", {"alpha": [1]}, model=BINARY, progress="no"), "progress: got 'no'; takes True or False"),
+        (lambda: rp.sweep("solve", {"alpha": [1]}, model=BINARY, retry="no"), "retry: got 'no'; takes True or False"),
+        (lambda: rp.sweep("solve", {"alpha": [1]}, model=BINARY, store=True), "store: got True; takes the path of a file"),
+        (lambda: rp.sweep("solve", {"alpha": [1]}, model=BINARY, store=""), "store: got ''; takes the path of a file"),
+        (lambda: rp.sweep(plus, {"x": [1]}).to_csv(3), "path: got 3; takes the path of a file"),
         (lambda: rp.sweep("solve", {"alpha": np.linspace(0, 1, 2000), "kappa": np.linspace(0, 1, 2000)}, model=BINARY), "grid: got 4000000"),
     ],
 )

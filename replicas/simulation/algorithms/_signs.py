@@ -59,7 +59,7 @@ def padded_signs(W: NDArray[np.int8]) -> NDArray[np.int8]:
     return out
 
 
-def packed_signs(signs: NDArray[np.generic]) -> NDArray[np.uint64]:
+def packed_signs(signs: NDArray[np.int8]) -> NDArray[np.uint64]:
     """Rows of signs, (P, N), as words, (P, ceil(N/64))."""
     P, N = signs.shape
     bytes_ = np.zeros((P, -(-N // WORD) * (WORD // 8)), np.uint8)
