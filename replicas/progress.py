@@ -9,10 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 PATIENCE = 1.5  # seconds after which a terminal is told why it waits
 CLEAR_LINE = "\r\x1b[2K"  # of a bar that stands there
+_counting: ContextVar[bool] = ContextVar("counting", default=False)
 
 
 def one_line(text: object) -> str:
@@ -21,13 +23,31 @@ def one_line(text: object) -> str:
 
 
 def progress_bar(total: int, what: str, delay: float = 1.0) -> Any:
-    """A bar on stderr that appears after ``delay`` seconds, and only on a terminal."""
+    """A bar on stderr that appears after ``delay`` seconds, and only on a terminal; none below a `counter`."""
+    return _bar(total=total, desc=what, delay=delay, disable=_counting.get() or None)
+
+
+@contextmanager
+def counter(what: str, things: str) -> Iterator[Any]:
+    """A count of things whose number nobody knows, on a terminal from the start; what is asked meanwhile draws no bar of its own."""
+    inside = _counting.set(True)
+    try:
+        with _bar(desc=what, miniters=1, delay=1.0, disable=None, bar_format=f"{{desc}}: {{n_fmt}} {things} [{{elapsed}}]") as bar:
+            if not bar.disable and not bar.pos:  # not below another bar, which tells already that there is work
+                bar.delay = 0.0
+                bar.refresh()
+            yield bar
+    finally:
+        _counting.reset(inside)
+
+
+def _bar(**options: Any) -> Any:
     from tqdm import tqdm
 
     class Bar(tqdm):  # type: ignore[type-arg]
         monitor_interval = 0  # no thread that watches it: with one beside it this process could not be forked
 
-    return Bar(total=total, desc=what, file=sys.stderr, disable=None, delay=delay, leave=False)
+    return Bar(file=sys.stderr, leave=False, **options)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import json
 import re
@@ -13,13 +14,13 @@ import pytest
 from matplotlib.colors import to_hex
 
 import replicas as rp
-from replicas import plotting
+from replicas import plotting, progress
 from replicas.cli import phase_command
 from replicas.figures import drawing as dr
 from replicas.figures import phases as figures_phases
 from replicas.figures import placing
 from replicas.figures.phases import LINES, SHADES, phase_axes, phase_figure
-from replicas.theory import phases
+from replicas.theory import phase_planes, phases
 from replicas.theory.phase_regions import MEANINGS, UNKNOWN
 
 STUDENT = rp.Perceptron("binary", task="teacher-student")
@@ -153,29 +154,89 @@ def test_diagrams_that_are_hardly_there(spherical):
     single = rp.phase_diagram(rp.Perceptron("binary"), kappa=0.0)
     assert phase_axes(single).get_xlim() == (-0.5, 0.5)
     trivial = rp.phase_diagram(rp.Perceptron("ternary", 1.0, "window"), kappa=[0.5, 1.0])
-    assert set(names(phase_axes(trivial))) == {"SAT-trivial"}
+    assert [t.get_text() for t in phase_axes(trivial).get_legend().get_texts()] == ["SAT-trivial"]
     plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("options", "low", "high"),
+    [
+        ({"kappa": [-0.5, 1.0, 0.0]}, -np.inf, np.inf),
+        ({"kappa": np.linspace(-0.5, 0.5, 9)}, -np.inf, np.inf),
+        ({"T": [0.01, 0.5]}, 0.0, np.inf),
+        ({"beta": [0.1, 5.0]}, 0.0, np.inf),
+        ({"T": 0.3}, 0.0, np.inf),
+    ],
+)
+def test_given_values_have_narrow_columns_and_no_lines_between(options, low, high):
+    found = rp.phase_diagram(rp.Perceptron("binary"), **options)
+    values = np.sort(found.grid)
+    ax = phase_axes(found)
+    left, right = ax.get_xlim()
+    assert low <= left <= values[0] and values[-1] <= right <= high
+    shaded = [patch.get_paths()[0].get_extents() for patch in ax.collections]
+    widest = min([0.05 * (right - left), *(0.5 * np.diff(values))])
+    assert shaded and all(low <= box.x0 < box.x1 and box.x1 - box.x0 <= widest * (1 + 1e-9) for box in shaded)
+    assert all(any(box.x0 <= v <= box.x1 for box in shaded) for v in values)
+    for line in ax.get_lines():
+        assert len(line.get_xdata()) < 2
+    look = [(line.get_marker(), line.get_color()) for line in ax.get_legend().legend_handles if hasattr(line, "get_marker") and "open" not in line.get_label()]
+    assert len({m for m, _ in look}) == len({c for _, c in look}) == len(found.boundaries)
+    told = {t.get_text() for t in ax.get_legend().get_texts()}
+    assert set(found.meanings) <= told | set(names(ax))
+    plt.close(ax.figure)
+
+
+def test_lines_of_units_guide_the_eye(machines):
+    ax = phase_axes(machines)
+    assert max(len(line.get_xdata()) for line in ax.get_lines()) == 4 and ax.get_xlim() == (-0.5, 3.5)
+    plt.close(ax.figure)
+
+
+def test_every_line_has_a_marker_of_its_own():
+    together = [("capacity_rs", "at_line", "dynamical", "condensation", "capacity_1rsb", "capacity_frsb"), ("capacity", "at_line", "q_to_1", "alpha_u"),
+                ("freezing", "at_line"), ("at_line", "dynamical", "condensation"), ("alpha_it", "spinodal", "onset")]  # fmt: skip
+    for group in together:
+        assert len({figures_phases.MARKERS[name] for name in group}) == len(group)
+
+
+def test_what_lies_outside_the_range_of_a_student_is_not_in_its_figure():
+    ax = phase_axes(rp.phase_diagram(STUDENT, between=(2, 3)))
+    assert ax.get_xlim() == (2, 3) and set(names(ax)) == {"easy"}
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["perfect recovery, $R=1$"]
+    assert all(2 <= x <= 3 for line in ax.get_lines() for x in line.get_xdata())
+    plt.close(ax.figure)
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
 def test_a_file_and_its_data(binary, tmp_path, suffix):
-    figure, table = binary.save(tmp_path / f"deep/down{suffix}")
+    figure, table = binary.save(tmp_path / f"down{suffix}")
     first = figure.read_bytes()
     assert first.startswith({".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}[suffix])
     binary.save(figure)
     assert suffix == ".png" or figure.read_bytes() == first  # no date in it
     rows = list(csv.DictReader(table.open()))
-    assert list(rows[0]) == ["line", "kind", "x", "y", "error", "physical", "ansatz"]
-    assert len(rows) == sum(b.exists.sum() for b in binary.boundaries)
+    assert list(rows[0]) == ["line", "kind", "x", "y", "error", "physical", "ansatz", "status", "message"]
+    assert len(rows) == sum(b.x.size for b in binary.boundaries)
     assert [float(r["y"]) for r in rows if r["line"] == "capacity"] == list(binary.boundary("capacity").y)
 
 
 def test_a_file_that_can_not_be_written(binary, tmp_path):
     with pytest.raises(ValueError, match=r"output: got '.*x\.txt'; takes a file name that ends in \.svg"):
         binary.save(tmp_path / "x.txt")
-    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"output: got '3'; takes a file name that ends in \.svg"):
+        binary.save(3)
+    with pytest.raises(ValueError, match=r"output: got '.*nope/x\.svg', and .*nope is no folder; takes a file in a folder that is there"):
+        binary.save(tmp_path / "nope/x.svg")
+    assert not (tmp_path / "nope").exists()
+    (tmp_path / "x.svg").mkdir()
     with pytest.raises(ValueError, match=r"output: cannot write .*: .*; takes a file that can be written"):
-        binary.save(tmp_path / "file/x.svg")
+        binary.save(tmp_path / "x.svg")
+
+
+def test_what_are_no_axes_is_refused(binary):
+    with pytest.raises(ValueError, match=r"ax: got 3; takes the axes of matplotlib, or None"):
+        binary.plot(3)
 
 
 # --- placing names -------------------------------------------------------------------------------------------------
@@ -249,6 +310,10 @@ def test_csv_is_the_lines(run):
     code, out, _ = run("phase-diagram --kappa 0 0.5 --csv")
     rows = list(csv.DictReader(out.splitlines()))
     assert code == 0 and {r["line"] for r in rows} == {"capacity", "at_line", "q_to_1"} and len(rows) == 6
+    assert {r["status"] for r in rows} == {"converged"}
+    rows = list(csv.DictReader(run("phase-diagram --weights spherical --kappa 0 --lines at_line --csv")[1].splitlines()))
+    (none,) = (r for r in rows if r["line"] == "at_line")
+    assert (none["status"], none["y"]) == ("no-solution", "") and none["message"]
 
 
 @pytest.mark.parametrize(
@@ -259,6 +324,9 @@ def test_csv_is_the_lines(run):
         ("--x T --beta 3", r"beta: got 3 with axis T; takes it with --x beta"),
         ("--x kappa --T 0.3", r"T: got 0\.3 with axis kappa; takes it with --x T"),
         ("--beta 1 2 --kappa 0 1", r"kappa: got 2 values beside the axis beta; takes one value"),
+        ("--between 0", r"between: got 0; takes two numbers$"),
+        ("--between 0 1 2", r"between: got 0 1 2; takes two numbers$"),
+        ("-o /nope/x.svg", r"output: got '/nope/x\.svg', and /nope is no folder; takes a file in a folder that is there"),
         ("--between 0 inf", r"between: got 'inf'; takes finite numbers"),
         ("--between 0:1:0.5 1", r"between: got '0:1:0\.5'; takes one number"),
         ("--tolerance 0", r"tolerance: got 0; takes a number from"),
@@ -282,7 +350,7 @@ def test_a_bad_argument_is_one_line(run, line, complaint):
     assert re.search(complaint, err), err
 
 
-def test_ctrl_c_prints_and_draws_what_there_is(run, monkeypatch, tmp_path):
+def test_ctrl_c_leaves_one_line_and_nothing_else(run, monkeypatch, tmp_path):
     kept = rp.phase_diagram(rp.Perceptron("binary"), kappa=[0.0, 0.5], lines="capacity")
 
     def stopped(*_, **__):
@@ -292,8 +360,43 @@ def test_ctrl_c_prints_and_draws_what_there_is(run, monkeypatch, tmp_path):
 
     monkeypatch.setattr(phases, "phase_diagram", stopped)
     code, out, err = run(f"phase-diagram --json -o {tmp_path / 'd.svg'}")
-    assert code == 130 and len(json.loads(out)["points"]) == 2 and "interrupted; 2 points" in err
-    assert (tmp_path / "d.csv").exists()
+    assert (code, out, err) == (130, "", "replicas phase-diagram: interrupted; 2 points traced\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_says_what_the_ansatz_is_worth(run):
+    code, out, _ = run("phase-diagram --help")
+    assert code == 0 and "changes nothing, as the lines choose their ansatz" in " ".join(out.split())
+    assert "a row a point of a line: line, kind, x, y, error, physical, ansatz, status, message" in " ".join(out.split()) and "KEY_error" not in out
+
+
+# --- progress ------------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_diagram_counts_its_points_and_no_question_draws_below(monkeypatch):
+    monkeypatch.setattr("sys.stderr", seen := Terminal())
+    inner = []
+
+    def capacity(model, *args, **options):
+        with progress.progress_bar(1, "capacity frsb", delay=0.0) as bar:
+            inner.append(bar.disable)
+        return rp.capacity(model, *args, **options)
+
+    monkeypatch.setattr(phase_planes, "capacity", capacity)
+    rp.phase_diagram(rp.Perceptron("binary"), kappa=[0.0, 0.5], lines="capacity")
+    shown = [line.strip() for line in seen.getvalue().split("\r") if line.strip()]
+    assert inner == [True, True] and shown[0] == "phase diagram: 0 points [00:00]"
+    assert all(re.fullmatch(r"phase diagram(: capacity)?: \d+ points \[00:0\d\]", line) for line in shown)
+    with progress.progress_bar(1, "another", delay=0.0) as bar:  # its own again
+        assert not bar.disable
+        with progress.counter("a small part", "points") as inside:  # which says nothing at once
+            inside.update()
+    assert "a small part" not in seen.getvalue()
 
 
 def test_nothing_answered_is_exit_code_one(run):

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..progress import patience
 from .arguments import Once, Values, choice, parse_values, whole_number
 from .model_flags import build_models
 from .parsers import FILES, offer
@@ -15,6 +14,7 @@ from .parsers import FILES, offer
 FEWEST = 5
 POINTS = f"a whole number of points >= {FEWEST}"
 AXES = ("kappa", "T", "beta", "K", "alpha")
+ANSATZES = ("rs", "1rsb", "frsb")
 
 
 def phase_flags(parser: argparse.ArgumentParser) -> None:
@@ -23,16 +23,20 @@ def phase_flags(parser: argparse.ArgumentParser) -> None:
     axes = "axis: kappa, T or beta of a perceptron, K of a tree, alpha with a teacher (default: the usual one)"
     group.add_argument("--x", action=Once, metavar="WORD", help=axes)
     group.add_argument("--T", action=Once, nargs="+", metavar="X", help="temperatures 1/beta; the lines at these")
-    group.add_argument("--between", action=Once, nargs=2, metavar="X", help="ends of the axis (default: the usual range)")
+    between = group.add_argument("--between", action=Once, nargs="+", metavar="LOW HIGH", help="ends of the axis (default: the usual range)")
+    between.single = True  # type: ignore[attr-defined]
     group.add_argument("--tolerance", action=Once, metavar="X", help="of interpolation along a line, relative in the load (default 1e-3)")
     group.add_argument("--points", action=Once, metavar="N", help="of a line, at which refinement stops (default 200)")
     group.add_argument("--lines", action=Once, nargs="+", metavar="NAME", help="which lines, or all: those too that take minutes")
     group.add_argument("-o", "--output", type=Path, metavar="FILE", help="draw into FILE (svg, pdf or png by its suffix), and put its data beside it as CSV")
-    offer(parser, x=AXES, output=FILES)
+    offer(parser, x=AXES, output=FILES, ansatz=ANSATZES)
+    for action in parser._actions:  # the flag of the model means less here
+        if action.dest == "ansatz":
+            action.help = "changes nothing, as the lines choose their ansatz: rs (default); of spherical weights that store also 1rsb and frsb"
 
 
 def run_phase_diagram(options: argparse.Namespace) -> int:
-    """Ask, print, draw, and give the exit code; Ctrl-C prints and draws what there is."""
+    """Ask, print, draw, and give the exit code; Ctrl-C leaves nothing behind."""
     from ..theory.phases import PhaseDiagramInterrupted, phase_diagram
     from .asking import print_whole
     from .questions import one_form
@@ -40,14 +44,10 @@ def run_phase_diagram(options: argparse.Namespace) -> int:
     one_form(options)
     model, asked = _asked(options)
     try:
-        with patience("phase-diagram"):
-            found = phase_diagram(model, **asked)
+        found = phase_diagram(model, **asked)
     except PhaseDiagramInterrupted as stopped:
-        if stopped.partial.boundaries:
-            print_whole(options, stopped.partial)
-            _draw(options, stopped.partial)
-        print(f"replicas phase-diagram: {stopped}", file=sys.stderr)
-        return 130
+        points = sum(b.x.size for b in stopped.partial.boundaries)
+        raise KeyboardInterrupt(f"{points} points traced") from None  # a shell has no use for its partial
     print_whole(options, found)
     _draw(options, found)
     return 0 if found.ok else 1
@@ -60,15 +60,16 @@ def _draw(options: argparse.Namespace, found: Any) -> None:
 
 def _asked(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The model, and the keywords of the question."""
-    from ..plotting import SUFFIXES
     from ..theory.ansatz import check_ansatz
 
     spherical = options.model == "perceptron" and options.weights == "spherical" and options.task == "storage" and options.beta is None and not options.T
-    check_ansatz(options.ansatz, ("rs", "1rsb", "frsb") if spherical else ("rs",))  # every one of these is answered at once
+    check_ansatz(options.ansatz, ANSATZES if spherical else ANSATZES[:1])  # every one of these is answered at once
     if options.x is not None:
         choice("x", options.x, AXES)
-    if options.output is not None and options.output.suffix not in SUFFIXES:  # before any work
-        raise ValueError(f"output: got {str(options.output)!r}; takes a file name that ends in {', '.join(SUFFIXES)}")
+    if options.output is not None:
+        from ..figures.phases import writable
+
+        writable(options.output)  # before any work
     values = {name: parse_values(name, getattr(options, name)) for name in ("kappa", "beta", "T", "K") if getattr(options, name, None) is not None}
     axis = _axis(options, values)
     for name, value in values.items():
@@ -87,6 +88,8 @@ def _asked(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     if axis in values:
         asked[axis] = list(values[axis].numbers)
     if options.between is not None:
+        if len(options.between) != 2:
+            raise ValueError(f"between: got {' '.join(options.between)}; takes two numbers")
         asked["between"] = tuple(_one("between", word) for word in options.between)
     if options.tolerance is not None:
         asked["tolerance"] = _one("tolerance", options.tolerance)

@@ -285,7 +285,7 @@ def _tables(command: Callable[..., Parser]) -> None:
     )
     sub.add_argument("name", metavar="NAME", help="one of those below")
     sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="svg, pdf or png by its suffix (default NAME.svg); a CSV is put beside it")
-    sub.add_argument("--validation", type=Path, metavar="FILE", help="validation.json, for finite-n and algorithm-success (default: beside the figure, or in atlas)")
+    sub.add_argument("--validation", type=Path, metavar="FILE", help="validation.json, for finite-n and algorithm-success (default: beside it, or in atlas)")
     offer(sub, name=figure_names, output=FILES, validation=FILES)
     sub.notes.insert(0, _figures)
     sub = command("atlas", "one offline page of capacities, transitions, figures and checks", run_atlas, ("replicas atlas -o atlas",))

@@ -210,6 +210,7 @@ QUESTIONS = {
             "kappa": "margins, or half-widths; the lines at these (one, with another axis: part of the model)",
             "beta": "inverse temperature of error counting; several, or with --x beta: the lines at these",
             "k": "intervals of x(q) in the full-RSB capacity (default 8; at given margins as many as the error needs)",
+            "csv": "a row a point of a line: line, kind, x, y, error, physical, ansatz, status, message",
         },
         examples=(
             "replicas phase-diagram --weights spherical --kappa -1 --json",
@@ -351,7 +352,7 @@ def question_flags(parser: argparse.ArgumentParser, command: str) -> None:
         _sweep_flags(parser, question)
     if question.more is not None:
         question.more(parser)
-    output_flags(parser)
+    output_flags(parser, question.helps.get("csv", CSV))
 
 
 def _sweep_flags(parser: argparse.ArgumentParser, question: Question) -> None:
@@ -368,11 +369,14 @@ def _sweep_flags(parser: argparse.ArgumentParser, question: Question) -> None:
     offer(parser, store=FILES)
 
 
-def output_flags(parser: argparse.ArgumentParser) -> None:
+CSV = "a row a point, a column a key of the JSON, its error as KEY_error"
+
+
+def output_flags(parser: argparse.ArgumentParser, csv: str = CSV) -> None:
     """The forms of an answer other than a readable table."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="one JSON object on stdout, numbers as decimal strings")
-    group.add_argument("--csv", action="store_true", help="CSV on stdout: a row a point, a column a key of the JSON, its error as KEY_error")
+    group.add_argument("--csv", action="store_true", help=f"CSV on stdout: {csv}")
 
 
 def one_form(options: argparse.Namespace) -> None:

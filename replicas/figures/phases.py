@@ -1,16 +1,17 @@
 """Drawing of phase diagrams: lines by colour and dashes, phases shaded and named inside, the legend outside the data.
 
 A line is drawn in its own dashes where it separates phases and dotted where it does not: an unphysical continuation, or a bound. A phase
-whose name does not fit inside it is named in the legend.
+whose name does not fit inside it is named in the legend. Where abscissae were given nothing is known between them: each has a narrow
+column of its own, and lines are points.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,21 @@ LINES: dict[str, tuple[str, Dashes, Dashes]] = {  # colour, dashes, and dots whe
     "middle": (dr.PURPLE, SHORT, SPARSE_DOTS),
     "perfect": (dr.GREEN, NEARLY_SOLID, DOTS),
 }
-MARKERS = {"capacity_rs": "s", "capacity_1rsb": "o", "capacity": "o", "at_line": "^", "alpha_it": "o", "spinodal": "D", "onset": "v"}
+MARKERS = {
+    "capacity_rs": "s",
+    "capacity_1rsb": "o",
+    "capacity_frsb": "P",
+    "capacity": "o",
+    "at_line": "^",
+    "dynamical": "v",
+    "condensation": "D",
+    "q_to_1": "s",
+    "alpha_u": "D",
+    "freezing": "o",
+    "alpha_it": "o",
+    "spinodal": "D",
+    "onset": "v",
+}
 SHADES: dict[str, tuple[str, float]] = {
     "SAT-RS": (dr.SKY, 0.22),
     "RS": (dr.SKY, 0.22),
@@ -76,6 +91,7 @@ TWO_PANELS = 100.0  # and from which a second panel shows them relative to a lin
 HEAD, LOG_HEAD = 1.12, 2.0  # room above the highest line, of a linear and of a logarithmic axis
 ABOVE = 2.5  # times the highest load of a phase, up to which lines that are not between phases are shown
 UNITS_GAP = 0.4  # between the largest number of units and infinity, in columns
+COLUMN, WIDEST = 0.5, 0.05  # width of the column of a given abscissa, in units of the smallest spacing; at most this share of the axis
 Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 """x, lower and upper edge of a phase in the frame."""
 
@@ -114,9 +130,13 @@ class Frame:
 def phase_axes(diagram: Any, ax: Any = None, relative: str | None = None, legend: bool = True) -> Any:
     """Draw a `PhaseDiagram`; returns the axes.
 
-    ax : axes to draw into; None makes a new figure
+    ax : axes to draw into, or a ValueError; None makes a new figure
     relative : name of a line, loads are then divided by it
     """
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise ValueError(f"ax: got {ax!r}; takes the axes of matplotlib, or None")
     with dr.style():
         if ax is None:
             import matplotlib.pyplot as plt
@@ -129,6 +149,8 @@ def phase_axes(diagram: Any, ax: Any = None, relative: str | None = None, legend
         ax.set_ylim(frame.bottom, frame.top)
         drawn = [_line(ax, b, frame, diagram) for b in diagram.boundaries]
         for b in diagram.thresholds:
+            if not frame.left <= b.x[0] <= frame.right:
+                continue
             color, dashes, _ = LINES[b.name]
             ax.axvline(float(b.x[0]), color=color, linestyle=dashes, linewidth=1.2, label=f"{_words(b.label)} = {b.x[0]:.4f}")
         unnamed = _shade(ax, diagram, frame)
@@ -160,8 +182,7 @@ def phase_figure(diagram: Any) -> Any:
 
 def _axes(ax: Any, diagram: Any, frame: Frame, relative: str | None) -> None:
     """Names and ticks of both axes."""
-    window = diagram.x == "kappa" and getattr(diagram.model, "likelihood", "") == "window"
-    ax.set_xlabel(r"half-width $\kappa$" if window else AXES.get(diagram.x, diagram.x))
+    ax.set_xlabel(r"half-width $\kappa$" if _window(diagram) else AXES.get(diagram.x, diagram.x))
     ax.set_ylabel(AXES.get(diagram.y, diagram.y) if relative is None else r"load relative to the RS capacity, $\alpha/\alpha_c^{RS}(\kappa)$")
     if diagram.whole:
         units = np.asarray(diagram.grid)
@@ -174,6 +195,10 @@ def _axes(ax: Any, diagram: Any, frame: Frame, relative: str | None) -> None:
         ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if decades > 2.5 else (1.0, 2.0, 5.0)))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _window(diagram: Any) -> bool:
+    return diagram.x == "kappa" and getattr(diagram.model, "likelihood", "") == "window"
 
 
 def _frame(diagram: Any, ax: Any, relative: str | None) -> Frame:
@@ -192,9 +217,12 @@ def _frame(diagram: Any, ax: Any, relative: str | None) -> Frame:
         def place(K: Any) -> Any:
             return np.asarray(K)
 
-    columns = _columns(place(np.atleast_1d(diagram.grid)), diagram.whole) if diagram.apart and np.size(diagram.grid) else {}
-    left = min((low for low, _ in columns.values()), default=diagram.between[0])
-    right = max((high for _, high in columns.values()), default=diagram.between[1])
+    left, right = diagram.between
+    columns: dict[float, tuple[float, float]] = {}
+    if diagram.apart and np.size(diagram.grid):
+        places = place(np.atleast_1d(diagram.grid))
+        least = 0.0 if diagram.x in ("beta", "T") or _window(diagram) else -math.inf
+        left, right, columns = _units(places) if diagram.whole else _columns(places, least)
     base = None if relative is None else diagram.boundary(relative)
 
     def unit(x: Any) -> Any:
@@ -213,18 +241,29 @@ def _frame(diagram: Any, ax: Any, relative: str | None) -> Frame:
     return dataclasses.replace(frame, marks=np.concatenate([m for m in marks if m.size] or [np.empty((0, 2))]))
 
 
-def _columns(places: np.ndarray, units: bool) -> dict[float, tuple[float, float]]:
-    """A column for each abscissa: of width 1 for a number of units, else up to half-way to its neighbours."""
-    if units or places.size == 1:
-        return {float(p): (p - 0.5, p + 0.5) for p in places}
-    middle = 0.5 * (places[1:] + places[:-1])
-    edges = np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
-    return {float(p): pair for p, pair in zip(places, pairwise(edges))}
+Columns = tuple[float, float, dict[float, tuple[float, float]]]
+"""Left and right end of the axis, and the column of each abscissa."""
+
+
+def _units(places: np.ndarray) -> Columns:
+    """A column of width 1 for each number of units."""
+    columns = {float(p): (p - 0.5, p + 0.5) for p in places}
+    return float(places.min()) - 0.5, float(places.max()) + 0.5, columns
+
+
+def _columns(places: np.ndarray, least: float) -> Columns:
+    """A narrow column for each given abscissa, nothing between them; ``least``: of the values that there are."""
+    margin = WIDEST * float(np.ptp(places)) if places.size > 1 else 0.5
+    left, right = max(float(places.min()) - margin, least), float(places.max()) + margin
+    width = min(COLUMN * np.diff(np.sort(places)).min(initial=math.inf), WIDEST * (right - left))
+    return left, right, {float(p): (max(p - 0.5 * width, least), p + 0.5 * width) for p in places}
 
 
 def _track(b: Any, frame: Frame, diagram: Any) -> np.ndarray:
     """A line as points, shares of the frame."""
-    if diagram.apart:
+    if diagram.apart and not diagram.whole:
+        x, y = b.x, b.y
+    elif diagram.apart:
         here = np.flatnonzero(b.exists & np.isfinite(b.x))
         if not here.size:
             return np.empty((0, 2))
@@ -296,7 +335,7 @@ def _line(ax: Any, b: Any, frame: Frame, diagram: Any) -> bool:
     """Draw a line; whether any of it is not between phases."""
     color, dashes, dots = LINES.get(b.name, (dr.BLACK, "-", DOTS))
     if diagram.apart:
-        return _units(ax, b, frame, color, dashes)
+        return _points(ax, b, frame, color, dashes if diagram.whole else "none")
     pieces = [(p, bool(b.physical[p][0])) for p in b.pieces() if b.exists[p].all() and not _same(b)[p][0]]
     for piece, physical in pieces:
         x = np.unique(np.concatenate([b.x[piece], np.linspace(b.x[piece][0], b.x[piece][-1], 201)]))
@@ -313,15 +352,15 @@ def _same(b: Any) -> np.ndarray:
     return (b.ansatz == "rs") & (b.name in ("capacity_1rsb", "capacity_frsb"))
 
 
-def _units(ax: Any, b: Any, frame: Frame, color: str, dashes: Dashes) -> bool:
-    """A value for each abscissa, joined to guide the eye (not to infinity); open where it is not between phases."""
+def _points(ax: Any, b: Any, frame: Frame, color: str, dashes: Dashes) -> bool:
+    """A value for each abscissa, those of units joined to guide the eye (not to infinity); open where it is not between phases."""
     here = np.flatnonzero(b.exists & ~_same(b))
     if not here.size:
         return False
     finite = here[np.isfinite(b.x[here])]
     marker = MARKERS.get(b.name, "o")
     look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 5.0, "zorder": 4}
-    if finite.size:
+    if finite.size and dashes != "none":
         ax.plot(frame.place(b.x[finite]), b.y[finite], color=color, linestyle=dashes, linewidth=0.9, zorder=3)
     for i in here:
         ax.plot(frame.place(b.x[i]), b.y[i : i + 1], linestyle="none", markerfacecolor=color if b.physical[i] else "white", **look)
@@ -368,20 +407,29 @@ def _legend(ax: Any, diagram: Any, other: bool, unnamed: list[str]) -> None:
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
+def writable(path: Any) -> Path:
+    """The path of a figure, or a one-line ValueError: before any work."""
+    from ..plotting import SUFFIXES
+
+    if not isinstance(path, (str, os.PathLike)) or Path(path).suffix not in SUFFIXES:
+        raise ValueError(f"output: got {str(path)!r}; takes a file name that ends in {', '.join(SUFFIXES)}")
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(f"output: got {str(path)!r}, and {path.parent} is no folder; takes a file in a folder that is there")
+    return path
+
+
 def save(diagram: Any, path: str | Path) -> tuple[Path, Path]:
     """Write the figure (svg, pdf or png by the suffix) and, beside it, the traced lines as CSV.
 
-    Raises ValueError for an unknown suffix or a file that can not be written.
+    Raises ValueError for an unknown suffix, a folder that is not there, or a file that can not be written.
     """
-    from ..plotting import SUFFIXES, write_csv
+    from ..plotting import write_csv
     from .figure import table
 
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"output: got {str(path)!r}; takes a file name that ends in {', '.join(SUFFIXES)}")
+    path = writable(path)
     figure = phase_figure(diagram)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         dr.write(figure, path, path.suffix)
         return path, write_csv(table(diagram.lines()), path.with_suffix(".csv"))
     except OSError as error:

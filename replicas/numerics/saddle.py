@@ -130,7 +130,8 @@ def make_batch(model: Model, alpha: Any = 1.0, kappa: Any = None, beta: Any = No
     if (kappa is not None or beta is not None) and isinstance(model.likelihood, Likelihood):
         raise ValueError("kappa, beta: a user-defined likelihood takes neither")
     if kappa is not None and model.teacher and np.any(np.asarray(kappa) != 0):
-        raise ValueError(f"kappa: got {kappa!r} with a noise-free teacher; takes 0")
+        wrong = np.ravel(np.asarray(kappa, dtype=float))
+        raise ValueError(f"kappa: got {wrong[wrong != 0][0]:g} with a noise-free teacher; takes 0")
     if beta is not None and model.beta is None:
         raise ValueError(f"beta: got {beta!r} for a model with hard constraints; takes a model made with beta")
     k = np.asarray(model.kappa if kappa is None else _array(check_kappa, kappa, model.likelihood), dtype=float)

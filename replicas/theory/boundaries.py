@@ -159,7 +159,7 @@ class Boundary:
         return np.where(np.isfinite(y), y, 1.0)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for each point that exists: line, kind, x, y, error, physical, ansatz."""
+        """One row for each point asked for: line, kind, x, y, error, physical, ansatz, status, message (why there is no line)."""
         return [
             {
                 "line": self.name,
@@ -169,8 +169,10 @@ class Boundary:
                 "error": float(self.error[i]),
                 "physical": bool(self.physical[i]),
                 "ansatz": str(self.ansatz[i]),
+                "status": str(self.status[i]),
+                "message": self.said(self.x[i]),
             }
-            for i in np.flatnonzero(self.exists)
+            for i in range(self.x.size)
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -226,7 +228,7 @@ class Tracing:
     log: bool = True
     joined: bool = True
     companion: Boundary | None = None
-    progress: Callable[[int, int], None] = lambda done, left: None
+    progress: Callable[[], Any] = lambda: None  # called after each sample
     samples: dict[float, Sample] = field(default_factory=dict)
     reached: float = math.inf  # of interpolation: the tolerance, or the largest miss seen last where ``most`` stopped the refinement
     trouble: str = ""
@@ -282,12 +284,11 @@ class Tracing:
     def add(self, xs: Iterable[float]) -> None:
         """Ask for what is not known yet."""
         new = np.array([x for x in dict.fromkeys(map(float, xs)) if x not in self.samples])
-        self.progress(0, new.size)
         answers: Iterator[Sample] = iter(self.ask(new)) if new.size else iter(())
         for x, found in zip(new, answers):
             interrupts.check()
             self.samples[float(x)] = found
-            self.progress(1, 0)
+            self.progress()
 
     def _finest(self, a: float, b: float, span: float) -> float:
         """Width down to which an interval is halved."""

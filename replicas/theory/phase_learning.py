@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -13,10 +14,12 @@ from . import phase_regions as regions
 from .boundaries import LOST, Sample, absent, sample
 from .generalization import generalization
 from .phase_planes import Line, Plane
+from .saddle import SCAN
 from .transitions import transitions
 
 BEYOND = 1.25  # spinodals up to which the diagram is drawn
-MIDDLE_FROM = 0.5  # of alpha_it, from which the unstable branch between the two students is followed
+NEAREST = 1 / (1 + math.exp(SCAN[-1]))  # to R = 1 that the search for branches comes
+NEAR_BELOW = 0.05  # of alpha_it: the unstable branch comes so near at 0.01 to 0.03 of it
 
 
 def plane(model: Perceptron) -> Plane:
@@ -39,15 +42,19 @@ def plane(model: Perceptron) -> Plane:
             if np.isfinite(found.R[i])
         }
 
-    def line(name: str, low: float, high: float) -> Any:
+    def line(name: str) -> Any:
+        def one(alpha: float) -> Sample:
+            if alpha > end:
+                return absent(message=f"the {name} branch ends at alpha = {end:.6g}")
+            if alpha == end:  # both branches end at the fold
+                return Sample(top, float(marks.spinodal.error), False)  # type: ignore[union-attr]
+            found = branches(alpha)
+            if name == "middle" and name not in found and "typical" in found and alpha < NEAR_BELOW * it:
+                return Sample(1.0, NEAREST, False)  # between two stable students there is one, and up to so near R = 1 none was found
+            return found.get(name, absent(LOST, f"the {name} branch was lost"))
+
         def ask(xs: np.ndarray) -> Iterator[Sample]:
-            for alpha in xs:
-                if not low <= alpha <= high:
-                    yield absent()
-                elif alpha == end:  # both branches end at the fold
-                    yield Sample(top, float(marks.spinodal.error), False)  # type: ignore[union-attr]
-                else:
-                    yield branches(float(alpha)).get(name, absent(LOST, f"the {name} branch was lost"))
+            return (one(float(alpha)) for alpha in xs)
 
         return ask
 
@@ -55,9 +62,9 @@ def plane(model: Perceptron) -> Plane:
         return (Sample(1.0, 0.0, alpha >= it) for alpha in xs)
 
     lines = (
-        Line("typical", "student, R < 1", "branch", line("typical", 0.0, end), places=(0.0, it, end)),
-        Line("middle", "unstable branch", "branch", line("middle", MIDDLE_FROM * it, end), places=(MIDDLE_FROM * it, end)),
-        Line("perfect", "perfect recovery, R = 1", "branch", perfect, places=(0.0, it, BEYOND * end)),
+        Line("typical", "student, R < 1", "branch", line("typical"), places=(0.0, it, end)),
+        Line("middle", "unstable branch", "branch", line("middle"), places=(0.0, end)),
+        Line("perfect", "perfect recovery, R = 1", "branch", perfect, places=(0.0, it, math.inf), exact=True),
     )
     thresholds = (
         Line("alpha_it", "alpha_IT", "capacity", lambda _: iter([sample(marks.alpha_it, True)])),  # type: ignore[arg-type]

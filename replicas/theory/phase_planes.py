@@ -28,6 +28,9 @@ POINTS, FEW = 9, 5  # first samples of a line, and of one whose points take seco
 INTERVALS = 8  # of x(q) along a traced line of full breaking: its load to 7e-5 or better
 NEAR = 1e-3  # relative distance below the AT load at which other states are looked for
 STARTS = (0.95, 0.8, 0.7, 0.6, 0.5)  # of the 1RSB capacity, where states are looked for if the AT load is none or beyond it
+# margins between which capacities are found: from -5.2 (1RSB -5.8), and to 10 or more with weights of one size; of windows up to 6 (1RSB) and 30
+SPHERE_LIMITS, SPHERE_WINDOWS = (-5.0, math.inf), (0.0, 6.0)
+SET_LIMITS, SET_WINDOWS = (-5.0, 10.0), (0.0, 30.0)
 MOST_BROKEN = 9  # units up to which one step of breaking is computed
 
 Ask = Callable[[np.ndarray], Iterable[Sample]]
@@ -40,7 +43,7 @@ class Line:
     ask : abscissae -> samples, in order, one by one
     companion : a line known before, whose ratio is smoother;  within : a line known before, traced only where that one has broken symmetry
     first : samples to begin with;  slow : only on demand;  usual : whether a number of units is asked for without demand
-    places : ends and kinks known before, between which it is traced
+    places : ends and kinks known before, in increasing order, between which it is traced;  exact : known between its points, too
     """
 
     name: str
@@ -52,12 +55,16 @@ class Line:
     first: int = POINTS
     slow: bool = False
     places: tuple[float, ...] = ()
+    exact: bool = False
     usual: Callable[[float], bool] = lambda K: True
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A plane of a model: its axes, where it is looked at, its lines in the order in which they are traced, and its regions."""
+    """A plane of a model: its axes, where it is looked at, its lines in the order in which they are traced, and its regions.
+
+    limits : of x, outside which nothing is traced: no capacity is found there in double precision
+    """
 
     x: str
     y: str
@@ -69,6 +76,7 @@ class Plane:
     ansatz: str = "rs"  # the best that is asked about
     statement: str = ""
     thresholds: tuple[Line, ...] = ()  # on the axis x, each with one sample
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 # --- questions as samples ------------------------------------------------------------------------------------------
@@ -151,8 +159,8 @@ def _margin_sphere(model: Perceptron, k: int | None, traced: bool) -> Plane:
         Line("capacity_1rsb", "capacity, 1RSB", "bound", broken("1rsb"), companion="capacity_rs"),
         Line("capacity_frsb", "capacity, full RSB", "capacity", broken("frsb"), companion="capacity_1rsb", within="capacity_1rsb", first=FEW),
     )
-    where = (-3.0, 1.0) if base.likelihood == "threshold" else (0.05, 2.0)
-    return Plane("kappa", "alpha", where, lines, regions.sphere, "capacity_frsb", ansatz="frsb")
+    where, limits = ((-3.0, 1.0), SPHERE_LIMITS) if base.likelihood == "threshold" else ((0.05, 2.0), SPHERE_WINDOWS)
+    return Plane("kappa", "alpha", where, lines, regions.sphere, "capacity_frsb", ansatz="frsb", limits=limits)
 
 
 def _margin_set(model: Perceptron, k: int | None, traced: bool) -> Plane:
@@ -190,7 +198,8 @@ def _margin_set(model: Perceptron, k: int | None, traced: bool) -> Plane:
         lines.append(
             Line("alpha_u", "dense clusters reach d → 0", "transition", lambda xs: _each(xs, dense), companion="capacity", first=FEW, slow=True)
         )
-    return Plane("kappa", "alpha", (-1.0, 1.0) if threshold else (0.05, 2.0), tuple(lines), regions.finite_set, "capacity")
+    where, limits = ((-1.0, 1.0), SET_LIMITS) if threshold else ((0.05, 2.0), SET_WINDOWS)
+    return Plane("kappa", "alpha", where, tuple(lines), regions.finite_set, "capacity", limits=limits)
 
 
 def _hard(model: Perceptron) -> Perceptron:
@@ -320,7 +329,7 @@ def _units_teacher(model: Tree | Wide, k: int | None, traced: bool) -> Plane:
         Line("spinodal", "spinodal: no metastable student above", "spinodal", line("spinodal")),
         *([Line("onset", "a student with R > 0 appears", "spinodal", line("onset"))] if parity and not discrete else []),
     )
-    whole: tuple[float, ...] = (1.0, 2.0, 3.0)[not discrete :] if parity else (1.0, 3.0, 5.0, math.inf)
+    whole: tuple[float, ...] = (1.0, 2.0, 3.0)[not discrete :] if parity else (1.0, 3.0, math.inf)  # K = 5 takes a minute
     return Plane("K", "alpha", (1.0, 9.0), lines, regions.teacher, "alpha_it", whole)
 
 

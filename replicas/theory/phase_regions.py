@@ -12,23 +12,21 @@ from .boundaries import LOST as NOT_CONVERGED
 UNKNOWN = "unknown"
 MEANINGS = {
     "SAT-RS": "solutions exist, and their set is one connected state: replica symmetry is exact",
-    "SAT-clustered": "solutions exist in exponentially many states (Sigma(m = 1) > 0); entropy and typical overlap are still the symmetric ones",
+    "SAT-clustered": "solutions exist in exponentially many states (Sigma(m = 1) > 0); entropy and overlap are the symmetric ones",
     "SAT-RSB": "solutions exist and replica symmetry is broken",
-    "SAT-frozen": (
-        "solutions exist and the symmetric entropy counts them, but typical ones are isolated (frozen one-step breaking, q1 = Q): flipping a "
-        "share d of the weights breaks a share sqrt(d) of the patterns, which costs more entropy than the d log(1/d) gained"
-    ),
+    # flipping a share d of the weights breaks a share sqrt(d) of the patterns: more entropy lost than the d log(1/d) gained
+    "SAT-frozen": "solutions exist and the symmetric entropy counts them; typical ones are isolated (frozen one-step breaking, q1 = Q)",
     "SAT-frozen, dense clusters": "the same, with rare dense clusters that reach from moderate distances down to d -> 0 (below alpha_U)",
     "SAT-frozen, dense clusters?": "the same, where no load was found up to which dense clusters reach d -> 0",
     "SAT-trivial": "the zero weight vector, or every one, satisfies all patterns at any load",
     "SAT": "solutions exist; where replica symmetry breaks was not computed",
     "UNSAT": "no solutions (above the best line known: full breaking, or an upper bound where that was not asked for)",
     "RS": "Gibbs measure of error counting with one state: replica symmetry is exact",
-    "clustered": "the Gibbs measure consists of exponentially many states (Sigma(m = 1) > 0); free entropy and overlap are the symmetric ones",
+    "clustered": "exponentially many Gibbs states (Sigma(m = 1) > 0); free entropy and overlap are the symmetric ones",
     "RSB": "replica symmetry is broken",
-    "frozen": "the symmetric entropy would be negative: the Gibbs measure is condensed on few configurations, energy no longer falls on cooling",
-    "impossible": "the teacher can not be recovered: students of lower overlap are more than the teacher (with R = 0, nothing is learnt)",
-    "hard": "the teacher is recovered in principle, but a metastable student of low overlap stands in the way of local and message-passing algorithms",
+    "frozen": "the symmetric entropy would be negative: few configurations dominate, and the energy no longer falls on cooling",
+    "impossible": "the teacher is not recovered: students of lower overlap outnumber it (where their R = 0, nothing is learnt)",
+    "hard": "the teacher is recovered in principle; a metastable student of low overlap blocks local and message-passing algorithms",
     "easy": "no metastable student is left (or, where learning starts continuously, R > 0 is reached without one)",
     UNKNOWN: "a line that decides was not computed here",
 }

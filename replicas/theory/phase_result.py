@@ -31,8 +31,8 @@ class PhaseDiagram(Result):
     tolerance : to which lines are interpolated, relative in loads; None at given abscissae;  between : the ends of the axis x
 
     The same lines are columns on one axis, attributes by their names (``diagram.kappa``, ``diagram.capacity_rs``, ...): a line is
-    interpolated where another one was sampled, nan where it does not exist. Of an AT line ``at_physical`` says where it separates
-    phases. ``region(x, y)`` names the phase of a point, ``regions()`` lays them out, ``plot()`` draws them.
+    interpolated where another one was sampled, nan where it does not exist; so are thresholds, as numbers. Of an AT line ``at_physical``
+    says where it separates phases. ``region(x, y)`` names the phase of a point, ``regions()`` lays them out, ``plot()`` draws them.
     """
 
     quantity: ClassVar[str] = "phase-diagram"
@@ -79,7 +79,10 @@ class PhaseDiagram(Result):
             return known["grid"]
         if name in known.get("columns", {}):
             return known["columns"][name]
-        raise AttributeError(f"{type(self).__name__} has no {name!r}; it has {', '.join((known.get('x', ''), *known.get('columns', ())))}")
+        marks = {b.name: float(b.x[0]) for b in known.get("thresholds", ())}
+        if name in marks:
+            return marks[name]
+        raise AttributeError(f"{type(self).__name__} has no {name!r}; it has {', '.join((known.get('x', ''), *known.get('columns', ()), *marks))}")
 
     def boundary(self, name: str) -> Boundary:
         """A line, or a threshold, by its name."""
@@ -98,14 +101,19 @@ class PhaseDiagram(Result):
         """
         many = np.ndim(x) > 0 or np.ndim(y if y is not None else 0.0) > 0
         takes = "finite numbers" if not self.whole else "numbers of units"
-        px = np.asarray(x, dtype=float) if self.whole else numbers(self.x, x, takes)
+        px = units(x) if self.whole else numbers(self.x, x, takes)
         if self.thresholds:
             if y is not None:
                 raise ValueError(f"y: got {y!r} in a diagram along {self.x}; takes None")
             py = px
+        elif y is None:
+            raise ValueError(f"y: missing; takes the ordinate {self.y}, a finite load >= 0")
         else:
-            py = numbers(self.y, np.nan if y is None else y, "a finite load >= 0", 0.0)
-        px, py = np.broadcast_arrays(px, py)
+            py = numbers(self.y, y, "a finite load >= 0", 0.0)
+        try:
+            px, py = np.broadcast_arrays(px, py)
+        except ValueError:
+            raise ValueError(f"x, y: got arrays of shapes {px.shape} and {py.shape}; takes shapes that can be combined") from None
         flat = px.reshape(-1)
         outside = ~np.isin(flat, self.grid) if self.apart else (flat < self.between[0]) | (flat > self.between[1])
         if outside.any():
@@ -135,7 +143,10 @@ class PhaseDiagram(Result):
     @property
     def meanings(self) -> dict[str, str]:
         """What the labels of this diagram mean."""
-        seen = dict.fromkeys(label for levels in self.levels(self._dense()) for label, _ in levels)
+        if self.thresholds:
+            seen = dict.fromkeys(r["label"] for r in self.regions())
+        else:
+            seen = dict.fromkeys(label for levels in self.levels(self._dense()) for label, _ in levels)
         return {label: MEANINGS[label] for label in MEANINGS if label in seen}
 
     def regions(self) -> list[dict[str, Any]]:
@@ -144,10 +155,9 @@ class PhaseDiagram(Result):
         One entry for each stretch of abscissae over which a phase exists.
         """
         if self.thresholds:
-            tops = [min(top, self.between[1]) for _, top in self.levels(np.zeros(1))[0]]
-            labels = [label for label, _ in self.levels(np.zeros(1))[0]]
-            ends = pairwise([self.between[0], *tops])
-            return [{"label": label, "x": np.array(pair), "lower": None, "upper": None} for label, pair in zip(labels, ends)]
+            levels = self.levels(np.zeros(1))[0]
+            ends = pairwise(np.clip([-math.inf, *(top for _, top in levels)], *self.between))
+            return [{"label": label, "x": np.array(pair), "lower": None, "upper": None} for (label, _), pair in zip(levels, ends) if pair[0] < pair[1]]
         x = self._dense()
         out: list[dict[str, Any]] = []
         stretches: dict[str, list[tuple[float, float, float]]] = {}
@@ -206,10 +216,11 @@ class PhaseDiagram(Result):
         return {**whole, **extra, **points}
 
     def lines(self) -> list[dict[str, Any]]:
-        """The lines in long form, one row for each traced point: what a figure, or a CSV file, is made of."""
+        """The lines in long form, one row for each point asked for: what a figure, or a CSV file, is made of."""
         marks = [
-            {"line": b.name, "kind": b.kind, "x": float(b.x[0]), "y": math.nan, "error": float(b.error[0]), "physical": True, "ansatz": ""}
+            {**row, "x": float(b.x[0]), "y": math.nan, "error": float(b.error[0]), "physical": True}
             for b in self.thresholds
+            for row in b.rows()
         ]
         return [row for b in self.boundaries for row in b.rows()] + marks
 
@@ -268,6 +279,14 @@ class PhaseDiagram(Result):
         from ..figures.phases import save
 
         return save(self, path)
+
+
+def units(given: Any) -> np.ndarray:
+    """Numbers of units, one of which may be infinite, or a one-line ValueError."""
+    try:
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"K: got {given!r}; takes numbers of units, or inf") from None
 
 
 def _pick(levels: Levels, load: float) -> str:

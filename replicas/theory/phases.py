@@ -13,12 +13,12 @@ import numpy as np
 
 from ..models import Model
 from ..numerics.saddle import numbers
-from ..progress import progress_bar
+from ..progress import counter
 from ..results import describe
 from .ansatz import check_steps
 from .boundaries import HERE, INFINITE, LOST, NONE, UNASKED, Boundary, Tracing
 from .phase_planes import PLANES, Line, Plane, machine
-from .phase_result import PhaseDiagram
+from .phase_result import PhaseDiagram, units
 
 __all__ = ["PhaseDiagram", "PhaseDiagramInterrupted", "phase_diagram"]
 
@@ -69,10 +69,11 @@ def phase_diagram(
     ----------
     model : its own kappa (beta, K) is replaced where that is the axis; in T-alpha and beta-alpha it stays.
     x, y : the plane; None for the usual one, or the one of the abscissae given.
-    kappa, beta, T, K : values of x, one-dimensional: the lines at these, nothing traced or known between. K: whole numbers, or inf for infinitely many
-        units; always given values (None: those that take seconds).
+    kappa, beta, T, K : values of x, distinct, in one dimension: the lines at these, nothing traced or known between. K: whole numbers, or inf for
+        infinitely many units; always given values (None: those that take up to half a minute each; a committee of K = 5 that learns takes
+        a minute).
     k : intervals of x(q) in the full-RSB capacity (8 to 96; None: 8 along a traced line, otherwise as many as the error needs).
-    between : (low, high) of the axis x; None for the usual range.
+    between : (low, high) of the axis x; None for the usual range. Margins within those at which capacities are found in double precision.
     tolerance : of interpolation along a line, relative in the load, and of the places of ends and kinks, in units of the range (1e-6 to 0.1).
     most : points of a line at which refinement stops.
     lines : names of the lines wanted; "all" for those, too, that take minutes (alpha_u: the dense clusters of binary weights, several
@@ -91,25 +92,26 @@ def phase_diagram(
     make, (x, y) = _plane(model, x, y, given)
     check_steps("frsb", k)
     values = _values(x, given.get(x), model)
-    plane = make(model, k, values is None)
-    if plane.whole and values is None:
-        values = np.array(plane.whole)
-    chosen = _chosen(plane, lines)
-    low, high = _range(plane, between, values)
-    tolerance = float(numbers("tolerance", tolerance, f"a number from {TOLERANCES[0]:g} to {TOLERANCES[1]:g}"))
-    if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
-        raise ValueError(f"tolerance: got {tolerance:g}; takes a number from {TOLERANCES[0]:g} to {TOLERANCES[1]:g}")
-    if not isinstance(most, (int, np.integer)) or most < FEWEST:
-        raise ValueError(f"most: got {most!r}; takes a whole number of points >= {FEWEST}")
-    traces: dict[str, Tracing] = {}
-    work = _Work(plane, chosen, values, (low, high), tolerance, most, lines is None, traces)
-    try:
-        with progress_bar(len(chosen), "phase diagram") as bar:
+    with counter("phase diagram", "points") as bar:
+        plane = make(model, k, values is None)  # of a student it asks for the thresholds
+        if plane.whole and values is None:
+            values = np.array(plane.whole)
+        chosen = _chosen(plane, lines)
+        low, high = _range(plane, between, values)
+        takes = f"a number from {TOLERANCES[0]:g} to {TOLERANCES[1]:g}"
+        checked = numbers("tolerance", tolerance, takes)
+        if checked.ndim or not TOLERANCES[0] <= checked <= TOLERANCES[1]:
+            raise ValueError(f"tolerance: got {tolerance if checked.ndim else f'{checked:g}'}; takes {takes}")
+        if not isinstance(most, (int, np.integer)) or most < FEWEST:
+            raise ValueError(f"most: got {most!r}; takes a whole number of points >= {FEWEST}")
+        work = _Work(plane, chosen, values, (low, high), float(checked), int(most), lines is None, {})
+        try:
             work.run(bar)
-    except KeyboardInterrupt:
-        stopped = PhaseDiagramInterrupted(f"phase diagram: interrupted; {sum(len(t.samples) for t in traces.values())} points are kept in its partial")
-        stopped.partial = _assembled(model, plane, work, complete=False)
-        raise stopped from None
+        except KeyboardInterrupt:
+            points = sum(len(t.samples) for t in work.traces.values())
+            stopped = PhaseDiagramInterrupted(f"phase diagram: interrupted; {points} points are kept in its partial")
+            stopped.partial = _assembled(model, plane, work, complete=False)
+            raise stopped from None
     return _assembled(model, plane, work)
 
 
@@ -133,20 +135,28 @@ def _plane(model: Model, x: str | None, y: str | None, given: Mapping[str, Any])
 
 
 def _values(x: str, given: Any, model: Model) -> np.ndarray | None:
-    """Abscissae asked for, in the order given (numbers of units in increasing order)."""
+    """Abscissae asked for, distinct, in the order given (numbers of units in increasing order)."""
     if given is None:
         return None
     if x == "K":
-        units = np.unique(np.asarray(given, dtype=float))
-        for v in units:
+        values = np.sort(np.atleast_1d(units(given)))
+    else:
+        takes, low = {
+            "kappa": ("finite margins", -np.inf),
+            "beta": ("finite inverse temperatures > 0", np.finfo(float).tiny),
+            "T": ("finite temperatures > 0", np.finfo(float).tiny),
+        }[x]
+        values = np.atleast_1d(numbers(x, given, takes, low))
+    if values.ndim > 1:
+        raise ValueError(f"{x}: got an array of {values.ndim} dimensions; takes one value or a list of values")
+    if not values.size:
+        raise ValueError(f"{x}: got no values; takes at least one")
+    if np.unique(values).size < values.size:
+        raise ValueError(f"{x}: got a value twice; takes distinct values")
+    if x == "K":
+        for v in values:
             machine(model)(float(v))  # refuses what is no number of units
-        return units
-    takes, low = {
-        "kappa": ("finite margins", -np.inf),
-        "beta": ("finite inverse temperatures > 0", np.finfo(float).tiny),
-        "T": ("finite temperatures > 0", np.finfo(float).tiny),
-    }[x]
-    return np.atleast_1d(numbers(x, given, takes, low)).reshape(-1)
+    return values
 
 
 def _chosen(plane: Plane, lines: str | Sequence[str] | None) -> tuple[Line, ...]:
@@ -156,9 +166,9 @@ def _chosen(plane: Plane, lines: str | Sequence[str] | None) -> tuple[Line, ...]
     if isinstance(lines, str) and lines == "all":
         return plane.lines
     known = {line.name: line for line in plane.lines}
-    wanted = [lines] if isinstance(lines, str) else list(lines)
-    for name in wanted:
-        if name not in known:
+    wanted: list[Any] = [lines] if isinstance(lines, str) or not isinstance(lines, Iterable) else list(lines)
+    for name in wanted or [lines]:
+        if name not in list(known):  # a list, as what is asked for may be no word
             raise ValueError(f"lines: got {name!r}; takes {', '.join(known)}, or all")
     for name in wanted:  # grows while it is read
         wanted += [n for n in (known[name].companion, known[name].within) if n and n not in wanted]
@@ -166,16 +176,27 @@ def _chosen(plane: Plane, lines: str | Sequence[str] | None) -> tuple[Line, ...]
 
 
 def _range(plane: Plane, between: Sequence[float] | None, values: np.ndarray | None) -> tuple[float, float]:
+    """The ends of the axis."""
     if values is not None:
         if between is not None:
             raise ValueError(f"between: got {between!r} beside values of {plane.x}; takes None")
         return float(values.min()), float(values.max())
     if between is None:
         return plane.between
-    ends = np.asarray(between, dtype=float).reshape(-1)
-    positive = plane.x in ("beta", "T", "alpha") or plane.between[0] > 0
-    if ends.size != 2 or not np.isfinite(ends).all() or not ends[0] < ends[1] or (positive and ends[0] <= 0 and plane.x != "alpha"):
-        raise ValueError(f"between: got {tuple(between)!r}; takes two finite numbers, low < high{', both > 0' if positive else ''}")
+    got = tuple(between) if isinstance(between, Iterable) and not isinstance(between, str) else between
+    positive = plane.x in ("beta", "T") or plane.between[0] > 0
+    domain = ", both > 0" if positive else ", both >= 0" if plane.x == "alpha" else ""
+    try:
+        ends = np.asarray(got, dtype=float)
+    except (TypeError, ValueError):
+        ends = np.empty(0)
+    fits = ends.shape == (2,) and np.isfinite(ends).all() and ends[0] < ends[1]
+    if not fits or (domain and ends[0] < 0) or (positive and ends[0] == 0):
+        raise ValueError(f"between: got {got!r}; takes two finite numbers, low < high{domain}")
+    low, high = plane.limits
+    if ends[0] < low or ends[1] > high:
+        within = f"from {low:g} to {high:g}" if math.isfinite(high) else f">= {low:g}"
+        raise ValueError(f"between: got {got!r}; takes numbers {within}: beyond, no capacity is found in double precision")
     return float(ends[0]), float(ends[1])
 
 
@@ -206,10 +227,6 @@ class _Work:
             self._one(line, bar)
 
     def _one(self, line: Line, bar: Any) -> None:
-        def progress(done: int, more: int) -> None:
-            bar.total += more
-            bar.update(done)
-
         bar.set_description_str(f"phase diagram: {line.name}")
         traced = self.values is None
         trace = Tracing(
@@ -217,13 +234,13 @@ class _Work:
             line.label,
             line.kind,
             line.ask,
-            self.tolerance,
+            0.0 if line.exact else self.tolerance,
             self.width * (self.tolerance if line.places else 1.0),  # a fold in x is a square root in y
             self.most,
             log=self.plane.y == "alpha",
             joined=traced,
             companion=self._companion(line) if traced else None,
-            progress=progress,
+            progress=bar.update,
         )
         self.traces[line.name] = trace
         if self.values is not None:
@@ -231,7 +248,6 @@ class _Work:
         else:
             for first in self._starts(line):
                 trace.run(first)
-        bar.update(1)
 
     def _companion(self, line: Line) -> Boundary | None:
         """The line to interpolate beside, unless it has gaps or kinks of its own."""
@@ -246,8 +262,10 @@ class _Work:
         """First samples, in one or more stretches of the axis."""
         low, high = self.between
         if line.places:
-            inside = [p for p in line.places if low <= p <= high]
-            ends = sorted({max(low, min(line.places)), *inside, min(high, max(line.places))})
+            begins, stops = max(low, line.places[0]), min(high, line.places[-1])
+            if not begins < stops:  # it lies outside: the ends of the range say so
+                return [np.array([low, high])]
+            ends = [begins, *(p for p in line.places if begins < p < stops), stops]
             return [np.unique(np.concatenate([np.linspace(a, b, line.first) for a, b in pairwise(ends)]))]
         if not line.within:
             return [np.linspace(low, high, line.first)]

@@ -96,7 +96,7 @@ def test_ends_and_changes_of_kind_are_located():
     def line(x):
         if x < end:
             return absent()
-        return absent(INFINITE) if x > pole else Sample(1 + x, 0.0, x > flip)
+        return absent(INFINITE, "the pole") if x > pole else Sample(1 + x, 0.0, x > flip)
 
     b = traced(line)
     ends = [(b.x[p][0], b.x[p][-1], b.status[p][0], bool(b.physical[p][0])) for p in b.pieces()]
@@ -106,7 +106,9 @@ def test_ends_and_changes_of_kind_are_located():
     assert math.isnan(b.at(0.2)) and b.at(0.95) == math.inf and b.at(0.7) == pytest.approx(1.7, rel=1e-3)
     status, physical, _ = b.about(np.array([0.1, 0.4, 0.7, 0.99]))
     assert list(status) == [NONE, HERE, HERE, INFINITE] and list(physical) == [False, False, True, False]
-    assert [row["x"] for row in b.rows()] == sorted(x for x, y in zip(b.x, b.y) if math.isfinite(y))
+    rows = b.rows()  # of every point that was asked, with the reason where there is no line
+    assert [row["x"] for row in rows] == list(b.x) and [row["status"] for row in rows] == list(b.status)
+    assert {row["message"] for row in rows if row["status"] == INFINITE} == {"the pole"}
 
 
 def test_a_kink_is_found_to_the_width_and_a_jump_is_not_smeared():
@@ -267,11 +269,52 @@ def test_the_branches_of_a_student_and_its_thresholds(learning):
     curve = rp.generalization(STUDENT, alpha)
     for branch in ("typical", "middle"):
         line = learning.boundary(branch)
-        inside = (curve.branch == branch) & (curve.alpha >= line.x[0])
+        inside = curve.branch == branch
+        assert line.x[0] == 0.0
         assert np.abs(line.at(curve.alpha[inside]) - curve.R[inside]).max() < learning.tolerance
         assert line.x[-1] == end.x[0] and line.y[-1] == marks.spinodal.order_parameters["R"]  # they meet in the fold
     typical = learning.boundary("typical")
     assert typical.x[typical.physical][-1] <= it.x[0] <= typical.x[~typical.physical][0]
+
+
+def test_branches_of_a_student_fill_the_range_and_nothing_else():
+    """Also the unstable one, down to no load, where it cannot be told from R = 1; R = 1 itself is exact in every column."""
+    end = rp.transitions(STUDENT).spinodal.value
+    for between, branches, phases_there in (
+        ((0, 3), {"typical": (0, end), "middle": (0, end), "perfect": (0, 3)}, ["impossible", "hard", "easy"]),
+        ((1.4, 3), {"typical": (1.4, end), "middle": (1.4, end), "perfect": (1.4, 3)}, ["hard", "easy"]),
+        ((2, 3), {"perfect": (2, 3)}, ["easy"]),
+    ):
+        found = rp.phase_diagram(STUDENT, between=between, tolerance=COARSE)
+        assert {b.name: (b.x[b.exists][0], b.x[b.exists][-1]) for b in found.boundaries if b.exists.any()} == branches
+        assert all(between[0] <= x <= between[1] for b in found.boundaries for x in b.x)
+        assert np.all(found.perfect == 1) and np.all(found.errors["perfect"] == 0) and "1 ±" not in str(found[-1])
+        areas = found.regions()
+        assert [a["label"] for a in areas] == phases_there == list(found.meanings)
+        assert areas[0]["x"][0] == between[0] and areas[-1]["x"][-1] == between[1]
+        for name in ("typical", "middle"):
+            if name not in branches:
+                assert f"the {name} branch ends at alpha = 1.49263" in found.boundary(name).rows()[0]["message"]
+    low = rp.phase_diagram(STUDENT, between=(0, 0.5), tolerance=COARSE).boundary("middle")
+    near = rp.solve(STUDENT, 0.3, branch="all")
+    assert abs(low.at(0.3) - near.q[list(near.branch).index("middle")]) < COARSE
+    assert low.y[0] == 1.0 and 0 < low.error[0] < 1.2e-7 and np.all(np.diff(low.y) <= low.error[1:] + low.error[:-1])
+
+
+def test_thresholds_are_attributes(learning):
+    assert learning.alpha_it == learning.boundary("alpha_it").x[0] and learning.spinodal == learning.boundary("spinodal").x[0]
+    assert "alpha_it" not in learning.to_dict()
+    with pytest.raises(AttributeError, match=r"has alpha, .*alpha_it, spinodal"):
+        _ = learning.nothing
+
+
+def test_a_meaning_is_a_line_of_a_table():
+    assert {label: len(meaning) for label, meaning in MEANINGS.items() if len(meaning) > 120} == {}
+
+
+def test_machines_of_a_minute_are_asked_for():
+    make, _ = phases._plane(rp.TreeCommittee(3, task="teacher-student"), None, None, {})
+    assert make(rp.TreeCommittee(3, task="teacher-student"), None, True).whole == (1.0, 3.0, math.inf)
 
 
 def test_weights_with_zero_store_everything_below_a_margin_of_zero():
@@ -471,7 +514,9 @@ def test_everything_in_the_output(binary, learning, tmp_path):
             assert list(map(float, stored["y"])) == list(b.y[b.exists]) and len(stored["x"]) == len(stored["error"]) == len(stored["physical"])
         assert {r["label"] for r in whole["regions"]} == set(diagram.meanings)
         table = diagram.lines()
-        assert len(table) == sum(b.exists.sum() for b in diagram.boundaries) + len(diagram.thresholds)
+        assert len(table) == sum(b.x.size for b in diagram.boundaries) + len(diagram.thresholds)
+        assert {"status", "message"} <= set(table[0])
+        assert sum(row["status"] == HERE for row in table) == sum(b.exists.sum() for b in diagram.boundaries) + len(diagram.thresholds)
         data = diagram.to_xarray()
         assert isinstance(data, xr.Dataset) and np.array_equal(data[diagram.x], diagram.grid)
         for label in diagram.meanings:
@@ -548,13 +593,30 @@ def test_a_line_that_fails_is_told_and_the_others_stay(monkeypatch):
         (rp.StochasticPerceptron(0.5, 1.0), {}, r"model: got .*; takes a perceptron"),
         (rp.Perceptron(likelihood=rp.Likelihood("exp(-u**2)")) if False else "binary", {}, r"model: got 'binary'; takes a perceptron"),
         (rp.Perceptron(rp.Discrete([-1, 1], [0.4, 0.6])), {}, r"weights: got given probabilities.*takes a set of values"),
+        (BINARY, {"kappa": [[0.0]]}, r"kappa: got an array of 2 dimensions; takes one value or a list"),
+        (BINARY, {"kappa": [0.5, 0, 0.5]}, r"kappa: got a value twice; takes distinct values"),
+        (BINARY, {"T": [[0.1, 0.2]]}, r"T: got an array of 2 dimensions"),
+        (rp.TreeCommittee(3), {"K": [3, 1, 3]}, r"K: got a value twice; takes distinct values"),
+        (rp.TreeCommittee(3), {"K": [[3]]}, r"K: got an array of 2 dimensions"),
+        (rp.TreeCommittee(3), {"K": "many"}, r"K: got 'many'; takes numbers of units, or inf"),
+        (rp.TreeCommittee(3), {"K": []}, r"K: got no values; takes at least one"),
         (BINARY, {"kappa": [0.0, math.nan]}, r"kappa: got nan; takes finite margins"),
         (BINARY, {"T": [0.0]}, r"T: got 0\.0; takes finite temperatures > 0"),
         (BINARY, {"kappa": [0.0], "T": [0.5]}, r"T: got \[0\.5\] in the plane of kappa and alpha; takes None"),
         (rp.Perceptron("binary", 1.0, "window"), {"kappa": [-1.0]}, r"kappa: got -1\.0; takes .*> 0"),
         (BINARY, {"between": (1, 0)}, r"between: got \(1, 0\); takes two finite numbers, low < high"),
+        (BINARY, {"between": 0.5}, r"between: got 0\.5; takes two finite numbers, low < high"),
+        (BINARY, {"between": (0, "b")}, r"between: got \(0, 'b'\); takes two finite numbers, low < high"),
+        (BINARY, {"between": "ab"}, r"between: got 'ab'; takes two finite numbers, low < high"),
+        (STUDENT, {"between": (-1, 1)}, r"between: got \(-1, 1\); takes two finite numbers, low < high, both >= 0"),
+        (BINARY, {"between": (-100, 100)}, r"between: got \(-100, 100\); takes numbers from -5 to 10: beyond, no capacity"),
+        (SPHERICAL, {"between": (-6, 100)}, r"between: got \(-6, 100\); takes numbers >= -5: beyond, no capacity"),
         (BINARY, {"x": "T", "between": (0, 1)}, r"between: got \(0, 1\); takes .*both > 0"),
         (BINARY, {"between": (0, 1), "kappa": [0.0]}, r"between: got \(0, 1\) beside values of kappa; takes None"),
+        (BINARY, {"lines": 3}, r"lines: got 3; takes capacity, at_line, q_to_1, alpha_u, or all"),
+        (BINARY, {"lines": []}, r"lines: got \[\]; takes capacity"),
+        (BINARY, {"lines": [["capacity"]]}, r"lines: got \['capacity'\]; takes capacity"),
+        (BINARY, {"tolerance": [1e-3]}, r"tolerance: got \[0\.001\]; takes a number from 1e-06 to 0\.1"),
         (BINARY, {"tolerance": 0.5}, r"tolerance: got 0\.5; takes a number from 1e-06 to 0\.1"),
         (BINARY, {"most": 3}, r"most: got 3; takes a whole number of points >= 5"),
         (BINARY, {"lines": ["capacity", "spinodal"]}, r"lines: got 'spinodal'; takes capacity, at_line, q_to_1, alpha_u, or all"),
@@ -574,12 +636,16 @@ def test_a_point_outside_the_diagram_is_refused(binary, learning):
         binary.region(2.0, 0.5)
     with pytest.raises(ValueError, match=r"alpha: got -1\.0; takes a finite load >= 0"):
         binary.region(0.0, -1.0)
-    with pytest.raises(ValueError, match=r"alpha: got nan; takes a finite load >= 0"):
+    with pytest.raises(ValueError, match=r"y: missing; takes the ordinate alpha, a finite load >= 0"):
         binary.region(0.0)
+    with pytest.raises(ValueError, match=r"x, y: got arrays of shapes \(2,\) and \(3,\); takes shapes that can be combined"):
+        binary.region([0.0, 0.1], [0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match=r"y: got 0\.5 in a diagram along alpha; takes None"):
         learning.region(1.0, 0.5)
     with pytest.raises(ValueError, match=r"K: got 4; takes 1, 3"):
         rp.phase_diagram(rp.TreeCommittee(3), K=[1, 3], lines="capacity").region(4, 0.5)
+    with pytest.raises(ValueError, match=r"K: got 'three'; takes numbers of units, or inf"):
+        rp.phase_diagram(rp.TreeCommittee(3), K=[1], lines="capacity").region("three", 0.5)
     with pytest.raises(ValueError, match=r"name: got 'nothing'; takes capacity, at_line, q_to_1"):
         binary.boundary("nothing")
     with pytest.raises(AttributeError, match=r"PhaseDiagram has no 'nothing'; it has kappa, capacity"):
