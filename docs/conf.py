@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "replicas"
 author = copyright = "the authors of replicas"
 release = replicas.__version__
-extensions = ["sphinx.ext.autodoc", "mathml", "derived", "tables", "docstrings"]
+extensions = ["sphinx.ext.autodoc", "mathml", "derived", "tables", "record", "docstrings"]
 
 html_theme = "furo"
 html_title = f"replicas {release}"

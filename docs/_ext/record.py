@@ -1,0 +1,82 @@
+"""The record of algorithms against theory: thresholds fitted, and extrapolated, while the pages are built.
+
+Directive ``record``: a table from validation/record/success.csv, which ``python -m validation --full --only success --output DIR`` writes.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from tables import Tables
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "validation" / "record" / "success.csv"
+sys.path.insert(0, str(ROOT))
+
+Key = tuple[str, int]
+
+
+def measured() -> dict[Key, dict[int, list[dict[str, str]]]]:
+    """Lines of the record by (algorithm, units) and size."""
+    out: dict[Key, dict[int, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    with open(FILE, newline="", encoding="utf-8") as stream:
+        for line in csv.DictReader(stream):
+            out[line["algorithm"], int(line["K"])][int(line["N"])].append(line)
+    return out
+
+
+def thresholds(sizes: dict[int, list[dict[str, str]]]) -> dict[int, Any]:
+    """A fitted threshold for every size."""
+    from replicas.simulation import fit_threshold
+
+    columns = ("alpha", "solved", "instances")
+    return {N: fit_threshold(*([float(line[c]) for line in lines] for c in columns)) for N, lines in sorted(sizes.items())}
+
+
+def brief(value: float, error: float) -> str:
+    """0.7194(39): the error in units of the last digit."""
+    return f"{value:.4f}({round(error * 1e4)})"
+
+
+class Record(Tables):
+    """Thresholds by algorithm and size, their extrapolation, and where solutions end."""
+
+    def run(self) -> list[nodes.Node]:
+        from replicas.simulation import ALGORITHMS
+        from validation.finite_size import extrapolate
+        from validation.success import VANISHING, end_of_solutions, name_of
+
+        self.env.note_dependency(str(FILE))
+        found = {key: thresholds(sizes) for key, sizes in measured().items()}
+        columns = (250, 1000, 3001, 10001)  # of a committee the nearest multiple of its units below
+        rows, notes = [], []
+        for (algorithm, K), fits in found.items():
+            end = end_of_solutions(ALGORITHMS[algorithm].binary, K)
+            cells = []
+            for size in columns:
+                fit = next((f for N, f in fits.items() if abs(N - size) < 3), None)
+                good = fit is not None and fit.value is not None
+                cells.append("–" if fit is None else brief(fit.value, fit.error) if good else str(fit))
+            usable = {N: f for N, f in fits.items() if f.status == "fitted"}
+            limit = "0" if algorithm in VANISHING else "–"
+            if len(usable) > 2 and algorithm not in VANISHING:
+                N, values, errors = zip(*((N, f.value, f.error) for N, f in usable.items()))
+                far = extrapolate(N, values, errors, scale=1.0, power=0.5)
+                limit = brief(far.limit, far.stderr)
+                notes.append(f"{name_of(algorithm, K)}: {far.statement}")
+            rows.append([name_of(algorithm, K), *cells, limit, f"{end:.4f}"])
+        header = ["algorithm", "N = 251", "1001", "3001", "10001", r":math:`N\to\infty`", "solutions end"]
+        out: list[nodes.Node] = [self.table(header, rows, ("numbers",))]
+        if notes:
+            out.append(self.paragraph("Extrapolations: " + "; ".join(notes).replace("*", r"\*") + ".", "table-notes"))
+        return out
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_directive("record", Record)
+    return {"parallel_read_safe": True}
