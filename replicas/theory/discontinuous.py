@@ -34,7 +34,7 @@ class Transition:
     q1: float
 
 
-def transitions_at_one(model: Model, kappa: float, start: float) -> tuple[Transition, Transition] | None:
+def transitions_at_one(model: Model, kappa: float | None, start: float) -> tuple[Transition, Transition] | None:
     """(dynamical, condensation) below a load ``start`` at which the second overlap exists; None if it does not."""
     alpha, found = start, second(model, kappa, start)
     if not found:
@@ -55,14 +55,14 @@ def transitions_at_one(model: Model, kappa: float, start: float) -> tuple[Transi
     return ended, condensed
 
 
-def second(model: Model, kappa: float, alpha: float) -> list[float]:
+def second(model: Model, kappa: float | None, alpha: float) -> list[float]:
     """Second overlaps at m = 1, as shares of the way from q to 1."""
     rs = thermodynamic(make_batch(model, alpha, kappa))
     q = float(rs.number["q"][0])
     return [(q1 - q) / (1 - q) for q1 in second_overlaps(make_batch(model, alpha, kappa), 1.0, q)]
 
 
-def _evaluate(model: Model, kappa: float, alpha: float, way: float, quality: float = 1.0) -> Point:
+def _evaluate(model: Model, kappa: float | None, alpha: float, way: float, quality: float = 1.0) -> Point:
     point = make_batch(model, float(alpha), kappa)
     rs = thermodynamic(point)
     q, gap = float(rs.number["q"][0]), float(rs.number["one_minus_q"][0])
@@ -70,12 +70,12 @@ def _evaluate(model: Model, kappa: float, alpha: float, way: float, quality: flo
     return system.evaluate(packed(system, 1.0, q, gap, 1.0, way, 1.0), quality)
 
 
-def _way(q1: float, model: Model, kappa: float, alpha: float) -> float:
+def _way(q1: float, model: Model, kappa: float | None, alpha: float) -> float:
     q = float(thermodynamic(make_batch(model, alpha, kappa)).number["q"][0])
     return (q1 - q) / (1 - q)
 
 
-def _solved_overlap(model: Model, kappa: float, alpha: float, way: float) -> tuple[Point, float]:
+def _solved_overlap(model: Model, kappa: float | None, alpha: float, way: float) -> tuple[Point, float]:
     """q_1 at a load from a guess, by Newton in the logit of its way from q to 1."""
     u = math.log(way / (1 - way))
     for _ in range(ROUNDS):
@@ -92,7 +92,7 @@ def _share(u: float) -> float:
     return 1 / (1 + math.exp(-u))
 
 
-def _root(model: Model, kappa: float, alpha: float, way: float, condition: object) -> Transition:
+def _root(model: Model, kappa: float | None, alpha: float, way: float, condition: object) -> Transition:
     """Load and q_1 at which the equation of q_1 and a condition hold, by Newton in (log alpha, logit)."""
 
     def equations(x: np.ndarray, quality: float = 1.0) -> np.ndarray:

@@ -217,7 +217,8 @@ def _condensed_before(point: Batch, load: float) -> float | None:
     """Load below this one at which other states take over discontinuously; of an even likelihood the breaking point, at q = 0, knows nothing of them."""
     from .discontinuous import transitions_at_one
 
-    first = transitions_at_one(point.model, float(point.kappa[0]), load * (1 - JUST_BELOW))
+    kappa = float(point.kappa[0]) if point.model.margin else None  # a likelihood of one's own has none
+    first = transitions_at_one(point.model, kappa, load * (1 - JUST_BELOW))
     return first[1].alpha if first is not None and first[1].alpha < load else None
 
 
