@@ -37,6 +37,7 @@ def test_opens_as_a_notebook(path):
     assert jupytext.writes(notebook, fmt="py:percent").count("# %%") == len(kinds)
 
 
+@pytest.mark.slow
 def test_quickstart_reaches_the_right_numbers(quickstart):
     assert quickstart["capacity"].value == pytest.approx(0.8330785997395813, abs=1e-14)
     assert quickstart["naive"].value == pytest.approx(1.2732395447351628, abs=1e-12)
@@ -45,17 +46,20 @@ def test_quickstart_reaches_the_right_numbers(quickstart):
     assert all(quickstart["instability"].physical)
 
 
+@pytest.mark.slow
 def test_quickstart_checks_its_derivations(quickstart):
     assert len(quickstart["checks"]) > 10 and all(quickstart["checks"])
     assert len(quickstart["wedge_checks"]) > 10 and all(quickstart["wedge_checks"])
 
 
+@pytest.mark.slow
 def test_quickstart_agrees_with_finite_n(quickstart):
     assert quickstart["verdict"].agrees
     assert quickstart["predicted"] == rp.solve(rp.Perceptron(), alpha=1 / 3).entropy
     assert 0.001 < quickstart["stderr"] < 0.01
 
 
+@pytest.mark.slow
 def test_wedge_interpolates_between_two_known_models(quickstart):
     # gamma = 0 is the threshold at kappa = 0, and so is gamma -> infinity, mirrored; in between more can be stored
     assert quickstart["wedge_capacity"].value > quickstart["capacity"].value

@@ -32,7 +32,7 @@ def test_the_same_number_as_the_generated_kernel(kind, K, q):
 
 
 @pytest.mark.parametrize("q", [0.5, 0.7])
-@pytest.mark.parametrize("kind, K", [("majority", 5), ("parity", 4)])
+@pytest.mark.parametrize("kind, K", [pytest.param("majority", 5, marks=pytest.mark.slow), ("parity", 4)])
 def test_the_same_with_more_units(kind, K, q):
     assert unit_energy.energy(kind, K, q, 1 - q, 0) == pytest.approx(generated(kind, K, q, 1), abs=COARSE)
 

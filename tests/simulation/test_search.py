@@ -46,7 +46,7 @@ def naive_machine(patterns, labels, accepted):
     return np.flatnonzero(np.all(simulation.machine_outputs(patterns, weights, accepted) == labels, axis=1))
 
 
-@pytest.mark.parametrize("N", [1, 2, 5, 8, 9, 10, 11, 12, 15, 18, 21])
+@pytest.mark.parametrize("N", [1, 2, 5, 8, 9, 10, 11, 12, 15, 18, pytest.param(21, marks=pytest.mark.slow)])
 def test_both_engines_count_what_naive_enumeration_counts(N):
     for likelihood, kappas in (("threshold", (0.0, 0.45, -0.6, 30.0, -30.0)), ("window", (0.3, 0.9, 1.7, 30.0, -0.1))):
         for kappa in kappas:

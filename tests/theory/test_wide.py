@@ -182,7 +182,7 @@ def moments(activation, q, zero=0.0):
 
 @pytest.mark.parametrize(
     "activation, alpha",
-    [(RELU, 1.3), (RELU, 2.6), (SIGN, 4.0), pytest.param(ERF, 1.9, marks=pytest.mark.slow), (QUADRATIC, 2.0)],
+    [(RELU, 1.3), (RELU, 2.6), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((SIGN, 4.0), (ERF, 1.9), (QUADRATIC, 2.0)))],
 )
 def test_saddle_and_stability_of_spherical_weights(activation, alpha):
     point = rp.solve(tree(activation=activation), alpha)
