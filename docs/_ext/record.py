@@ -49,7 +49,7 @@ class Record(Tables):
     def run(self) -> list[nodes.Node]:
         from replicas.simulation import ALGORITHMS
         from validation.finite_size import extrapolate
-        from validation.success import VANISHING, end_of_solutions, name_of
+        from validation.success import REFUSED, VANISHING, end_of_solutions, name_of
 
         self.env.note_dependency(str(FILE))
         found = {key: thresholds(sizes) for key, sizes in measured().items()}
@@ -67,7 +67,7 @@ class Record(Tables):
             if len(usable) > 2 and algorithm not in VANISHING:
                 N, values, errors = zip(*((N, f.value, f.error) for N, f in usable.items()))
                 far = extrapolate(N, values, errors, scale=1.0, power=0.5)
-                limit = brief(far.limit, far.stderr)
+                limit = brief(far.limit, far.stderr) if far.probability >= REFUSED else "no such form"
                 notes.append(f"{name_of(algorithm, K)}: {far.statement}")
             rows.append([name_of(algorithm, K), *cells, limit, f"{end:.4f}"])
         header = ["algorithm", "N = 251", "1001", "3001", "10001", r":math:`N\to\infty`", "solutions end"]

@@ -1,7 +1,9 @@
 """Experiments on solutions, largest margins and learning algorithms: right predictions agree, wrong ones do not."""
 
+import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +99,9 @@ def test_thresholds_of_three_sizes_are_extrapolated_and_bounded(monkeypatch):
     monkeypatch.setattr(success, "end_of_solutions", lambda binary, K: 0.5)
     success.towards_infinity(out, "sbpi", 1, fits)
     assert not out.rows[-1].agrees
+    crooked = [(N, replace(fit, value=fit.value + 0.02 * (N == 400))) for N, fit in fits]
+    success.towards_infinity(out, "sbpi", 1, crooked)
+    assert len(out.rows) == 2 and "do not follow limit + a/N^0.5" in out.notes[-1]
 
 
 def test_maximum_stability_is_held_to_the_probability_of_a_solution(monkeypatch):
@@ -133,3 +138,19 @@ def test_an_experiment_says_why_a_trial_failed(monkeypatch):
     monkeypatch.setattr(success, "QUICK", (success.Trial("least-action", (1.2,), (50,), K=3),))
     with pytest.raises(RuntimeError, match="least-action, K = 3, N = 50: ValueError"):
         success.run()
+
+
+RECORD = Path(success.__file__).parent / "record" / "success.csv"
+
+
+def test_the_record_is_of_the_plan_and_comes_out_again():
+    """Every algorithm at two sizes or more; counts of algorithms that only use whole numbers are the same on every machine."""
+    with open(RECORD, newline="") as stream:
+        lines = {(x["algorithm"], int(x["K"]), int(x["N"]), round(float(x["alpha"]) * int(x["N"]))): x for x in csv.DictReader(stream)}
+    asked = {(t.algorithm, t.K, N, round(load * N)) for t in success.FULL for N in t.sizes for load in t.loads}
+    assert set(lines) <= asked and all(int(x["instances"]) >= 50 for x in lines.values())
+    assert all(len({key[2] for key in lines if key[:2] == (t.algorithm, t.K)}) >= 2 for t in success.FULL)
+    for algorithm, load in (("hebb", 0.04), ("perceptron-rule", 1.9), ("sbpi", 0.75)):
+        budget = next(t.budget for t in success.FULL if t.algorithm == algorithm)
+        again = success.share_of(json.dumps([algorithm, 1, 251, load, budget, 50, 0]))
+        assert again["solved"] == int(lines[algorithm, 1, 251, round(load * 251)]["solved"])
