@@ -92,7 +92,7 @@ FULL = (
     Trial("reinforced-tap", (0.7, 0.72, 0.74, 0.76), (10001,)),
     Trial("stochastic-perceptron", (0.6, 0.62, 0.64, 0.66, 0.68), (10001,)),
     Trial("annealed-stochastic-perceptron", (0.66, 0.68, 0.7, 0.72), (10001,)),
-)  # N = 10001 only where a run takes less than a minute: the others take minutes to hours each, or as much memory as P x N messages
+)  # the others at N = 10001 cost minutes to hours a run, or as much memory as P x N messages: not planned
 INSTANCES = {True: 20, False: 50}  # quick, full
 
 
