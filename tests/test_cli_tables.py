@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
+from numba.core import event
 
 from replicas import progress
 from replicas.cli import tables
@@ -132,20 +137,56 @@ def test_a_sweep_of_seconds_shows_a_bar_and_takes_it_away(flags):
     assert err.rstrip("\r\n").endswith("\r") or not err.rsplit("\r", 1)[-1].strip()
 
 
-def test_a_terminal_is_told_why_it_waits(monkeypatch, capfd):
-    """By a signal, with no thread beside this one, which keeps a sweep from forking."""
-    import threading
-    import time
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
-    monkeypatch.setattr(progress, "PATIENCE", 0.05)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
-    threads = threading.active_count()
-    with progress.patience("capacity"):
+
+def patient(monkeypatch):
+    """A terminal on which waiting shows at once, and its lines; in the test itself, as capturing puts its own in place before."""
+    monkeypatch.setattr(progress, "AGAIN", 0.05)
+    monkeypatch.setattr("sys.stderr", seen := Terminal())
+    return lambda: [line.strip() for line in seen.getvalue().split("\r") if line.strip()]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that signals")
+def test_a_waiting_terminal_sees_what_one_long_answer_does(monkeypatch):
+    """By a signal, with no thread beside this one, which keeps a sweep from forking; a bar inside is a few words of the line."""
+    terminal = patient(monkeypatch)
+    threads, handler = threading.active_count(), signal.getsignal(signal.SIGALRM)
+    with progress.asking(1, "capacity", delay=0.05):
+        progress.evaluated()
         time.sleep(0.2)
         assert threading.active_count() == threads
-    assert "replicas capacity: working; the first question" in capfd.readouterr().err
-    with progress.patience("capacity"):
-        pass
+        before = len(terminal())
+        with event.trigger_event("numba:compile"):
+            time.sleep(0.2)
+    lines = terminal()
+    assert before > 2 and set(lines[1:before]) == {"capacity: 00:00, 1 evaluation"}
+    assert lines.count(f"capacity: 00:00, {progress.COMPILING}") > 2
+    assert signal.getsignal(signal.SIGALRM) is handler and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     time.sleep(0.1)
-    assert capfd.readouterr().err == ""
+    assert terminal() == lines
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that signals")
+def test_what_is_counted_inside_moves_the_line_that_stands_there(monkeypatch):
+    terminal = patient(monkeypatch)
+    with progress.asking(1, "capacity", delay=0.05) as bar:
+        with progress.progress_bar(4, "frsb") as inside:  # the only thing there is to count
+            inside.update(3)
+            bar.look()
+        with progress.counter("phase diagram", "points") as inside:
+            inside.update(7)
+            bar.look()
+        assert (bar.n, bar.total, bar.desc) == (0, 1, "capacity")
+    with progress.asking(10, "solve", delay=0.05) as bar:
+        bar.update(2)
+        with progress.progress_bar(4, "frsb") as inside:
+            inside.update(3)
+            bar.look()
+        bar.look()
+    lines = terminal()
+    assert any(re.fullmatch(r"capacity:  75%\|.*\| 3/4 \[00:00.*", line) for line in lines)
+    assert "phase diagram: 7 points [00:00]" in lines
+    assert any(re.fullmatch(r"solve:  20%\|.*\| 2/10 \[00:00.*, frsb 3/4\]", line) for line in lines) and "frsb" not in lines[-1]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .. import interrupts
-from ..progress import one_line, patience, progress_bar, terminal_width
+from ..progress import asking, one_line, terminal_width
 from . import answers as an
 from . import tables
 from .answers import Answer, NoAnswer, Share
@@ -48,11 +48,11 @@ def run_question(name: str, options: argparse.Namespace) -> int:
 
         how = settings(options, question, values)
     if how is not None:
-        with patience(name):
+        with asking(grid.size, name):
             fill(name, options, own, grid, asked, how)
         left_out = note(asked) if question.branches else ""
     else:
-        with patience(name), progress_bar(grid.size, name) as bar:
+        with asking(grid.size, name) as bar:
             for share in asked:
                 _answer(name, options, share, bar)
     print_answers(options, asked, grid, left_out)

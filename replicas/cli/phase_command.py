@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..progress import asking
 from .arguments import Once, Values, choice, parse_values, whole_number
 from .model_flags import build_models
 from .parsers import FILES, offer
@@ -44,7 +45,8 @@ def run_phase_diagram(options: argparse.Namespace) -> int:
     one_form(options)
     model, asked = _asked(options)
     try:
-        found = phase_diagram(model, **asked)
+        with asking(1, "phase-diagram"):
+            found = phase_diagram(model, **asked)
     except PhaseDiagramInterrupted as stopped:
         points = sum(b.x.size for b in stopped.partial.boundaries)
         raise KeyboardInterrupt(f"{points} points traced") from None  # a shell has no use for its partial

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__, interrupts
-from ..progress import one_line, patience, progress_bar, terminal_width
+from ..progress import asking, one_line, terminal_width
 from . import completion, support, tables
 from .arguments import Once, Unanswered, choice, whole_number
 from .asking import run_question
@@ -73,7 +73,7 @@ def run_derive(options: argparse.Namespace) -> int:
     (model,) = build_models(options, typed_values(options, (), "derive")).values()
     import replicas as rp
 
-    with patience("derive"):
+    with asking(1, "derive"):
         k = whole_number("k", options.k, "a whole number of steps")
         derivation = rp.derive(model, options.ansatz, k, options.quantity, options.reference)
         text = str(derivation) if options.format == "text" else getattr(derivation, f"to_{options.format}")()
@@ -112,7 +112,7 @@ def run_constants(options: argparse.Namespace) -> int:
     import replicas as rp
 
     digits = whole_number("digits", options.digits)
-    with patience("constants"), progress_bar(1, "constants") as bar:
+    with asking(1, "constants") as bar:
         table = rp.constants(digits, options.certified, options.name or None, progress=_reporter(bar))
     if options.csv:
         sys.stdout.write(tables.csv_text(tables.flat(table.to_dict())))
@@ -133,7 +133,7 @@ def run_figure(options: argparse.Namespace) -> int:
     from .. import plotting
 
     path = options.output or Path(f"{options.name}.svg")
-    with patience("figure"), progress_bar(1, options.name) as bar:
+    with asking(1, options.name) as bar:
         written = plotting.save(options.name, path, progress=_reporter(bar), validation=options.validation)
     print("\n".join(map(str, written)))
     return 0
@@ -144,7 +144,7 @@ def run_atlas(options: argparse.Namespace) -> int:
     from .. import atlas
 
     workers = whole_number("workers", options.workers, "a whole number from 1")
-    with progress_bar(1, "atlas", delay=0.0) as bar:
+    with asking(1, "atlas", delay=0.0) as bar:
         made = atlas.write(options.output, progress=_reporter(bar), fresh=options.fresh, workers=workers)
     print(made.page)
     for failure in made.failures:

@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from ..progress import patience, progress_bar
+from ..progress import asking
 from .arguments import Once, choice, parse_values, whole_number
 
 ENUMERATION = "enumeration"
@@ -92,26 +92,23 @@ def run_simulate(options: argparse.Namespace) -> int:
     }
     alphas = list(parse_values("alpha", options.alpha).numbers)
     answers: list[Any] = []
-    with patience("simulate", "the first run of an algorithm also compiles it"):
-        for name in names:
-            for N in sizes:
-                with progress_bar(len(alphas) * given["instances"], f"{name}, N = {N}") as bar:
-
-                    def progress(done: int, total: int, bar: Any = bar) -> None:
-                        interrupts.check()
-                        bar.total = total
-                        bar.update(done - bar.n)
-
-                    if name == ENUMERATION:
-                        found: Any = simulation.entropy_curve(N, alphas, likelihood=options.likelihood, progress=progress, **given)
-                    else:
-                        budget = whole_number("budget", options.budget)
-                        found = simulation.success_curve(name, N, alphas, budget=budget, progress=progress, **given)
-                answers.append(found)
-                if found.interrupted:
-                    break
-            if answers[-1].interrupted:
+    for name in names:
+        for N in sizes:
+            with asking(len(alphas) * given["instances"], f"{name}, N = {N}") as bar:
+                def progress(done: int, total: int, bar: Any = bar) -> None:
+                    interrupts.check()
+                    bar.total = total
+                    bar.update(done - bar.n)
+                if name == ENUMERATION:
+                    found: Any = simulation.entropy_curve(N, alphas, likelihood=options.likelihood, progress=progress, **given)
+                else:
+                    budget = whole_number("budget", options.budget)
+                    found = simulation.success_curve(name, N, alphas, budget=budget, progress=progress, **given)
+            answers.append(found)
+            if found.interrupted:
                 break
+        if answers[-1].interrupted:
+            break
     judged = [_judged(answer, options, given["kappa"], K) if options.compare else None for answer in answers]
     if options.json:
         plain = [{**answer.to_dict(), **({"verdict": v} if v else {})} for answer, v in zip(answers, judged)]

@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from .. import progress
 from .parisi import LeafTable, TooNarrow
 
 ORDER = 12  # Gauss-Legendre nodes of a panel
@@ -150,6 +151,7 @@ def patterns(
     quality: float = 1.0,
 ) -> Patterns:
     """The averages over a pattern, V = 1 - q and v = Q~ - q~ - b^2 the noise inside the two leaves."""
+    progress.evaluated()
     root = math.hypot(tau, gamma)
     along, across = (tau / root, gamma / root) if root > 0 else (0.0, 1.0)
     outside = math.sqrt(reference.q)

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from .. import progress
+
 DIGITS = 36.0  # e-folds that a trapezoid sum resolves: 2e-16
 REACH = 9.0  # standard deviations of a level's Gaussian kept: mass 2e-19 beyond
 SMALL = 0.05  # m under which log E exp of a weak tilt is taken as log1p E expm1: a difference over m^2 has no digits
@@ -145,6 +147,7 @@ def tower(
 
     ``quality`` divides the steps, of every level or of each; ``outer`` replaces the outermost measure N(0, c_0).
     """
+    progress.evaluated()
     c, m = np.asarray(c, dtype=float), np.asarray(m, dtype=float)
     K = c.size - 1
     if not (np.isfinite(c).all() and np.isfinite(m).all() and leaf.pole > 0):

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
+from .. import progress
 from .parisi import LeafTable, Tower
 
 ORDER = 8  # points of an interpolant
@@ -60,6 +61,7 @@ def flow(
     leaf: LeafTable, marks: Sequence[float], c: np.ndarray, m: np.ndarray, last: float, quality: float = 1.0
 ) -> Tower:
     """The tower of `parisi.tower`, for many levels; ``last`` is the noise left inside the leaf (Q - q_K)."""
+    progress.evaluated()
     K = c.size - 1
     remaining = last + np.concatenate([np.cumsum(c[::-1])[::-1][1:], [0.0]])  # noise below level j
     far = max(REACH * math.sqrt(float(c.sum())), leaf.reach + 2.0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import progress
 from ..models import Discrete, Likelihood, Model, Perceptron, Spherical, Tree, check_beta, check_kappa
 from ..stochastic import StochasticPerceptron
 from .codegen import load
@@ -310,6 +311,7 @@ def newton(
 
     ``rough``: on coarse grids where the fields are several, to see where solutions are.
     """
+    progress.evaluated()
     module = load(batch.model)
     size = batch.size
     xs, found = np.empty((size, module.NU)), np.empty(size)
@@ -338,6 +340,7 @@ def newton(
 
 def evaluate(batch: Batch, x: np.ndarray, level: int = 1) -> Solution:
     """The functional and its averages at given unknowns, not solved."""
+    progress.evaluated()
     module = load(batch.model)
     results = np.empty((batch.size, module.NOUT))
     module.evaluate_batch(

@@ -29,6 +29,7 @@ from ..learning import Algorithm, Run, Weights
 from ..machines import majority
 from ..problems import Problem
 from ._replicas import ReplicaRun, add, attract, check_replicas, dot
+from ._signs import points_of
 
 STEEPEST = 3.0
 """Last slope of a unit over sqrt(K): of a few tried at N = 999, one that serves K = 3 and K = 9; fields near the decision are of order 1/sqrt(K)."""
@@ -136,7 +137,7 @@ class _LeastActionRun(Run):
     def __init__(self, problem: Problem, rng: np.random.Generator):
         K = problem.architecture.K
         n = problem.N // K
-        self.points = problem.gauged().astype(np.float32).reshape(-1, K, n)
+        self.points = points_of(problem).reshape(-1, K, n)
         self.rng = rng
         self.W = _sphere(rng, 1, K, n)[0]
 
@@ -159,7 +160,7 @@ class _SGDRun(ReplicaRun):
         self.W = _sphere(rng, replicas, K, n)
         super().__init__(problem, self.W, np.mean(self.W, axis=0))
         to_sphere(self.centre)
-        self.points, self.rng = problem.gauged().astype(np.float32).reshape(-1, K, n), rng
+        self.points, self.rng = points_of(problem).reshape(-1, K, n), rng
         self.batch, self.step = min(chosen.batch, problem.P), float(chosen.rate) / chosen.batch
         steepest = STEEPEST * math.sqrt(K) if chosen.beta_end is None else chosen.beta_end
         ends = ((chosen.beta_start, steepest), (chosen.gamma_start, chosen.gamma_end), coupling)

@@ -32,6 +32,7 @@ from scipy.optimize import nnls
 from .._checks import check_finite, check_integer, check_patterns, check_positive, check_signs
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
+from ._signs import squares_of
 from .hebb import on_sphere
 
 Array = NDArray[np.float64]
@@ -138,7 +139,8 @@ class _Search:
     def __init__(self, points: Array, tolerance: float, rate: float):
         P, N = points.shape
         self.points, self.tolerance, self.rate = np.ascontiguousarray(points), tolerance, rate
-        self.squares = np.einsum("mi,mi->m", points, points)
+        self.rows = self.points.astype(np.int8) if np.all(np.abs(points) == 1) else self.points  # of which a pass reads less memory
+        self.squares = squares_of(points)
         self.x, self.w = np.zeros(P), np.zeros(N)
         self.W, self.kappa = np.zeros(N), -np.inf
         self.upper = float(np.sqrt(self.squares.min()))
@@ -155,7 +157,7 @@ class _Search:
             until = min(passes, self.next_trial)
             while self.passes < until:
                 more = min(until - self.passes, max(1, PART // self.points.size))
-                _adatron(self.points, self.squares, self.rate, self.x, self.w, more)
+                _adatron(self.rows, self.squares, self.rate, self.x, self.w, more)
                 self.passes += more
                 yield
             self._bound(self.x, self.w)
@@ -217,7 +219,7 @@ class _Search:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _adatron(points: Array, squares: Array, rate: float, x: Array, w: Array, passes: int) -> None:
+def _adatron(points: NDArray[np.generic], squares: Array, rate: float, x: Array, w: Array, passes: int) -> None:
     """So many passes over the patterns in their order; x and w = sum_mu x_mu xi_mu / N are changed in place."""
     P, N = points.shape
     for _ in range(passes):

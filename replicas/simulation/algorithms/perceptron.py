@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
+from ._signs import points_of, squares_of
 from .hebb import on_sphere
 
 
@@ -33,8 +34,8 @@ class PerceptronRule(Algorithm):
 
 class _PerceptronRun(Run):
     def __init__(self, problem: Problem, rng: np.random.Generator):
-        self.points = problem.gauged().astype(np.float64)
-        self.squares = np.einsum("mi,mi->m", self.points, self.points)
+        self.points = points_of(problem, np.float64)
+        self.squares = squares_of(self.points)
         self.kappa, self.rng = float(problem.kappa), rng
         self.W = np.zeros(problem.N)
 
@@ -50,7 +51,7 @@ class _PerceptronRun(Run):
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _passes(
-    points: NDArray[np.float64], squares: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator
+    points: NDArray[np.generic], squares: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator
 ) -> tuple[int, bool]:
     """At most so many passes; how many were made, and whether the last one changed nothing."""
     P, N = points.shape

@@ -23,6 +23,7 @@ from .._checks import check_finite
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ..rules import pseudo_inverse_student
+from ._signs import points_of, squares_of
 from .hebb import OneStep, on_sphere
 
 SETTLED = 1e-13
@@ -63,9 +64,9 @@ class Adaline(Algorithm):
 
 class _AdalineRun(Run):
     def __init__(self, problem: Problem, rate: float, rng: np.random.Generator):
-        self.points = problem.gauged().astype(np.float64)
+        self.points = points_of(problem, np.float64)
         # one step size for all patterns: steps in units of each |xi_mu|^2 would weigh their errors
-        self.size, self.rng = rate / (float(np.max(np.sum(self.points**2, axis=1))) or 1.0), rng
+        self.size, self.rng = rate / (float(np.max(squares_of(self.points))) or 1.0), rng
         self.W = np.zeros(problem.N)
         self.largest = 1.0
 
@@ -84,7 +85,7 @@ class _AdalineRun(Run):
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _passes(
-    points: NDArray[np.float64], size: float, W: NDArray[np.float64], most: int, settled: float, rng: np.random.Generator
+    points: NDArray[np.generic], size: float, W: NDArray[np.float64], most: int, settled: float, rng: np.random.Generator
 ) -> tuple[int, float]:
     """At most so many passes; how many were made, and the largest |1 - y xi.W| met in the last of them."""
     P, N = points.shape
