@@ -30,6 +30,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-all: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check mpi4py mpich
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or not slow"
 
 lint: $(STAMP)
