@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Sliders
 #
-# The theory is fast enough to be moved by hand: 60 saddle points take a few milliseconds. Run this notebook to move the sliders
+# The theory is fast enough to be moved by hand: 70 saddle points take a few milliseconds. Run this notebook to move the sliders
 # (extra: `notebooks`, which brings ipywidgets).
 
 # %%
