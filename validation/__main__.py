@@ -151,10 +151,20 @@ def table(report: Report) -> str:
     return "\n".join(lines) + f" ({report.seconds:.1f} s, seed {report.seed})"
 
 
+COMPARED = ("experiment", "quantity", "prediction", "measurement", "stderr", "pull", "verdict", "seed", "extent")
+
+
 def write_output(report: Report, directory: Path) -> None:
-    """validation.json with everything, and the raw table of each experiment as <name>.csv."""
+    """validation.json with everything, the comparisons as comparisons.csv, and the raw table of each experiment as <name>.csv."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "validation.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n")
+    with open(directory / "comparisons.csv", "w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COMPARED)
+        for result in report.results:
+            for row in result.rows:
+                numbers = (f"{v:.6g}" for v in (row.predicted, row.measured, row.stderr, row.pull))
+                writer.writerow([result.name, row.label, *numbers, row.verdict.split(" (")[0], result.seed, "quick" if result.quick else "full"])
     for result in report.results:
         with open(directory / f"{result.name}.csv", "w", newline="") as stream:
             writer = csv.writer(stream)
@@ -169,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     extent.add_argument("--quick", action="store_true", help="about a minute (the default)")
     extent.add_argument("--full", action="store_true", help="more samples and sizes, for the record")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json and raw tables; --full --only success, interrupted, goes on there")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json, comparisons.csv and raw tables; --full --only success, interrupted, goes on there")
     parser.add_argument("--seed", type=int, default=0, help="seed of every draw, >= 0 (default 0)")
     names = list(EXPERIMENTS)
     some = f"run only some of {', '.join(names)}"

@@ -1,6 +1,7 @@
-"""The record of algorithms against theory: thresholds fitted, and extrapolated, while the pages are built.
+"""The record of finite N against theory, made into tables while the pages are built.
 
-Directive ``record``: a table from validation/record/success.csv, which ``python -m validation --full --only success --output DIR`` writes.
+Directives: ``comparisons``, the experiments of validation/record/comparisons.csv with their worst pulls; ``record``, thresholds of algorithms fitted to
+validation/record/success.csv, and extrapolated. ``python -m validation --full --output DIR`` writes both files.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from docutils import nodes
 from tables import Tables
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / "validation" / "record" / "success.csv"
+FILE, COMPARISONS = (ROOT / "validation" / "record" / name for name in ("success.csv", "comparisons.csv"))
 sys.path.insert(0, str(ROOT))
 
 Key = tuple[str, int]
@@ -77,6 +78,26 @@ class Record(Tables):
         return out
 
 
+class Comparisons(Tables):
+    """Experiments run in full: how many comparisons of each verdict, and the largest pull."""
+
+    def run(self) -> list[nodes.Node]:
+        from validation.__main__ import EXPERIMENTS
+
+        self.env.note_dependency(str(COMPARISONS))
+        with open(COMPARISONS, newline="", encoding="utf-8") as stream:
+            lines = list(csv.DictReader(stream))
+        rows = []
+        for name, run in EXPERIMENTS.items():
+            own = [line for line in lines if line["experiment"] == name]
+            if own:
+                worst = max(own, key=lambda line: (not line["verdict"].startswith("agrees"), abs(float(line["pull"]))))
+                counts = [str(sum(line["verdict"].startswith(v) for line in own)) for v in ("agrees", "tension", "disagrees")]
+                rows.append([name, sys.modules[run.__module__].QUESTION, *counts, f"{worst['quantity']}: {float(worst['pull']):.1f}"])
+        return [self.table(["experiment", "question", "agree", "tension", "disagree", "largest pull"], rows)]
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.add_directive("record", Record)
+    app.add_directive("comparisons", Comparisons)
     return {"parallel_read_safe": True}
