@@ -17,7 +17,7 @@ import numpy as np
 
 from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical
-from ..numerics.saddle import Batch, first_crossing, has_zero_overlap, make_batch
+from ..numerics.saddle import Batch, Solution, first_crossing, follow, has_zero_overlap, make_batch
 from ..results import Estimate, Result, verdict
 from ..stochastic import StochasticPerceptron, check_no_norm
 from ..wide import Wide
@@ -32,6 +32,7 @@ OPTIMAL = ": replicas of a Bayes-optimal student can not break their symmetry"
 BREAKS = "Instability of the replica-symmetric saddle towards replica symmetry breaking."
 UNLEARNT = "Instability of R = 0, where nothing is learnt: learning starts. The symmetry of the replicas does not break."
 JUST_BELOW = 1e-3  # relative distance below an instability at which other states are looked for
+FARTHEST = 1e6  # times the load where q -> 1 up to which the end of a branch is sought
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
@@ -146,7 +147,11 @@ def at_line(
         point = batch.take(np.array([i]))
         limit = _limit(point)
         try:
-            found = first_crossing(point, _loads(point, limit), lambda s: s.extra("replicon"))
+            loads = _loads(point, limit)
+            found = first_crossing(point, loads, replicon)
+            if found is None and np.isfinite(limit) and not isinstance(model.weights, Spherical) and not has_zero_overlap(model):
+                rest = _to_the_end(point, float(loads[-1]))
+                found = first_crossing(point, rest, replicon) if rest.size else None
         except ArithmeticError as reason:
             lost[i], message[i] = True, str(reason)
             continue
@@ -230,6 +235,30 @@ def _limit(point: Batch) -> float:
         return np.inf
     flat = threshold(point, default_criterion(point.model))
     return float(flat["value"][0]) if np.isfinite(flat["value"][0]) else np.inf
+
+
+def replicon(saddle: Solution) -> np.ndarray:
+    """Negative where replica symmetry is unstable."""
+    return saddle.extra("replicon")
+
+
+def _to_the_end(point: Batch, start: float) -> np.ndarray:
+    """Loads from there to where the branch of a finite set ends in a fold; none if it has ended already."""
+
+    def exists(load: float) -> bool:
+        return bool(follow(point.with_alpha(np.array([load]))).converged[0])
+
+    low, high = start, start
+    while exists(high):
+        low, high = high, 2 * high
+        if high > FARTHEST * start:
+            raise ArithmeticError(f"no end of the branch was found up to load {low:.6g}")
+    if high == start:
+        return np.empty(0)
+    while high - low > NEAREST * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if exists(middle) else (low, middle)
+    return np.unique(np.concatenate([np.geomspace(start, low, GRID), low * (1 - np.geomspace(0.01, NEAREST, 12))]))
 
 
 def _loads(point: Batch, limit: float) -> np.ndarray:

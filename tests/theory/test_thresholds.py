@@ -210,6 +210,17 @@ def test_no_instability_at_positive_margin():
     assert rp.at_line(SPHERICAL, kappa=-1.0).physical is True
 
 
+@pytest.mark.parametrize("kappa", [-3.2, -4.0])
+def test_an_instability_beyond_the_load_of_q_to_1_is_found(kappa):
+    """For kappa < -3.1 the branch of binary weights goes on beyond that load, to a fold, and is unstable before it; the precise route agrees."""
+    model = rp.Perceptron("binary", kappa=kappa)
+    line, precise = rp.at_line(model), rp.at_line(model, digits=20)
+    assert line.value > rp.capacity(model, criterion="q-to-1").value and line.physical is False
+    assert abs(line.value - float(precise.value)) <= line.error
+    before, after = rp.stability(model, [line.value * (1 - 1e-6), line.value * (1 + 1e-6)]).replicon
+    assert before > 0 > after
+
+
 # --- beyond capacity ---------------------------------------------------------------------------------------------------------
 
 
