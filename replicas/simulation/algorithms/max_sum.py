@@ -31,6 +31,8 @@ from .reinforcement import ReinforcedRun, Single, check_schedule
 
 FORCED = np.float32(1e3)
 """Message of a pattern that only all its sites together satisfy (infinite in the equations)."""
+MAGNITUDE = np.int32(0x7FFFFFFF)
+"""Bits of a float but its sign."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,27 @@ class ReinforcedMaxSum(Algorithm):
 
 
 class MaxSum:
-    """Messages of a problem, one an edge."""
+    """Messages of a problem, one an edge: two values a pattern, and which of them (a byte where a number takes four: memory is what is slow).
+
+    inside : a_i among the k largest, (P, N);  values : x_i v_{mu->i} inside and outside, (P, 2)
+    """
 
     def __init__(self, problem: Problem):
         self.points, self.least = points_of(problem), least_sum(problem, problem.kappa)
         self.pluses = round((self.least + problem.N) / 2)
-        self.messages = np.zeros(self.points.shape, np.float32)
+        self.inside, self.values = np.zeros(self.points.shape, np.bool_), np.zeros((problem.P, 2), np.float32)
+
+    @property
+    def messages(self) -> Single:
+        """x_i v_{mu->i}, (P, N)."""
+        return np.where(self.inside, self.values[:, :1], self.values[:, 1:])
 
     def update(self, h: Single) -> Single:
         """One step of all messages: the sum that each site gets. Brings h, and with it the messages, to the scale |h|^2 = N."""
         scale = np.float32(np.sqrt(h.size) / np.linalg.norm(h.astype(float))) if np.any(h) else np.float32(1)
         h *= scale
         into = np.zeros(h.size, np.float32)
-        update_messages(self.points, h, self.messages, scale, self.pluses, into)
+        update_messages(self.points, h, self.inside, self.values, scale, self.pluses, into)
         return into
 
 
@@ -80,7 +90,7 @@ class _MaxSumRun(ReinforcedRun):
     def first(self, sums: Single) -> Single:
         if not self.later:
             return sums
-        self.messages.messages[:] = 0
+        self.messages.values[:] = 0
         return self.rng.standard_normal(sums.size).astype(np.float32)
 
     def share(self) -> Single:
@@ -97,14 +107,35 @@ def count_from(a: Single, threshold: np.float32) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _flip(bits: np.int32) -> np.int32:
+    """Whole numbers in the order of the floats of these bits, and back."""
+    return np.int32(bits ^ ((bits >> np.int32(31)) & MAGNITUDE))
+
+
+@njit(cache=True, nogil=True)
+def around(a: Single, threshold: np.float32) -> tuple[np.float32, np.float32]:
+    """The least entry from the threshold on, and the largest below it; as whole numbers, of which the compiler takes many at once."""
+    bits, ends = a.view(np.int32), np.empty(2, np.float32)
+    ends[0], ends[1] = np.inf, -np.inf
+    found = ends.view(np.int32)
+    first, second = found[0], _flip(found[1])
+    top, bottom = first, second
+    for i in range(a.size):
+        x = _flip(bits[i])
+        first = min(first, x if a[i] >= threshold else top)
+        second = max(second, bottom if a[i] >= threshold else x)
+    found[0], found[1] = _flip(first), _flip(second)
+    return ends[0], ends[1]
+
+
+@njit(cache=True, nogil=True)
 def two_largest(a: Single, k: int) -> tuple[np.float32, np.float32]:
     """a_(k) and a_(k+1), 0 < k < a.size, where a_(k+1) < 0; (0, 0) where it is not."""
-    high, low = np.float32(0), np.float32(0)
+    high = np.float32(0)
     above = count_from(a, high)
     if above > k:
         return high, high
-    for i in range(a.size):
-        low = min(low, a[i])
+    low = min(high, around(a, np.float32(-np.inf))[0])
     # fewer than k entries are at least `high`, more than k at least `low`
     threshold = high
     while above != k:
@@ -116,30 +147,28 @@ def two_largest(a: Single, k: int) -> tuple[np.float32, np.float32]:
             low = threshold
         else:
             high = threshold
-    first, second = np.float32(np.inf), np.float32(-np.inf)
-    for i in range(a.size):
-        if a[i] >= threshold:
-            first = min(first, a[i])
-        else:
-            second = max(second, a[i])
-    return first, second
+    return around(a, threshold)
 
 
 @njit(cache=True, nogil=True)
-def update_messages(points: NDArray[np.generic], h: Single, messages: Single, scale: np.float32, k: int, into: Single) -> None:
-    """All messages x_i v_{mu->i} (P, N) of one step, and the sums over patterns of v_{mu->i} added to `into`."""
+def update_messages(
+    points: NDArray[np.generic], h: Single, inside: NDArray[np.bool_], values: Single, scale: np.float32, k: int, into: Single
+) -> None:
+    """All messages of one step, and the sums over patterns of v_{mu->i} added to `into`."""
     P, N = points.shape
     a = np.empty(N, np.float32)
     for mu in range(P):
-        x, v = points[mu], messages[mu]
+        x, among = points[mu], inside[mu]
+        one, other = scale * values[mu, 0], scale * values[mu, 1]
         for i in range(N):
-            a[i] = np.float32(x[i]) * h[i] - scale * v[i]
+            a[i] = np.float32(x[i]) * h[i] - (one if among[i] else other)
         if k <= 0 or k >= N:
-            v[:] = FORCED if k > 0 else np.float32(0)
+            one = other = FORCED if k > 0 else np.float32(0)
         else:
             first, second = two_largest(a, k)
-            inside, outside = max(-second, np.float32(0)), max(-first, np.float32(0))
+            one, other = max(-second, np.float32(0)), max(-first, np.float32(0))
             for i in range(N):
-                v[i] = inside if a[i] > second else outside
+                among[i] = a[i] > second
+        values[mu, 0], values[mu, 1] = one, other
         for i in range(N):
-            into[i] += np.float32(x[i]) * v[i]
+            into[i] += np.float32(x[i]) * (one if among[i] else other)
