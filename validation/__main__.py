@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     extent.add_argument("--quick", action="store_true", help="about a minute (the default)")
     extent.add_argument("--full", action="store_true", help="more samples and sizes, for the record")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json, comparisons.csv and raw tables; --full --only success, interrupted, goes on there")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write validation.json and tables as CSV; --full --only success, interrupted, goes on there")
     parser.add_argument("--seed", type=int, default=0, help="seed of every draw, >= 0 (default 0)")
     names = list(EXPERIMENTS)
     some = f"run only some of {', '.join(names)}"

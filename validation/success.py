@@ -38,13 +38,18 @@ AXES = ("load alpha", "share of instances solved")
 
 @dataclass(frozen=True)
 class Trial:
-    """An algorithm, the loads it is tried at, and the sizes it is tried on (K branches for a committee)."""
+    """An algorithm, the loads it is tried at, and the sizes it is tried on (K branches for a committee); its own budget if None."""
 
     algorithm: str
     loads: tuple[float, ...]
     sizes: tuple[int, ...]
     K: int = 1
     budget: int | None = None
+
+    @property
+    def steps(self) -> int:
+        """The budget."""
+        return int(ALGORITHMS[self.algorithm].budget if self.budget is None else self.budget)
 
 
 @dataclass
@@ -55,7 +60,8 @@ class Found:
     curves: list[Series] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lines: list[tuple[Any, ...]] = field(default_factory=list)
-    thresholds: dict[tuple[str, int], list[tuple[int, Threshold]]] = field(default_factory=dict)
+    thresholds: dict[tuple[str, int, int], list[tuple[int, Threshold]]] = field(default_factory=dict)
+    """By algorithm, K and budget: with another budget it is another algorithm."""
     interrupted: bool = False
 
 
@@ -135,10 +141,10 @@ def run(quick: bool = True, seed: int = 0, progress: Progress | None = None, sto
             judge(out, trial, N, lines, seed)
         elif not out.interrupted:
             raise RuntimeError(f"{name_of(trial.algorithm, trial.K)}, N = {N}: {failed[0]['message']}")
-    for (algorithm, K), fits in out.thresholds.items():
+    for (algorithm, K, _), fits in out.thresholds.items():
         if len(fits) > 2 and algorithm not in VANISHING:
             towards_infinity(out, algorithm, K, fits)
-    names = ("algorithm", "K", "N", "alpha", "solved", "instances", "probability", "stderr", "seconds")
+    names = ("algorithm", "K", "N", "budget", "alpha", "solved", "instances", "probability", "stderr", "seconds")
     data = dict(zip(names, zip(*out.lines)))
     outcome = (tuple(out.rows), tuple(out.curves), tuple(out.notes))
     return ExperimentResult(NAME, QUESTION, *outcome, seed, quick, time.perf_counter() - start, data, out.interrupted)
@@ -159,9 +165,9 @@ def judge(out: Found, trial: Trial, N: int, lines: Sequence[Mapping[str, Any]], 
         quality = f"deviance {fit.deviance:.1f}, probability of a larger one {fit.probability:.2f}"
         out.notes.append(f"{what}: width {fit.width:.3f} +- {fit.width_error:.3f}, {quality}")
         if fit.status == "fitted":  # a poor fit is shown, and not extrapolated
-            out.thresholds.setdefault((trial.algorithm, trial.K), []).append((N, fit))
+            out.thresholds.setdefault((trial.algorithm, trial.K, trial.steps), []).append((N, fit))
     table = zip(alphas, solved, instances, probability, stderr, seconds)
-    out.lines += [(trial.algorithm, trial.K, N, *(x.item() for x in line)) for line in table]
+    out.lines += [(trial.algorithm, trial.K, N, trial.steps, *(x.item() for x in line)) for line in table]
     if trial.algorithm == EXACT:
         theory = alphas, np.array([float(simulation.separable_probability(round(a * N), N)) for a in alphas])
         for alpha, part, n, p in zip(alphas, probability, instances, theory[1]):

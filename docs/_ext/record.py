@@ -53,17 +53,21 @@ class Record(Tables):
         from validation.success import REFUSED, VANISHING, end_of_solutions, name_of
 
         self.env.note_dependency(str(FILE))
-        found = {key: thresholds(sizes) for key, sizes in measured().items()}
         columns = (250, 1000, 3001, 10001)  # of a committee the nearest multiple of its units below
-        rows, notes = [], []
-        for (algorithm, K), fits in found.items():
+        rows, notes, shorter = [], [], []
+        for (algorithm, K), sizes in measured().items():
+            fits = thresholds(sizes)
+            budgets = {N: int(lines[0]["budget"]) for N, lines in sizes.items()}
+            usual = budgets[min(budgets)]
             end = end_of_solutions(ALGORITHMS[algorithm].binary, K)
             cells = []
             for size in columns:
                 fit = next((f for N, f in fits.items() if abs(N - size) < 3), None)
                 good = fit is not None and fit.value is not None
-                cells.append("–" if fit is None else brief(fit.value, fit.error) if good else str(fit))
-            usable = {N: f for N, f in fits.items() if f.status == "fitted"}
+                other = any(abs(N - size) < 3 and steps != usual for N, steps in budgets.items())
+                cells.append("–" if fit is None else (brief(fit.value, fit.error) if good else str(fit)) + " †" * other)
+            shorter += [f"{name_of(algorithm, K)} at N = {N}: {steps} instead of {usual}" for N, steps in budgets.items() if steps != usual]
+            usable = {N: f for N, f in fits.items() if f.status == "fitted" and budgets[N] == usual}
             limit = "0" if algorithm in VANISHING else "–"
             if len(usable) > 2 and algorithm not in VANISHING:
                 N, values, errors = zip(*((N, f.value, f.error) for N, f in usable.items()))
@@ -73,6 +77,8 @@ class Record(Tables):
             rows.append([name_of(algorithm, K), *cells, limit, f"{end:.4f}"])
         header = ["algorithm", "N = 251", "1001", "3001", "10001", r":math:`N\to\infty`", "solutions end"]
         out: list[nodes.Node] = [self.table(header, rows, ("numbers",))]
+        if shorter:
+            out.append(self.paragraph("† Fewer steps: " + "; ".join(shorter) + ".", "table-notes"))
         if notes:
             out.append(self.paragraph("Extrapolations: " + "; ".join(notes).replace("*", r"\*") + ".", "table-notes"))
         return out

@@ -146,11 +146,11 @@ RECORD = Path(success.__file__).parent / "record" / "success.csv"
 def test_the_record_is_of_the_plan_and_comes_out_again():
     """Every algorithm at two sizes or more; counts of algorithms that only use whole numbers are the same on every machine."""
     with open(RECORD, newline="") as stream:
-        lines = {(x["algorithm"], int(x["K"]), int(x["N"]), round(float(x["alpha"]) * int(x["N"]))): x for x in csv.DictReader(stream)}
-    asked = {(t.algorithm, t.K, N, round(load * N)) for t in success.FULL for N in t.sizes for load in t.loads}
+        lines = {(x["algorithm"], *(int(x[n]) for n in ("K", "N", "budget")), round(float(x["alpha"]) * int(x["N"]))): x for x in csv.DictReader(stream)}
+    asked = {(t.algorithm, t.K, N, t.steps, round(load * N)) for t in success.FULL for N in t.sizes for load in t.loads}
     assert set(lines) <= asked and all(int(x["instances"]) >= 50 for x in lines.values())
     assert all(len({key[2] for key in lines if key[:2] == (t.algorithm, t.K)}) >= 2 for t in success.FULL)
     for algorithm, load in (("hebb", 0.04), ("perceptron-rule", 1.9), ("sbpi", 0.75)):
-        budget = next(t.budget for t in success.FULL if t.algorithm == algorithm)
-        again = success.share_of(json.dumps([algorithm, 1, 251, load, budget, 50, 0]))
-        assert again["solved"] == int(lines[algorithm, 1, 251, round(load * 251)]["solved"])
+        steps = next(t.steps for t in success.FULL if t.algorithm == algorithm)
+        again = success.share_of(json.dumps([algorithm, 1, 251, load, steps, 50, 0]))
+        assert again["solved"] == int(lines[algorithm, 1, 251, steps, round(load * 251)]["solved"])
