@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -127,8 +127,9 @@ class _Terminal:
     def write(self, text: str) -> None:
         try:
             os.write(self.fileno(), text.encode(sys.stderr.encoding or "utf-8", "replace"))
-        except OSError:  # no file below it: a stand-in for a terminal
-            sys.stderr.write(text)
+        except OSError:  # a stand-in for a terminal, or one that is gone: no reason to lose the answer
+            with suppress(OSError):
+                sys.stderr.write(text)
 
     def flush(self) -> None:
         """Nothing waits."""
