@@ -11,7 +11,7 @@ from scipy.special import log_ndtr, logsumexp
 from replicas.simulation.algorithms import ALGORITHMS
 from replicas.simulation.algorithms.belief import Edges, ReinforcedBP, ReinforcedTAP, Relaxed, messages_of_pattern
 from replicas.simulation.algorithms.focusing import FocusingBP, centre, schedule
-from replicas.simulation.algorithms.max_sum import MaxSum, ReinforcedMaxSum
+from replicas.simulation.algorithms.max_sum import MaxSum, ReinforcedMaxSum, around, two_largest
 from replicas.simulation.algorithms.reinforcement import ReinforcedRun
 from replicas.simulation.algorithms.sbpi import SBPI
 from replicas.simulation.enumeration import decode_weights, enumerate_solutions
@@ -242,6 +242,30 @@ def test_a_message_of_max_sum_is_the_difference_of_two_maxima(N, kappa, ties, se
             assert messages.messages[mu, i] * x[mu, i] == pytest.approx(wanted, abs=SINGLE)
             total[i] += wanted
     assert sums == pytest.approx(total, abs=3 * SINGLE)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 70), st.floats(-3, 0, exclude_max=True), st.booleans(), st.integers(0, 2**32 - 1))
+def test_order_statistics_are_those_of_a_sort(N, threshold, ties, seed):
+    rng = np.random.default_rng(seed)
+    a = (rng.integers(-4, 5, N) / 2 if ties else rng.standard_normal(N)).astype(np.float32)
+    above, below = a[a >= np.float32(threshold)], a[a < np.float32(threshold)]
+    assert around(a, np.float32(threshold)) == (above.min(initial=np.inf), below.max(initial=-np.inf))
+    k = int(rng.integers(1, N))
+    largest = np.sort(a)[::-1]
+    assert two_largest(a, k) == ((largest[k - 1], largest[k]) if largest[k] < 0 else (0, 0))
+
+
+def test_no_message_is_a_denormal_number():
+    """Of satisfied patterns: these would cost four times the time, and say nothing."""
+    t, v = np.linspace(-1, 1, 201, dtype=np.float32), np.empty(201, np.float32)
+    vanished = 0
+    for S in (1.01, 3.0, 100.0):
+        for omega in np.linspace(0, 60, 301) * np.sqrt(S):
+            messages_of_pattern(t, float(omega), S, 1.0, v)
+            assert np.all((v == 0) | (np.abs(v) >= np.finfo(np.float32).tiny))
+            vanished += not np.any(v)
+    assert 300 < vanished < 800
 
 
 def test_max_sum_does_not_know_its_scale():

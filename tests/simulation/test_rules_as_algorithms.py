@@ -1,5 +1,6 @@
 """Perceptron rule, Hebb, pseudo-inverse, adaline, maximum stability, annealing and entropy-driven Monte Carlo."""
 
+import dataclasses
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -440,3 +441,13 @@ def test_maximum_stability_solves_what_linear_programming_says_is_separable(P):
         assert run(problem, "max-stability", 0).solved == separable
         both.add(separable)
     assert len(both) == 2  # the seed has both kinds
+
+
+@pytest.mark.parametrize("name", ["perceptron-rule", "adaline", "max-stability"])
+def test_patterns_a_byte_a_sign_teach_what_real_ones_do(name):
+    """The same numbers as float64, of a problem that is told to be real."""
+    problem = draw_problem(81, 101, 3)
+    real = dataclasses.replace(problem, patterns=problem.patterns.astype(float) * 2)
+    one, other = (run(p, name, 5, 300) for p in (problem, real))  # load 0.8
+    assert one.solved and one.steps == other.steps
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-9, atol=1e-9)
