@@ -98,7 +98,9 @@ FULL = (
     Trial("reinforced-tap", (0.7, 0.72, 0.74, 0.76), (10001,)),
     Trial("stochastic-perceptron", (0.6, 0.62, 0.64, 0.66, 0.68), (10001,)),
     Trial("annealed-stochastic-perceptron", (0.66, 0.68, 0.7, 0.72), (10001,)),
-)  # the others at N = 10001 cost minutes to hours a run, or as much memory as P x N messages: not planned
+    Trial("reinforced-bp", (0.7, 0.72), (10001,), budget=150),  # one cycle: a run that fails takes 15 s, and five minutes with all of them
+    Trial("adaline", (1.0, 1.02, 1.04), (10001,)),
+)
 INSTANCES = {True: 20, False: 50}  # quick, full
 
 

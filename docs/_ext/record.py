@@ -36,7 +36,8 @@ def thresholds(sizes: dict[int, list[dict[str, str]]]) -> dict[int, Any]:
     from replicas.simulation import fit_threshold
 
     columns = ("alpha", "solved", "instances")
-    return {N: fit_threshold(*([float(line[c]) for line in lines] for c in columns)) for N, lines in sorted(sizes.items())}
+    several = {N: lines for N, lines in sorted(sizes.items()) if len(lines) > 1}  # one load has no threshold
+    return {N: fit_threshold(*([float(line[c]) for line in lines] for c in columns)) for N, lines in several.items()}
 
 
 def brief(value: float, error: float) -> str:
