@@ -151,7 +151,8 @@ def table(report: Report) -> str:
     return "\n".join(lines) + f" ({report.seconds:.1f} s, seed {report.seed})"
 
 
-COMPARED = ("experiment", "quantity", "prediction", "measurement", "stderr", "pull", "verdict", "seed", "extent")
+COMPARED = ("experiment", "quantity", "prediction", "measurement", "stderr", "pull", "side", "verdict", "seed", "extent")
+SIDES = ("above", "below")  # of a bound, on which anything agrees
 
 
 def write_output(report: Report, directory: Path) -> None:
@@ -164,7 +165,8 @@ def write_output(report: Report, directory: Path) -> None:
         for result in report.results:
             for row in result.rows:
                 numbers = (f"{v:.6g}" for v in (row.predicted, row.measured, row.stderr, row.pull))
-                writer.writerow([result.name, row.label, *numbers, row.verdict.split(" (")[0], result.seed, "quick" if result.quick else "full"])
+                side = next((side for side in SIDES if f"{side} the bound" in row.verdict), "")
+                writer.writerow([result.name, row.label, *numbers, side, row.verdict.split(" (")[0], result.seed, "quick" if result.quick else "full"])
     for result in report.results:
         with open(directory / f"{result.name}.csv", "w", newline="") as stream:
             writer = csv.writer(stream)

@@ -98,8 +98,7 @@ class Comparisons(Tables):
         for name, run in EXPERIMENTS.items():
             own = [line for line in lines if line["experiment"] == name]
             if own:
-                # what keeps to a bound may lie as far from it as it likes
-                judged = [line for line in own if not line["verdict"].startswith("agrees") or abs(float(line["pull"])) < 2] or own
+                judged = [line for line in own if not line["side"]] or own  # what keeps to a bound may lie as far from it as it likes
                 worst = max(judged, key=lambda line: abs(float(line["pull"])))
                 counts = [str(sum(line["verdict"].startswith(v) for line in own)) for v in ("agrees", "tension", "disagrees")]
                 rows.append([name, sys.modules[run.__module__].QUESTION, *counts, f"{worst['quantity']}: {float(worst['pull']):.1f}"])

@@ -36,8 +36,9 @@ if __name__ == "__main__":
 
     with MPIPoolExecutor() as executor:
         slow = rp.sweep(pause, {"x": list(range(60))}, executor, "slow.db", progress=False)
+        fresh = rp.sweep(pause, {"x": list(range(30))}, executor, progress=False)
         table = rp.sweep("capacity", {"kappa": np.linspace(-1, 1, 21)}, executor, model=rp.Perceptron("binary"), progress=False)
-    found = {"computed": slow.computed, "pids": len(set(slow["pid"].tolist())), "x": slow["value"].tolist(), "capacity": table["value"].tolist()}
+    found = {"computed": slow.computed, "pids": len(set(fresh["pid"].tolist())), "x": slow["value"].tolist(), "capacity": table["value"].tolist()}
     print(json.dumps(found))
 """
 
@@ -56,6 +57,6 @@ def test_a_job_that_lost_a_process_goes_on_where_it_was(tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert 0 < found["computed"] < 60 and found["x"] == [float(x) for x in range(60)]
-    assert found["pids"] >= 2
+    assert found["pids"] == 2
     here = rp.sweep("capacity", {"kappa": np.linspace(-1, 1, 21)}, model=rp.Perceptron("binary"))
     assert np.max(np.abs(here["value"] - found["capacity"]) - 2 * here["value_error"]) <= 0

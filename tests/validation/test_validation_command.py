@@ -58,7 +58,7 @@ def test_agreement_and_files(experiments, capsys, tmp_path):
     with open(tmp_path / "new" / "stub.csv") as stream:
         assert list(csv.reader(stream)) == [["N", "x"], ["5", "1.5"]]
     with open(tmp_path / "new" / "comparisons.csv") as stream:
-        assert list(csv.reader(stream)) == [list(command.COMPARED), ["stub", "x", "1", "1.05", "0.1", "0.5", "agrees", "0", "quick"]]
+        assert list(csv.reader(stream)) == [list(command.COMPARED), ["stub", "x", "1", "1.05", "0.1", "0.5", "", "agrees", "0", "quick"]]
 
 
 def test_the_recorded_comparisons_are_of_full_runs_and_judged_as_their_numbers_say():
@@ -68,9 +68,10 @@ def test_the_recorded_comparisons_are_of_full_runs_and_judged_as_their_numbers_s
     for line in lines:
         predicted, measured, stderr, pull = (float(line[name]) for name in ("prediction", "measurement", "stderr", "pull"))
         assert line["extent"] == "full" and pull * (measured - predicted) >= 0
-        if stderr > 0:  # rounded to six digits each; a maximum of several has a pull of its own
-            again = confront("", predicted, measured, stderr)
-            assert line["verdict"] == again.verdict.split(" (")[0] or line["verdict"] == "agrees"
+        if line["side"]:
+            assert line["verdict"] == "agrees" and (measured > predicted) == (line["side"] == "above")
+        else:
+            assert line["verdict"] == confront("", 0.0, pull, 1.0).verdict.split(" (")[0]
 
 
 def test_disagreement_is_said_and_exits_1(experiments, capsys):
