@@ -32,7 +32,7 @@ OPTIMAL = ": replicas of a Bayes-optimal student can not break their symmetry"
 BREAKS = "Instability of the replica-symmetric saddle towards replica symmetry breaking."
 UNLEARNT = "Instability of R = 0, where nothing is learnt: learning starts. The symmetry of the replicas does not break."
 JUST_BELOW = 1e-3  # relative distance below an instability at which other states are looked for
-FARTHEST = 1e6  # times the load where q -> 1 up to which the end of a branch is sought
+FARTHEST = 1e6  # times the last load scanned, up to which the end of a branch is sought
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
