@@ -33,6 +33,7 @@ BREAKS = "Instability of the replica-symmetric saddle towards replica symmetry b
 UNLEARNT = "Instability of R = 0, where nothing is learnt: learning starts. The symmetry of the replicas does not break."
 JUST_BELOW = 1e-3  # relative distance below an instability at which other states are looked for
 FARTHEST = 1e6  # times the last load scanned, up to which the end of a branch is sought
+JUMP = 1e-6  # replicon at a crossing beyond which it was none: the solver went over to another branch
 SPAN = 4.0  # capacities of a discrete set up to which an instability beyond capacity is sought
 NEAREST = 1e-7  # relative distance from the spherical capacity up to which it is sought
 GRID = 40  # loads scanned for the sign change
@@ -152,6 +153,8 @@ def at_line(
             if found is None and np.isfinite(limit) and not isinstance(model.weights, Spherical) and not has_zero_overlap(model):
                 rest = _to_the_end(point, float(loads[-1]))
                 found = first_crossing(point, rest, replicon) if rest.size else None
+            if found is not None and not abs(replicon(found[2])[0]) < JUMP:
+                raise ArithmeticError(f"the branch was lost near load {found[0]:.6g}, where another solution took its place")
         except ArithmeticError as reason:
             lost[i], message[i] = True, str(reason)
             continue

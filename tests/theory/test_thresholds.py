@@ -221,6 +221,11 @@ def test_an_instability_beyond_the_load_of_q_to_1_is_found(kappa):
     assert before > 0 > after
 
 
+def test_a_branch_that_is_lost_has_no_instability():
+    """At kappa = -6 the solver goes over to another branch at q = 4e-7: the replicon jumps from 1 to -125, and does not vanish there."""
+    assert rp.at_line(rp.Perceptron("binary", kappa=-6.0)).status == "not-converged"
+
+
 # --- beyond capacity ---------------------------------------------------------------------------------------------------------
 
 
