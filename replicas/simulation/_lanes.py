@@ -143,6 +143,10 @@ splat: Any = intrinsic(_splat)
 """splat(word): the word 8 times."""
 both: Any = intrinsic(_binary("and_"))
 """both(a, b): bitwise and."""
+either: Any = intrinsic(_binary("or_"))
+"""either(a, b): bitwise or."""
+differ: Any = intrinsic(_binary("xor"))
+"""differ(a, b): bitwise exclusive or."""
 minus: Any = intrinsic(_binary("sub"))
 """minus(a, b): the difference, word by word."""
 plus: Any = intrinsic(_binary("add"))
