@@ -17,7 +17,8 @@ from numba.extending import intrinsic, register_model
 
 WORDS = 8
 """Machine words in a vector."""
-_VECTOR = ir.VectorType(ir.IntType(64), WORDS)
+carrier = ir.VectorType(ir.IntType(64), WORDS)
+"""What a vector is to the compiler, whatever its bits stand for."""
 _ALIGNMENT = 8  # what NumPy guarantees
 
 
@@ -33,16 +34,16 @@ lanes = Lanes()
 
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, carrier)
 
 
 register_model(Lanes)(_LanesModel)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+def address(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Any = carrier) -> Any:
+    """Of the vector that begins at this number of a contiguous array."""
     data = context.make_array(kind)(context, builder, array).data
-    place = builder.gep(data, [index])
-    return builder.bitcast(place, _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
 
 
 def _popcount(typing_context: Any, word: Any) -> Any:
@@ -54,15 +55,15 @@ def _popcount(typing_context: Any, word: Any) -> Any:
 
 def _load(typing_context: Any, words: Any, index: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _address(context, builder, signature.args[0], *arguments)
-        return builder.load(place, align=_ALIGNMENT, typ=_VECTOR)
+        place = address(context, builder, signature.args[0], *arguments)
+        return builder.load(place, align=_ALIGNMENT, typ=carrier)
 
     return lanes(words, types.intp), generate
 
 
 def _store(typing_context: Any, words: Any, index: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], _address(context, builder, signature.args[0], *arguments[:2]), align=_ALIGNMENT)
+        builder.store(arguments[2], address(context, builder, signature.args[0], *arguments[:2]), align=_ALIGNMENT)
         return context.get_dummy_value()
 
     return types.void(words, types.intp, lanes), generate
@@ -70,7 +71,7 @@ def _store(typing_context: Any, words: Any, index: Any, vector: Any) -> Any:
 
 def _splat(typing_context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.Constant(_VECTOR, ir.Undefined)
+        vector = ir.Constant(carrier, ir.Undefined)
         for place in range(WORDS):
             vector = builder.insert_element(vector, arguments[0], ir.Constant(ir.IntType(32), place))
         return vector
@@ -90,7 +91,7 @@ def _binary(operation: str) -> Any:
 
 def _is_zero(typing_context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        zero = ir.Constant(_VECTOR, None)
+        zero = ir.Constant(carrier, None)
         filled = builder.icmp_unsigned("!=", arguments[0], zero)
         together = builder.bitcast(filled, ir.IntType(WORDS))
         return builder.icmp_unsigned("==", together, ir.Constant(ir.IntType(WORDS), 0))
@@ -110,7 +111,7 @@ def _guarded(typing_context: Any, vector: Any) -> Any:
 
 def _bit_counts(typing_context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        kind = ir.FunctionType(carrier, [carrier])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.ctpop.v8i64"), arguments)
 
     return lanes(lanes), generate
@@ -118,7 +119,7 @@ def _bit_counts(typing_context: Any, vector: Any) -> Any:
 
 def _total(typing_context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), [_VECTOR])
+        kind = ir.FunctionType(ir.IntType(64), [carrier])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.add.v8i64"), arguments)
 
     return types.int64(lanes), generate
@@ -126,9 +127,9 @@ def _total(typing_context: Any, vector: Any) -> Any:
 
 def _overdrawn(typing_context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        guards = ir.Constant(_VECTOR, [0x8080808080808080] * WORDS)
+        guards = ir.Constant(carrier, [0x8080808080808080] * WORDS)
         cleared = builder.and_(builder.not_(arguments[0]), guards)
-        return builder.lshr(cleared, ir.Constant(_VECTOR, [7] * WORDS))
+        return builder.lshr(cleared, ir.Constant(carrier, [7] * WORDS))
 
     return lanes(lanes), generate
 

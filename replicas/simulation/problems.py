@@ -15,10 +15,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_choice, check_finite, check_integer
+from ._packed import distances, packed_signs, sums
 from .enumeration import mismatch_budget
 from .machines import PERCEPTRON, Architecture, Machine, as_architecture, machine_name, machine_outputs
 from .seeding import task_generator
@@ -95,6 +95,15 @@ class Problem:
         """Whether every entry of the patterns is +1 or -1."""
         return bool(np.all(np.abs(self.patterns) == 1))
 
+    @cached_property
+    def rows(self) -> NDArray[Any]:
+        """Patterns as compiled sums take them, (P, branches, ...): packed, a bit a site, if binary (`_packed`)."""
+        machine = self.architecture
+        branches = 1 if machine.shared else machine.K
+        rows = self.patterns.reshape(self.P * branches, self.N // branches)
+        words = packed_signs(rows) if self.binary else rows
+        return words.reshape(self.P, branches, words.shape[1])
+
     def gauged(self) -> NDArray[Any]:
         """Patterns y_mu xi_mu, all of which a perceptron has to map to +1, (P, N), of the patterns' own type."""
         return np.ascontiguousarray(self.patterns * self.labels[:, None].astype(self.patterns.dtype))
@@ -112,13 +121,14 @@ class Problem:
         if not np.all(np.isfinite(vector)) or not np.any(vector):
             return self.P
         if machine.K > 1:
-            return int(np.sum(machine_outputs(self.patterns, vector, machine) != self.labels))
-        fields = self.labels * _fields(self.patterns, vector)
-        margin = self.kappa * np.sqrt(self.N)
+            positive = np.sum(sums(self.rows, vector.reshape(machine.K, -1)) > 0, axis=1)
+            return int(np.sum(np.array(machine.outputs, np.int8)[positive] != self.labels))
         if self.binary and np.all(np.abs(vector) == 1):  # whole numbers: a tie is a tie
             _, most = mismatch_budget(self.N, self.kappa)
-            return int(np.sum(self.N - np.rint(fields) > 2 * most))
-        return int(np.sum(fields * np.sqrt(self.N) / np.linalg.norm(vector) < margin))
+            fields = self.labels * (self.N - 2 * distances(self.rows[:, 0], packed_signs(vector[None])[0]))
+            return int(np.sum(self.N - fields > 2 * most))
+        fields = self.labels * sums(self.rows, vector[None])[:, 0]
+        return int(np.sum(fields * np.sqrt(self.N) / np.linalg.norm(vector) < self.kappa * np.sqrt(self.N)))
 
 
 def read_only(problem: Problem) -> Problem:
@@ -131,20 +141,6 @@ def read_only(problem: Problem) -> Problem:
             view.flags.writeable = False
             object.__setattr__(shown, name, view)
     return shown
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _fields(patterns: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.float64]:
-    """xi_mu . W: one thread, where a matrix product of the library would wake all."""
-    P, N = patterns.shape
-    out = np.empty(P)
-    for mu in range(P):
-        row = patterns[mu]
-        total = 0.0
-        for i in range(N):
-            total += row[i] * W[i]
-        out[mu] = total
-    return out
 
 
 def draw_patterns(P: int, N: int, seed: int, sample: int = 0, kind: str = "binary") -> NDArray[np.generic]:

@@ -178,8 +178,9 @@ def test_replicas_step_by_step(algorithm):
 
 
 def own_descent(chosen, drawn, at, rng, budget, passes, couplings):
-    X, W, centre = at.points.astype(float), at.W.astype(float), at.centre.astype(float)
+    W, centre = at.W.astype(float), at.centre.astype(float)
     y, K, n = W.shape
+    X = drawn.gauged().astype(float).reshape(-1, K, n)
     step, P = chosen.rate / chosen.batch, drawn.P
 
     def back(V):

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .._lanes import WORDS, aligned, both, differ, either, load, splat, store
-from ._signs import WORD, packed_signs
+from .._packed import WORD, packed_signs
 
 Words = NDArray[np.uint64]
 

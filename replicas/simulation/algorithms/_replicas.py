@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 
 from .._checks import check_finite, check_integer
+from .._packed import REORDER
 from ..learning import Run, Weights
 from ..problems import Problem
-from ._signs import REORDER
 
 
 class ReplicaRun(Run):
@@ -64,24 +64,6 @@ def check_replicas(replicas: int, *couplings: tuple[str, float]) -> None:
     for name, value in couplings:
         if check_finite(name, value) < 0:
             raise ValueError(f"{name}: got {value}, takes a number >= 0")
-
-
-@njit(cache=True, nogil=True, fastmath=REORDER)
-def dot(a, b):  # type: ignore[no-untyped-def]
-    """a . b in the precision of b; a may be of signs, a byte each."""
-    real = b.dtype.type
-    total = real(0)
-    for i in range(a.size):
-        total += real(a[i]) * b[i]
-    return total
-
-
-@njit(cache=True, nogil=True, fastmath=REORDER)
-def add(total, factor, vector):  # type: ignore[no-untyped-def]
-    """total <- total + factor vector; the vector may be of signs, a byte each."""
-    real = total.dtype.type
-    for i in range(total.size):
-        total[i] += factor * real(vector[i])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDER)

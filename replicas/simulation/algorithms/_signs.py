@@ -8,20 +8,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from .._lanes import popcount
+from .._packed import REORDER, WORD, mismatches, packed_signs
 from ..enumeration import mismatch_budget
 from ..problems import Problem
-
-REORDER = {"reassoc", "contract", "nsz"}
-"""Of fastmath: sums in vector lanes; infinities and nan keep their meaning."""
 
 
 def points_of(problem: Problem, real: type[np.floating[Any]] = np.float32) -> NDArray[np.generic]:
     """Patterns y_mu xi_mu as the kernels take them: int8 if binary, of which a pass reads an eighth of the memory, ``real`` if not."""
     return problem.gauged().astype(np.int8 if problem.binary else real, copy=False)
+
+
+def rows_of(problem: Problem, real: type[np.floating[Any]] = np.float32) -> NDArray[np.generic]:
+    """Patterns y_mu xi_mu as `dot` and `add` take them, (P, K, ...): of each branch n sites, packed if binary, ``real`` if not."""
+    if problem.binary:
+        turned = packed_signs(np.ones((1, problem.N // problem.architecture.K), np.int8)) * (problem.labels < 0)[:, None, None]
+        return np.asarray(problem.rows ^ turned)
+    return problem.gauged().astype(real, copy=False).reshape(problem.rows.shape)
 
 
 def squares_of(points: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -46,15 +52,37 @@ def overlap(x: NDArray[np.generic], W: NDArray[np.int8]) -> np.float32:
 
 @njit(cache=True, nogil=True)
 def all_satisfied(points: NDArray[np.generic], W: NDArray[np.int8], least: float) -> bool:
-    """Whether every pattern has a sum of at least so much."""
-    for mu in range(points.shape[0]):
+    """Whether every pattern, packed or not, has a sum of at least so much."""
+    return _all_satisfied(points, W, least)
+
+
+def _all_satisfied(points: NDArray[np.generic], W: NDArray[np.int8], least: float) -> bool:
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_all_satisfied)
+def _choose(points, W, least):  # type: ignore[no-untyped-def]
+    return _packed_satisfied if points.dtype == types.uint64 else _plain_satisfied
+
+
+def _plain_satisfied(points, W, least):  # type: ignore[no-untyped-def]
+    for mu in range(len(points)):
         if overlap(points[mu], W) < least:
             return False
     return True
 
 
-WORD = 64
-"""Sites of a packed word; the bits beyond N are 0 in patterns and weights alike."""
+def _packed_satisfied(points, W, least):  # type: ignore[no-untyped-def]
+    words = np.zeros(points.shape[1], np.uint64)
+    for i in range(W.size):
+        if W[i] > 0:
+            words[i // WORD] |= np.uint64(1) << np.uint64(i % WORD)
+    for mu in range(len(points)):
+        if W.size - 2 * mismatches(points[mu], words) < least:
+            return False
+    return True
+
+
 SIGNS = np.uint64(0x0101010101010101)
 GATHER = np.uint64(0x0102040810204080)
 """Times eight bytes that are 0 or 1, it brings them together as the highest byte."""
@@ -67,27 +95,9 @@ def padded_signs(W: NDArray[np.int8]) -> NDArray[np.int8]:
     return out
 
 
-def packed_signs(signs: NDArray[np.int8]) -> NDArray[np.uint64]:
-    """Rows of signs, (P, N), as words, (P, ceil(N/64))."""
-    P, N = signs.shape
-    bytes_ = np.zeros((P, -(-N // WORD) * (WORD // 8)), np.uint8)
-    bits = np.packbits(signs > 0, axis=1, bitorder="little")
-    bytes_[:, : bits.shape[1]] = bits
-    return bytes_.view("<u8").astype(np.uint64, copy=False)
-
-
 @njit(cache=True, nogil=True)
 def pack(eights: NDArray[np.uint64], out: NDArray[np.uint8]) -> None:
     """Signs as int8, seen eight at a time, into the bytes of their words."""
     for k in range(eights.size):
         positive = (~eights[k] >> np.uint64(7)) & SIGNS
         out[k] = np.uint8(positive * GATHER >> np.uint64(56))
-
-
-@njit(cache=True, nogil=True)
-def mismatches(x: NDArray[np.uint64], W: NDArray[np.uint64]) -> np.int64:
-    """Sites at which two packed rows of signs differ."""
-    count = np.uint64(0)
-    for k in range(x.size):
-        count += popcount(x[k] ^ W[k])
-    return np.int64(count)

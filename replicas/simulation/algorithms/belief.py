@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 
 from .._checks import check_finite
 from .._gaussian import log_tail, mills
+from .._packed import REORDER, add, dot
 from ..learning import Algorithm, Run
 from ..problems import Problem
-from ._signs import REORDER, least_sum, points_of
+from ._signs import least_sum, points_of, rows_of
 from .reinforcement import ReinforcedRun, Single, check_schedule
 
 NODES = 6
@@ -118,7 +119,7 @@ class Relaxed:
     """Messages of a problem, one a pattern: g_mu."""
 
     def __init__(self, problem: Problem, floor: float):
-        self.points, self.least = points_of(problem), least_sum(problem, problem.kappa)
+        self.points, self.least = rows_of(problem)[:, 0], least_sum(problem, problem.kappa)
         self.shift, self.noise = problem.kappa * np.sqrt(problem.N), floor * problem.N
         self.g = np.zeros(problem.P)
 
@@ -230,22 +231,15 @@ def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: fl
 
     Adds sum_mu x_mu g_mu to `into`; returns sum_mu g_mu (g_mu + omega_mu/S) = -sum_mu dg_mu/domega_mu.
     """
-    P, N = points.shape
     S = V + noise
     scale, curvature = 1 / np.sqrt(S), 0.0
-    for mu in range(P):
-        x = points[mu]
-        omega = np.float32(0)
-        for i in range(N):
-            omega += np.float32(x[i]) * m[i]
-        field = np.float64(omega) - shift - g[mu] * V
+    for mu in range(len(points)):
+        field = np.float64(dot(points[mu], m)) - shift - g[mu] * V
         g[mu] = mills(-field * scale) * scale
         curvature += g[mu] * (g[mu] + field / S)
         g32 = np.float32(g[mu])
-        if g32 < NOTHING:
-            continue
-        for i in range(N):
-            into[i] += np.float32(x[i]) * g32
+        if g32 >= NOTHING:
+            add(into, g32, points[mu])
     return curvature
 
 

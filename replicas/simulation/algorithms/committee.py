@@ -25,11 +25,12 @@ import numpy as np
 from numba import njit
 
 from .._checks import check_integer, check_positive
+from .._packed import add, dot
 from ..learning import Algorithm, Run, Weights
 from ..machines import majority
 from ..problems import Problem
-from ._replicas import ReplicaRun, add, attract, check_replicas, dot
-from ._signs import points_of
+from ._replicas import ReplicaRun, attract, check_replicas
+from ._signs import rows_of
 
 STEEPEST = 3.0
 """Last slope of a unit over sqrt(K): of a few tried at N = 999, one that serves K = 3 and K = 9; fields near the decision are of order 1/sqrt(K)."""
@@ -137,7 +138,7 @@ class _LeastActionRun(Run):
     def __init__(self, problem: Problem, rng: np.random.Generator):
         K = problem.architecture.K
         n = problem.N // K
-        self.points = points_of(problem).reshape(-1, K, n)
+        self.points = rows_of(problem)
         self.rng = rng
         self.W = _sphere(rng, 1, K, n)[0]
 
@@ -160,7 +161,7 @@ class _SGDRun(ReplicaRun):
         self.W = _sphere(rng, replicas, K, n)
         super().__init__(problem, self.W, np.mean(self.W, axis=0))
         to_sphere(self.centre)
-        self.points, self.rng = points_of(problem).reshape(-1, K, n), rng
+        self.points, self.rng = rows_of(problem), rng
         self.batch, self.step = min(chosen.batch, problem.P), float(chosen.rate) / chosen.batch
         steepest = STEEPEST * math.sqrt(K) if chosen.beta_end is None else chosen.beta_end
         ends = ((chosen.beta_start, steepest), (chosen.gamma_start, chosen.gamma_end), coupling)
@@ -186,8 +187,8 @@ def _normalised(W: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True)
 def solves(points, W):  # type: ignore[no-untyped-def]
     """Whether the sign units satisfy every pattern."""
-    P, K, n = points.shape
-    for mu in range(P):
+    K = len(W)
+    for mu in range(len(points)):
         positive = 0
         for j in range(K):
             if dot(points[mu, j], W[j]) > 0:
@@ -200,7 +201,7 @@ def solves(points, W):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def teach(points, W, passes, rng):  # type: ignore[no-untyped-def]
     """At most so many passes of the least action algorithm, until one changes nothing: how many were made, and whether it did not."""
-    P, K, n = points.shape
+    P, K = len(points), len(W)
     fields = np.empty(K)
     for done in range(passes):
         clean = True
@@ -224,9 +225,9 @@ def teach(points, W, passes, rng):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def cross_entropy(points, W, beta, gamma):  # type: ignore[no-untyped-def]
     """sum_mu loss_mu of the module's equation."""
-    P, K, n = points.shape
+    K, n = W.shape
     total = 0.0
-    for mu in range(P):
+    for mu in range(len(points)):
         output = 0.0
         for j in range(K):
             output += math.tanh(beta * dot(points[mu, j], W[j]) / math.sqrt(n))
@@ -266,8 +267,8 @@ def to_sphere(W):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def descend(points, W, centre, schedule, batch, step, rng):  # type: ignore[no-untyped-def]
     """One pass for every row (beta, gamma, lambda), or fewer until a replica or the centre solves: passes made, which one (y: the centre), or -1."""
-    P, K, n = points.shape
-    y = len(W)
+    P = len(points)
+    y, K, n = W.shape
     real = W.dtype.type
     slope, pull = np.empty((K, n), W.dtype), np.empty((K, n), W.dtype)
     orders = np.empty((y, P), np.int64)

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 from .._checks import check_finite, check_integer
 from .._gaussian import log_tail
+from .._packed import REORDER, dot
 from ..learning import Algorithm, Run
 from ..problems import Problem
-from ._signs import REORDER, all_satisfied
+from ._signs import all_satisfied
 from .belief import Relaxed
 
 Array = NDArray[np.float64]
@@ -182,17 +183,12 @@ def free_entropy_of_sites(B: NDArray[Any], pull: NDArray[Any], m: Array) -> floa
 @njit(cache=True, nogil=True, fastmath=REORDER)
 def free_entropy_of_patterns(points: NDArray[np.generic], m: Array, g: Array, shift: float, noise: float) -> float:
     """sum_mu log H(-omega_mu/sqrt(S)) + g_mu^2 V/2."""
-    P, N = points.shape
     V = 0.0
-    for i in range(N):
+    for i in range(m.size):
         V += 1 - m[i] * m[i]
     scale = 1 / np.sqrt(V + noise)
     F = 0.0
-    for mu in range(P):
-        x = points[mu]
-        omega = 0.0
-        for i in range(N):
-            omega += x[i] * m[i]
-        omega -= shift + g[mu] * V
+    for mu in range(len(points)):
+        omega = dot(points[mu], m) - (shift + g[mu] * V)
         F += log_tail(-omega * scale) + 0.5 * g[mu] * g[mu] * V
     return F

@@ -30,6 +30,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls
 
 from .._checks import check_finite, check_integer, check_patterns, check_positive, check_signs
+from .._packed import add, dot, packed_signs
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ._signs import squares_of
@@ -139,7 +140,7 @@ class _Search:
     def __init__(self, points: Array, tolerance: float, rate: float):
         P, N = points.shape
         self.points, self.tolerance, self.rate = np.ascontiguousarray(points), tolerance, rate
-        self.rows = self.points.astype(np.int8) if np.all(np.abs(points) == 1) else self.points  # of which a pass reads less memory
+        self.rows = packed_signs(points) if np.all(np.abs(points) == 1) else self.points  # of which a pass reads less memory
         self.squares = squares_of(points)
         self.x, self.w = np.zeros(P), np.zeros(N)
         self.W, self.kappa = np.zeros(N), -np.inf
@@ -218,20 +219,15 @@ class _Search:
             yield
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True)
 def _adatron(points: NDArray[np.generic], squares: Array, rate: float, x: Array, w: Array, passes: int) -> None:
     """So many passes over the patterns in their order; x and w = sum_mu x_mu xi_mu / N are changed in place."""
-    P, N = points.shape
+    N = w.size
     for _ in range(passes):
-        for mu in range(P):
+        for mu in range(len(points)):
             if squares[mu] == 0.0:
                 continue
-            xi = points[mu]
-            field = 0.0
-            for i in range(N):
-                field += xi[i] * w[i]
-            change = max(-x[mu], rate * (1.0 - field) * N / squares[mu])
+            change = max(-x[mu], rate * (1.0 - dot(points[mu], w)) * N / squares[mu])
             if change != 0.0:
                 x[mu] += change
-                for i in range(N):
-                    w[i] += change / N * xi[i]
+                add(w, change / N, points[mu])

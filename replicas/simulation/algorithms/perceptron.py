@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .._packed import add, dot
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
-from ._signs import points_of, squares_of
+from ._signs import rows_of, squares_of
 from .hebb import on_sphere
 
 
@@ -34,8 +35,8 @@ class PerceptronRule(Algorithm):
 
 class _PerceptronRun(Run):
     def __init__(self, problem: Problem, rng: np.random.Generator):
-        self.points = points_of(problem, np.float64)
-        self.squares = squares_of(self.points)
+        self.points = rows_of(problem, np.float64)[:, 0]
+        self.squares = squares_of(problem.gauged())
         self.kappa, self.rng = float(problem.kappa), rng
         self.W = np.zeros(problem.N)
 
@@ -54,7 +55,7 @@ def _passes(
     points: NDArray[np.generic], squares: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator
 ) -> tuple[int, bool]:
     """At most so many passes; how many were made, and whether the last one changed nothing."""
-    P, N = points.shape
+    P, N = len(points), W.size
     for done in range(most):
         clean = True
         # summed afresh, or its rounding would depend on the pass that the caller began with
@@ -62,14 +63,10 @@ def _passes(
         for i in range(N):
             length += W[i] * W[i]
         for mu in rng.permutation(P):
-            xi = points[mu]
-            field = 0.0
-            for i in range(N):
-                field += xi[i] * W[i]
+            field = dot(points[mu], W)
             if field <= kappa * np.sqrt(length):
                 clean = False
-                for i in range(N):
-                    W[i] += xi[i]
+                add(W, 1.0, points[mu])
                 length = max(length + 2 * field + squares[mu], 0.0)
         if clean:
             return done + 1, True

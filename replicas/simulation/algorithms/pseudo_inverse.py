@@ -20,10 +20,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .._checks import check_finite
+from .._packed import add, dot
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ..rules import pseudo_inverse_student
-from ._signs import points_of, squares_of
+from ._signs import rows_of, squares_of
 from .hebb import OneStep, on_sphere
 
 SETTLED = 1e-13
@@ -64,9 +65,9 @@ class Adaline(Algorithm):
 
 class _AdalineRun(Run):
     def __init__(self, problem: Problem, rate: float, rng: np.random.Generator):
-        self.points = points_of(problem, np.float64)
+        self.points = rows_of(problem, np.float64)[:, 0]
         # one step size for all patterns: steps in units of each |xi_mu|^2 would weigh their errors
-        self.size, self.rng = rate / (float(np.max(squares_of(self.points))) or 1.0), rng
+        self.size, self.rng = rate / (float(np.max(squares_of(problem.gauged()))) or 1.0), rng
         self.W = np.zeros(problem.N)
         self.largest = 1.0
 
@@ -83,24 +84,19 @@ class _AdalineRun(Run):
         return {"residual": float(self.largest)}
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True)
 def _passes(
     points: NDArray[np.generic], size: float, W: NDArray[np.float64], most: int, settled: float, rng: np.random.Generator
 ) -> tuple[int, float]:
     """At most so many passes; how many were made, and the largest |1 - y xi.W| met in the last of them."""
-    P, N = points.shape
+    P = len(points)
     largest = 0.0
     for done in range(most):
         largest = 0.0
         for mu in rng.permutation(P):
-            xi = points[mu]
-            field = 0.0
-            for i in range(N):
-                field += xi[i] * W[i]
-            miss = 1.0 - field
+            miss = 1.0 - dot(points[mu], W)
             largest = max(largest, abs(miss))
-            for i in range(N):
-                W[i] += size * miss * xi[i]
+            add(W, size * miss, points[mu])
         if largest <= settled:
             return done + 1, largest
     return most, largest

@@ -26,9 +26,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .._checks import check_finite, check_integer
+from .._packed import mismatches, packed_signs
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
-from ._signs import least_sum, mismatches, pack, packed_signs, padded_signs
+from ._signs import least_sum, pack, padded_signs
 
 MOST_STATES = 1 << 13
 """Of hidden states, so that h fits 16 bits."""

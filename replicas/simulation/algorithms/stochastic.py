@@ -28,10 +28,11 @@ from numba import njit
 
 from .._checks import check_choice, check_finite, check_integer, check_positive
 from .._gaussian import log_tail, mills
+from .._packed import REORDER, add, dot
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
-from ._replicas import ReplicaRun, add, attract, dot
-from ._signs import REORDER, all_satisfied, least_sum, points_of
+from ._replicas import ReplicaRun, attract
+from ._signs import all_satisfied, least_sum, rows_of
 
 PARAMETRISATIONS = ("magnetizations", "fields")
 RATES = {"magnetizations": 20.0, "fields": 50.0}
@@ -104,7 +105,7 @@ class StochasticRun(ReplicaRun):
     ):
         self.m = (chosen.start * rng.uniform(-1, 1, (replicas, problem.N))).astype(np.float32)
         super().__init__(problem, self.m, np.mean(self.m, axis=0))
-        self.points = points_of(problem)
+        self.points = rows_of(problem)[:, 0]
         self.rng, self.kappa, self.least = rng, float(problem.kappa), least_sum(problem, problem.kappa)
         self.h = np.arctanh(self.m)
         rate = RATES[chosen.parametrisation] if chosen.rate is None else float(chosen.rate)
@@ -144,10 +145,10 @@ def signs(means):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def log_likelihood(points, kappa, m, gamma):  # type: ignore[no-untyped-def]
     """L(m) of the module's first equation."""
-    P, N = points.shape
+    N = m.size
     sigma = _sigma(m, gamma)
     total = 0.0
-    for mu in range(P):
+    for mu in range(len(points)):
         total += log_tail((kappa - dot(points[mu], m) / math.sqrt(N)) / sigma)
     return total
 
@@ -194,8 +195,8 @@ def _move(m, h, slope, step, fields):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def ascend(points, kappa, least, m, h, centre, gammas, couplings, batch, step, fields, moving, rng):  # type: ignore[no-untyped-def]
     """One pass for every gamma, or fewer until a replica or the centre solves: passes made, which one (y: the centre), or -1."""
-    P, N = points.shape
-    y = len(m)
+    P = len(points)
+    y, N = m.shape
     real = m.dtype.type
     slope, pull = np.empty(N, m.dtype), np.empty(N, m.dtype)
     orders = np.empty((y, P), np.int64)

@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..algorithms._signs import least_sum, points_of
+from ..algorithms._signs import least_sum, points_of, rows_of
 from ..algorithms.belief import LATTICE, relaxed_step
 from ..algorithms.entropic import free_entropy_of_patterns, free_entropy_of_sites
 from ..problems import Problem
@@ -63,7 +63,7 @@ class RelaxedNodes:
 
     def __init__(self, problem: Problem):
         check_memory(problem.N, problem.P, (2.0 if problem.binary else 12.0) * problem.patterns.size, "belief propagation")
-        self.points = points_of(problem)
+        self.points = rows_of(problem)[:, 0]
         lattice = problem.binary
         # half way between the least sum that satisfies and the largest that does not
         self.shift = least_sum(problem, problem.kappa) - 1 if lattice else problem.kappa * np.sqrt(problem.N)

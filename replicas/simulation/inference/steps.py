@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from .. import _committee_output as output
 from .._checks import check_choice, check_finite
-from ..algorithms._signs import points_of
+from ..algorithms._signs import rows_of
 from ..algorithms.belief import LATTICE, relaxed_patterns
 from ..machines import fully_connected
 from ..problems import Problem
@@ -76,14 +76,14 @@ class OrthantChannel:
 
 
 class SignChannel:
-    """The perceptron: its own copy y_mu X_mu of the patterns, int8 if they are of signs and float32 if not.
+    """The perceptron: its own copy y_mu X_mu of the patterns, packed if they are of signs and float32 if not.
 
     Binary weights of binary patterns have sums on a lattice (`LATTICE`): without its variance the weights, once all known, would
     be forgotten in the next step, since no pattern is within a standard deviation of its boundary.
     """
 
     def __init__(self, problem: Problem, weights: str):
-        self.points, self.patterns = points_of(problem), problem.P
+        self.points, self.patterns = rows_of(problem)[:, 0], problem.P
         self.noise = LATTICE if problem.binary and weights == "binary" else 0.0
         self.g: Array = np.zeros((problem.P, 1))
 

@@ -25,7 +25,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_integer, check_positive
-from ..algorithms._replicas import dot
+from .._packed import dot
 from ..algorithms.committee import STEEPEST, CommitteeSGD, cross_entropy
 from ..display.results import FEW, Columns, Rows, Series
 from ..inference._memory import check_memory

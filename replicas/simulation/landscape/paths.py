@@ -32,7 +32,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_integer, check_positive
-from ..algorithms._replicas import add
+from .._packed import add
 from ..algorithms.committee import CommitteeSGD, downhill, to_sphere
 from ..display.results import Arrays, Columns, Rows, Series
 from ..problems import Problem

@@ -1,0 +1,86 @@
+"""Sums over packed signs, against the same sums of plain arrays and of exact fractions."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from replicas.simulation import draw_problem, majority
+from replicas.simulation._lanes import WORDS, load
+from replicas.simulation._packed import add, dot, packed_signs
+from replicas.simulation.algorithms._counters import Counters, columns_of, step_down
+from replicas.simulation.algorithms._signs import all_satisfied, rows_of
+
+SIZES = st.integers(1, 300)  # a word is 64 sites, a vector 16 or 8
+ROUNDINGS = 4
+"""Error in units of eps sum |W_i|: a sum of 300 numbers in 64 lanes has at most a dozen roundings in a row, of parts of it only."""
+
+
+@njit
+def _dot(x, W):
+    return dot(x, W)
+
+
+@njit
+def _add(total, factor, x):
+    add(total, factor, x)
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@settings(deadline=None, max_examples=60)
+@given(n=SIZES, seed=st.integers(0, 10**6))
+def test_packed_sums_are_those_of_the_signs(real, n, seed):
+    rng = np.random.default_rng(seed)
+    signs = (2 * rng.integers(0, 2, (1, n)) - 1).astype(np.int8)
+    words = packed_signs(signs)[0]
+    W = rng.standard_normal(n).astype(real)
+    exact = math.fsum(int(s) * float(w) for s, w in zip(signs[0], W))
+    unit = ROUNDINGS * np.finfo(real).eps * max(float(np.abs(W).sum()), 1)
+    assert abs(float(_dot(words, W)) - exact) <= unit and abs(float(_dot(signs[0], W)) - exact) <= unit
+    factor, total, surrounded = real(0.7), W.copy(), np.ones(n + 40, real)
+    _add(total, factor, words)
+    np.testing.assert_array_equal(total, W + factor * signs[0].astype(real))  # one rounding each: nothing to reorder
+    surrounded[20 : 20 + n] = W
+    _add(surrounded[20 : 20 + n], factor, words)  # nothing beyond the ends is touched
+    np.testing.assert_array_equal(surrounded, np.concatenate([np.ones(20), total, np.ones(20)]).astype(real))
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=SIZES, P=st.integers(1, 20), seed=st.integers(0, 10**6), least=st.integers(-20, 20))
+def test_packed_patterns_are_satisfied_where_the_plain_ones_are(n, P, seed, least):
+    rng = np.random.default_rng(seed)
+    W = (2 * rng.integers(0, 2, n) - 1).astype(np.int8)
+    signs = (2 * rng.integers(0, 2, (P, n)) - 1).astype(np.int8)
+    want = bool(np.all(signs.astype(int) @ W >= least))
+    assert all_satisfied(signs, W, float(least)) == want == all_satisfied(packed_signs(signs), W, float(least))
+
+
+@pytest.mark.parametrize("K, N", [(1, 70), (3, 201), (5, 5 * 64)])
+def test_rows_are_packed_branch_by_branch(K, N):
+    problem = draw_problem(7, N, 1, accepted=majority(K))
+    rows, W = rows_of(problem), np.random.default_rng(0).standard_normal((K, N // K))
+    fields = [[_dot(rows[mu, j], W[j]) for j in range(K)] for mu in range(7)]
+    np.testing.assert_allclose(fields, np.einsum("pkn,kn->pk", problem.gauged().reshape(7, K, -1).astype(float), W), atol=1e-12)
+
+
+@njit
+def _step(planes, bits, columns, site, words):
+    for at in range(0, words, WORDS):
+        step_down(planes, bits * at, bits, load(columns, site * words + at))
+
+
+@settings(deadline=None, max_examples=40)
+@given(P=st.integers(1, 1100), N=st.integers(1, 12), seed=st.integers(0, 10**6))
+def test_counters_step_as_whole_numbers(P, N, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-100, 101, P)
+    signs = (2 * rng.integers(0, 2, (P, N)) - 1).astype(np.int8)
+    counters = Counters(values, bits=8)
+    np.testing.assert_array_equal(counters.values, values)
+    columns = columns_of(signs)
+    for i in range(N):
+        _step(counters.planes, 8, columns, i, counters.present.size)
+    np.testing.assert_array_equal(counters.values, values - signs.sum(axis=1))
