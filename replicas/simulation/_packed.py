@@ -2,7 +2,7 @@
 
 Packed (a bit a site, set: +1) a pattern is an eighth of its bytes, and at large N a pass over patterns takes as long as reading them.
 A vector of `_lanes` holds 16 single or 8 double precision numbers here; each of its numbers takes its sign from a bit. The order of
-the additions is written down, not left to the compiler: sums over packed signs are the same to the last bit on every processor.
+the additions is written down, and in callers without fastmath not the compiler's to change: the same sum on every processor.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ def mismatches(x: NDArray[np.uint64], W: NDArray[np.uint64]) -> np.int64:
 
 
 ALL = ~np.uint64(0)
+"""Every lane of a vector is live."""
 
 
 @njit(cache=True, nogil=True)
@@ -218,14 +219,14 @@ def add(total: NDArray[np.floating[Any]], factor: Any, x: NDArray[np.generic]) -
 @overload(dot, inline="always")
 def _dot(x, W):  # type: ignore[no-untyped-def]
     if x.dtype == types.uint64:
-        return _packed_dot(16 if W.dtype == types.float32 else 8)
+        return _packed_dot(16 if W.dtype == types.float32 else 8) if W.layout == "C" else None  # vectors have no strides
     return lambda x, W: _plain_dot(x, W)
 
 
 @overload(add, inline="always")
 def _add(total, factor, x):  # type: ignore[no-untyped-def]
     if x.dtype == types.uint64:
-        return _packed_add(16 if total.dtype == types.float32 else 8)
+        return _packed_add(16 if total.dtype == types.float32 else 8) if total.layout == "C" and total.mutable else None
     return lambda total, factor, x: _plain_add(total, factor, x)
 
 

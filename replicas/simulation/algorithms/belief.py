@@ -225,7 +225,7 @@ def magnetisations(h: Single, m: Single) -> np.float32:
     return squares
 
 
-@njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: float, noise: float, g: NDArray[np.float64], into: Single) -> float:
     """All g_mu of one step, from the means m of the weights and the sum V of their variances.
 

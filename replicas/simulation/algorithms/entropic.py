@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from .._checks import check_finite, check_integer
 from .._gaussian import log_tail
-from .._packed import REORDER, dot
+from .._packed import dot
 from ..learning import Algorithm, Run
 from ..problems import Problem
 from ._signs import all_satisfied
@@ -180,7 +180,7 @@ def free_entropy_of_sites(B: NDArray[Any], pull: NDArray[Any], m: Array) -> floa
     return float(np.sum(np.logaddexp(h, -h)) - B @ m)
 
 
-@njit(cache=True, nogil=True, fastmath=REORDER)
+@njit(cache=True, nogil=True)
 def free_entropy_of_patterns(points: NDArray[np.generic], m: Array, g: Array, shift: float, noise: float) -> float:
     """sum_mu log H(-omega_mu/sqrt(S)) + g_mu^2 V/2."""
     V = 0.0

@@ -50,7 +50,7 @@ class _PerceptronRun(Run):
         return on_sphere(self.W)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True)
 def _passes(
     points: NDArray[np.generic], squares: NDArray[np.float64], kappa: float, W: NDArray[np.float64], most: int, rng: np.random.Generator
 ) -> tuple[int, bool]:
