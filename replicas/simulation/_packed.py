@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
@@ -21,6 +22,8 @@ REORDER = {"reassoc", "contract", "nsz"}
 """Of fastmath: sums in vector lanes; infinities and nan keep their meaning."""
 WORD = 64
 """Sites of a packed word."""
+BLOCK, SHEAF = 2048, 64
+"""Sites that so many patterns go through before the next come: the weights stay in the nearest cache, the patterns in the one behind it."""
 PARTS = 4
 """Sums that go on side by side: an addition waits for the one before in the same sum only."""
 
@@ -94,6 +97,20 @@ def _sum_of(typing_context: Any, a: Any, b: Any, c: Any, d: Any, W: Any) -> Any:
     return W.dtype(lanes, lanes, lanes, lanes, W), generate
 
 
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(8))
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        read, near, data = (ir.Constant(number, n) for n in (0, 3, 1))
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch"), [place, read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
+"""prefetch(array, i): have the line of the cache with entry i of a contiguous array brought, if there is such an entry."""
 gather: Any = intrinsic(_gather)
 """gather(total, W, i, bits, live): total + W[i : i + 16] (8 of double precision), with the sign of the lowest bits, in lanes that are live."""
 scatter: Any = intrinsic(_scatter)
@@ -230,14 +247,56 @@ def _add(total, factor, x):  # type: ignore[no-untyped-def]
     return lambda total, factor, x: _plain_add(total, factor, x)
 
 
+def _sites(x: NDArray[np.generic]) -> int:
+    """Sites of an entry of a pattern: a word has 64."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_sites, inline="always")
+def _sites_of(x):  # type: ignore[no-untyped-def]
+    return (lambda x: WORD) if x.dtype == types.uint64 else (lambda x: 1)
+
+
+@njit(cache=True, nogil=True)
+def _coming(points: NDArray[np.generic], j: int, mu: int, start: int) -> None:
+    """Have the entries of a packed pattern from `start` on brought while others are worked on: rows in random order are not foreseen."""
+    first = (mu * points.shape[1] + j) * points.shape[2] + start
+    for line in range(BLOCK // WORD // 8):
+        prefetch(points, first + 8 * line)
+
+
+@njit(cache=True, nogil=True)
+def dots(points: NDArray[np.generic], j: int, rows: NDArray[np.int64], W: Any, out: Any) -> None:
+    """out_k = x . W for branch j of pattern rows_k; points (P, K, ...), packed or not."""
+    out[:] = 0
+    for sheaf in range(0, len(rows), SHEAF):
+        last = min(sheaf + SHEAF, len(rows)) - 1
+        for first in range(0, W.size, BLOCK):
+            part, start, stop = W[first : first + BLOCK], first // _sites(points), (first + BLOCK) // _sites(points)
+            for k in range(sheaf, last + 1):
+                _coming(points, j, rows[min(k + 1, last)], start)
+                out[k] += dot(points[rows[k], j, start:stop], part)
+
+
+@njit(cache=True, nogil=True)
+def adds(total: Any, factors: Any, points: NDArray[np.generic], j: int, rows: NDArray[np.int64]) -> None:
+    """total <- total + sum_k factor_k x for branch j of the patterns rows_k, one after the other."""
+    for sheaf in range(0, len(rows), SHEAF):
+        last = min(sheaf + SHEAF, len(rows)) - 1
+        for first in range(0, total.size, BLOCK):
+            part, start, stop = total[first : first + BLOCK], first // _sites(points), (first + BLOCK) // _sites(points)
+            for k in range(sheaf, last + 1):
+                _coming(points, j, rows[min(k + 1, last)], start)
+                add(part, factors[k], points[rows[k], j, start:stop])
+
+
 @njit(cache=True, nogil=True)
 def sums(rows: NDArray[np.generic], W: Any) -> Any:
     """x_j . W_j of every pattern and unit, (P, K), rows (P, K, ...) packed or not; (P, 1, ...) where all units see the same sites."""
-    out = np.empty((len(rows), len(W)), W.dtype)
-    for mu in range(len(rows)):
-        for j in range(len(W)):
-            out[mu, j] = dot(rows[mu, min(j, rows.shape[1] - 1)], W[j])
-    return out
+    out = np.empty((len(W), len(rows)), W.dtype)
+    for j in range(len(W)):
+        dots(rows, min(j, rows.shape[1] - 1), np.arange(len(rows)), W[j], out[j])
+    return out.T
 
 
 @njit(cache=True, nogil=True)

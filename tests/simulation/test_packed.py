@@ -10,7 +10,7 @@ from numba import njit
 
 from replicas.simulation import draw_problem, majority
 from replicas.simulation._lanes import WORDS, load
-from replicas.simulation._packed import add, dot, packed_signs
+from replicas.simulation._packed import add, adds, dot, dots, packed_signs
 from replicas.simulation.algorithms._counters import Counters, columns_of, step_down
 from replicas.simulation.algorithms._signs import all_satisfied, rows_of
 
@@ -46,6 +46,22 @@ def test_packed_sums_are_those_of_the_signs(real, n, seed):
     surrounded[20 : 20 + n] = W
     _add(surrounded[20 : 20 + n], factor, words)  # nothing beyond the ends is touched
     np.testing.assert_array_equal(surrounded, np.concatenate([np.ones(20), total, np.ones(20)]).astype(real))
+
+
+@pytest.mark.parametrize("kind", ["binary", "gaussian"])
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(1, 5000), P=st.integers(1, 150), K=st.sampled_from([1, 3]), seed=st.integers(0, 10**6))
+def test_sums_of_many_patterns_go_by_blocks(kind, n, P, K, seed):
+    problem = draw_problem(P, K * n, seed, patterns=kind, accepted=majority(K))
+    points, plain = rows_of(problem, np.float64), problem.gauged().astype(float).reshape(P, K, n)
+    rng = np.random.default_rng(seed)
+    rows, W, factors = rng.integers(0, P, 2 * P), rng.standard_normal(n), rng.standard_normal(2 * P)
+    j, out, total = int(rng.integers(K)), np.full(2 * P, np.nan), W.copy()
+    dots(points, j, rows, W, out)
+    adds(total, factors, points, j, rows)
+    scale = ROUNDINGS * np.finfo(float).eps
+    np.testing.assert_allclose(out, plain[rows, j] @ W, atol=scale * 5 * np.abs(W).sum())
+    np.testing.assert_allclose(total, W + factors @ plain[rows, j], atol=scale * 2 * P * max(np.abs(factors).sum(), 1))
 
 
 @settings(deadline=None, max_examples=40)

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from .._checks import check_finite
 from .._gaussian import log_tail, mills
-from .._packed import REORDER, add, dot
+from .._packed import REORDER, adds, dots
 from ..learning import Algorithm, Run
 from ..problems import Problem
 from ._signs import least_sum, points_of, rows_of
@@ -231,15 +231,20 @@ def relaxed_patterns(points: NDArray[np.generic], m: Single, V: float, shift: fl
 
     Adds sum_mu x_mu g_mu to `into`; returns sum_mu g_mu (g_mu + omega_mu/S) = -sum_mu dg_mu/domega_mu.
     """
-    S = V + noise
+    P, S = len(points), V + noise
     scale, curvature = 1 / np.sqrt(S), 0.0
-    for mu in range(len(points)):
-        field = np.float64(dot(points[mu], m)) - shift - g[mu] * V
+    branch, heard = points.reshape(P, 1, points.shape[1]), np.empty(P, np.int64)
+    single = np.empty(P, np.float32)
+    dots(branch, 0, np.arange(P), m, single)
+    count = 0
+    for mu in range(P):
+        field = np.float64(single[mu]) - shift - g[mu] * V
         g[mu] = mills(-field * scale) * scale
         curvature += g[mu] * (g[mu] + field / S)
-        g32 = np.float32(g[mu])
-        if g32 >= NOTHING:
-            add(into, g32, points[mu])
+        if np.float32(g[mu]) >= NOTHING:
+            heard[count], single[count] = mu, g[mu]
+            count += 1
+    adds(into, single[:count], branch, 0, heard[:count])
     return curvature
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from numba import njit
 
 from .._checks import check_integer, check_positive
-from .._packed import add, dot
+from .._packed import add, adds, dot, dots
 from ..learning import Algorithm, Run, Weights
 from ..machines import majority
 from ..problems import Problem
@@ -240,18 +240,22 @@ def cross_entropy(points, W, beta, gamma):  # type: ignore[no-untyped-def]
 def downhill(points, rows, W, beta, gamma, out):  # type: ignore[no-untyped-def]
     """out = - d cross_entropy/dW of the patterns in these rows."""
     K, n = W.shape
-    real = out.dtype.type
+    fields = np.empty((K, len(rows)), out.dtype)
+    for j in range(K):
+        dots(points, j, rows, W[j], fields[j])
     slopes = np.empty(K)
-    out[:] = 0
-    for mu in rows:
+    for k in range(len(rows)):
         output = 0.0
         for j in range(K):
-            answer = math.tanh(beta * float(dot(points[mu, j], W[j])) / math.sqrt(n))
+            answer = math.tanh(beta * float(fields[j, k]) / math.sqrt(n))
             slopes[j] = 1 - answer * answer
             output += answer
         factor = beta / math.sqrt(n * K) / (1 + math.exp(2 * gamma * output / math.sqrt(K)))
         for j in range(K):
-            add(out[j], real(factor * slopes[j]), points[mu, j])
+            fields[j, k] = factor * slopes[j]
+    out[:] = 0
+    for j in range(K):
+        adds(out[j], fields[j], points, j, rows)
 
 
 @njit(cache=True, nogil=True)

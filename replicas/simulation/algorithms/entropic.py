@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from .._checks import check_finite, check_integer
 from .._gaussian import log_tail
-from .._packed import dot
+from .._packed import dots
 from ..learning import Algorithm, Run
 from ..problems import Problem
 from ._signs import all_satisfied
@@ -187,8 +187,10 @@ def free_entropy_of_patterns(points: NDArray[np.generic], m: Array, g: Array, sh
     for i in range(m.size):
         V += 1 - m[i] * m[i]
     scale = 1 / np.sqrt(V + noise)
-    F = 0.0
-    for mu in range(len(points)):
-        omega = dot(points[mu], m) - (shift + g[mu] * V)
+    F, P = 0.0, len(points)
+    fields = np.empty(P)
+    dots(points.reshape(P, 1, points.shape[1]), 0, np.arange(P), m, fields)
+    for mu in range(P):
+        omega = fields[mu] - (shift + g[mu] * V)
         F += log_tail(-omega * scale) + 0.5 * g[mu] * g[mu] * V
     return F

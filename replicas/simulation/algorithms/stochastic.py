@@ -28,7 +28,7 @@ from numba import njit
 
 from .._checks import check_choice, check_finite, check_integer, check_positive
 from .._gaussian import log_tail, mills
-from .._packed import REORDER, add, dot
+from .._packed import REORDER, add, adds, dot, dots
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ._replicas import ReplicaRun, attract
@@ -170,12 +170,16 @@ def gradient(points, rows, kappa, m, gamma, out):  # type: ignore[no-untyped-def
     sigma = _sigma(m, gamma)
     scale = 1.0 / (sigma * math.sqrt(N))
     spread = 0.0
-    out[:] = 0
-    for mu in rows:
-        x = kappa / sigma - float(dot(points[mu], m)) * scale
+    branch = points.reshape(len(points), 1, points.shape[1])
+    fields = np.empty(len(rows), out.dtype)
+    dots(branch, 0, rows, m, fields)
+    for k in range(len(rows)):
+        x = kappa / sigma - float(fields[k]) * scale
         a = mills(x)
         spread += a * x
-        add(out, real(a * scale), points[mu])
+        fields[k] = a * scale
+    out[:] = 0
+    adds(out, fields, branch, 0, rows)
     add(out, real(-gamma * spread / (N * sigma * sigma)), m)
 
 
