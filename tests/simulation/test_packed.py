@@ -1,6 +1,9 @@
 """Sums over packed signs, against the same sums of plain arrays and of exact fractions."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -100,3 +103,23 @@ def test_counters_step_as_whole_numbers(P, N, seed):
     for i in range(N):
         _step(counters.planes, 8, columns, i, counters.present.size)
     np.testing.assert_array_equal(counters.values, values - signs.sum(axis=1))
+
+
+PRINT_SUMS = """
+import hashlib
+import numpy as np
+from replicas.simulation import draw_problem
+from replicas.simulation._packed import sums
+problem, W = draw_problem(50, 1001, 3), np.random.default_rng(1).standard_normal((1, 1001))
+print([hashlib.sha256(np.ascontiguousarray(sums(problem.rows, W.astype(real))).tobytes()).hexdigest() for real in (np.float32, np.float64)])
+"""
+
+
+@pytest.mark.slow
+def test_sums_are_the_same_to_the_last_bit_on_a_processor_without_vectors(tmp_path):
+    def printed(processor):
+        where = {"NUMBA_CPU_NAME": processor, "NUMBA_CACHE_DIR": str(tmp_path / (processor or "host"))}
+        found = subprocess.run([sys.executable, "-c", PRINT_SUMS], capture_output=True, text=True, check=True, env=os.environ | where)
+        return found.stdout
+
+    assert printed("generic") == printed("")
