@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -30,7 +30,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls
 
 from .._checks import check_finite, check_integer, check_patterns, check_positive, check_signs
-from .._packed import add, dot, packed_signs
+from .._lanes import popcount
+from .._packed import add, adds, dot, packed_signs, sums
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ._signs import squares_of
@@ -52,9 +53,11 @@ FINISHED = 2500
 PART = 10**8
 """Components of patterns that the adatron goes through before it can be given up: 0.1 s."""
 PRODUCTS = 2 * 10**9
-"""Multiplications of a part of the matrix C, likewise."""
-LARGEST = 6000
-"""Patterns of which the matrix C is kept, for the active set: 300 MB. With more of them the adatron works alone."""
+"""Multiplications of a part of the matrix C_SS, likewise."""
+TILE = 64
+"""Patterns whose products with others are taken together: their bits stay in a near cache."""
+LARGEST = 11000
+"""Patterns of an active set whose linear system is solved: 1 GB. Where it would have more, the adatron works alone."""
 
 
 def maximum_stability(patterns: ArrayLike, labels: ArrayLike | None = None, tolerance: float = TOLERANCE) -> tuple[Array, float, float]:
@@ -117,7 +120,7 @@ class MaxStability(Algorithm):
 
 class _MaxStabilityRun(Run):
     def __init__(self, problem: Problem, algorithm: MaxStability):
-        self.search = _Search(problem.gauged().astype(np.float64), algorithm.tolerance, algorithm.rate)
+        self.search = _Search(problem.gauged(), algorithm.tolerance, algorithm.rate)
         self.parts = self.search.parts(algorithm.passes)
 
     def advance(self, steps: int) -> bool:
@@ -137,16 +140,17 @@ class _MaxStabilityRun(Run):
 class _Search:
     """The best weights and the best bound so far, and the embedding strengths that the adatron works on."""
 
-    def __init__(self, points: Array, tolerance: float, rate: float):
+    def __init__(self, points: NDArray[np.generic], tolerance: float, rate: float):
         P, N = points.shape
-        self.points, self.tolerance, self.rate = np.ascontiguousarray(points), tolerance, rate
-        self.rows = packed_signs(points) if np.all(np.abs(points) == 1) else self.points  # of which a pass reads less memory
+        self.points, self.tolerance, self.rate = points, tolerance, rate
+        self.binary = bool(np.all(np.abs(points) == 1))
+        rows: NDArray[Any] = packed_signs(points) if self.binary else np.ascontiguousarray(points, np.float64)
+        self.rows = rows[:, None]
         self.squares = squares_of(points)
         self.x, self.w = np.zeros(P), np.zeros(N)
         self.W, self.kappa = np.zeros(N), -np.inf
         self.upper = float(np.sqrt(self.squares.min()))
         self.passes, self.next_trial = 0, FIRST
-        self.C: Array | None = None
 
     def ended(self, passes: int) -> bool:
         """Whether the bounds have met, or so many passes were made."""
@@ -158,13 +162,13 @@ class _Search:
             until = min(passes, self.next_trial)
             while self.passes < until:
                 more = min(until - self.passes, max(1, PART // self.points.size))
-                _adatron(self.rows, self.squares, self.rate, self.x, self.w, more)
+                _adatron(self.rows[:, 0], self.squares, self.rate, self.x, self.w, more)
                 self.passes += more
                 yield
             self._bound(self.x, self.w)
             if self.passes == self.next_trial:
                 self.next_trial *= 2
-                if not self.ended(passes) and len(self.points) <= LARGEST:
+                if not self.ended(passes):
                     yield from self._active_set()
         self._finish()
 
@@ -174,10 +178,20 @@ class _Search:
         if self.ended(self.passes + 1) or P > FINISHED:
             return
         try:
-            x, _ = nnls(np.vstack([self.points.T, np.ones(P)]), np.append(np.zeros(N), 1.0))
+            x, _ = nnls(np.vstack([self.points.T.astype(float), np.ones(P)]), np.append(np.zeros(N), 1.0))
         except RuntimeError:  # its own limit of steps
             return
-        self._bound(x, x @ self.points / N)
+        self._bound(x, self._weights(x))
+
+    def _weights(self, x: Array) -> Array:
+        """w = sum_mu x_mu xi_mu / N."""
+        w, inside = np.zeros(self.w.size), np.flatnonzero(x)
+        adds(w, x[inside] / w.size, self.rows, 0, inside)
+        return w
+
+    def _fields(self, w: Array) -> Array:
+        """E_mu = xi_mu . w."""
+        return np.asarray(sums(self.rows, w[None])[:, 0])
 
     def _bound(self, x: Array, w: Array) -> None:
         """Take over what these strengths prove."""
@@ -185,38 +199,60 @@ class _Search:
         if not 0 < length < np.inf:
             return
         self.upper = min(self.upper, N * length / float(x.sum()))
-        kappa = float((self.points @ w).min()) / length
+        kappa = float(self._fields(w).min()) / length
         if kappa > self.kappa:
             self.kappa, self.W = kappa, w * (np.sqrt(N) / length)
 
     def _active_set(self) -> Iterator[None]:
         """Sets S of patterns at u = kappa, from that of the adatron on, until the bounds meet or the system is singular."""
         P, N = self.points.shape
-        if self.C is None:
-            self.C = np.empty((P, P))
-            rows = max(1, PRODUCTS // self.points.size)
-            for i in range(0, P, rows):
-                self.C[i : i + rows] = self.points[i : i + rows] @ self.points.T / N
-                yield
         inside = self.x > 0
         for _ in range(TRIALS):
-            if not 0 < inside.sum() <= N:
+            size = int(inside.sum())
+            if not 0 < size <= min(N, LARGEST):
                 return
+            C = np.empty((size, size))
+            yield from self._products(np.flatnonzero(inside), C)
             try:
-                factor = cho_factor(self.C[np.ix_(inside, inside)], lower=True, overwrite_a=True, check_finite=False)
+                factor = cho_factor(C.T, lower=True, overwrite_a=True, check_finite=False)
             except LinAlgError:
                 return
             x = np.zeros(P)
-            x[inside] = cho_solve(factor, np.ones(int(inside.sum())), check_finite=False)
+            x[inside] = cho_solve(factor, np.ones(size), check_finite=False)
             feasible = np.maximum(x, 0)
-            self._bound(feasible, feasible @ self.points / N)
+            self._bound(feasible, self._weights(feasible))
             if self.ended(self.passes + 1):
                 return
-            after = np.where(inside, x > 0, x @ self.C < 1)
+            after = np.where(inside, x > 0, self._fields(self._weights(x)) < 1)
             if np.array_equal(after, inside):
                 return
             inside = after
             yield
+
+    def _products(self, S: NDArray[np.int64], C: Array) -> Iterator[None]:
+        """C_SS, its upper triangle: in the order of LAPACK the lower one."""
+        size, N = S.size, self.w.size
+        chunk = max(1, PRODUCTS // (size * N))
+        real = None if self.binary else np.asarray(self.points, np.float64)[S]
+        for first in range(0, size, chunk):
+            last = min(first + chunk, size)
+            if real is None:
+                packed_products(self.rows[:, 0], S, first, last, N, C)
+            else:
+                C[first:last, first:] = real[first:last] @ real[first:].T / N
+            yield
+
+
+@njit(cache=True, nogil=True)
+def packed_products(rows: NDArray[np.uint64], S: NDArray[np.int64], first: int, last: int, N: int, C: Array) -> None:
+    """C_ab = xi_a . xi_b / N of the patterns S, a from first to last, b >= a."""
+    for begin in range(first, S.size, TILE):
+        for a in range(first, last):
+            for b in range(max(a, begin), min(begin + TILE, S.size)):
+                apart = np.uint64(0)
+                for k in range(rows.shape[1]):
+                    apart += popcount(rows[S[a], k] ^ rows[S[b], k])
+                C[a, b] = (N - 2 * np.int64(apart)) / N
 
 
 @njit(cache=True, nogil=True)
