@@ -306,3 +306,15 @@ def distances(rows: NDArray[np.uint64], W: NDArray[np.uint64]) -> NDArray[np.int
     for mu in range(len(rows)):
         out[mu] = mismatches(rows[mu], W)
     return out
+
+
+@njit(cache=True, nogil=True)
+def products(rows: NDArray[np.uint64], S: NDArray[np.int64], first: int, last: int, sites: int, unit: int, C: NDArray[np.float64]) -> None:
+    """C_ab = xi_a . xi_b / unit of the packed rows S, a from first to last, b >= a: (sites - 2 mismatches)/unit."""
+    for begin in range(first, S.size, SHEAF):
+        for a in range(first, last):
+            for b in range(max(a, begin), min(begin + SHEAF, S.size)):
+                apart = np.uint64(0)
+                for k in range(rows.shape[1]):
+                    apart += popcount(rows[S[a], k] ^ rows[S[b], k])
+                C[a, b] = (sites - 2 * np.int64(apart)) / unit

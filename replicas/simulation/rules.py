@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
 from ._checks import check_choice, check_integer, check_patterns, check_signs
+from ._packed import packed_signs, products
 from .problems import draw_problem
 
 DEPENDENT = 12.0
@@ -38,13 +39,23 @@ def pseudo_inverse_student(patterns: ArrayLike, labels: ArrayLike) -> NDArray[np
     signs = check_signs("labels", labels, points.shape[:1]).astype(float)
     few = points.shape[0] <= points.shape[1]
     try:
-        factor = cho_factor(points @ points.T if few else points.T @ points, lower=True)
+        factor = cho_factor(_products(points if few else points.T), lower=True, overwrite_a=True)
     except LinAlgError:
         factor = None
     if factor is None or np.ptp(np.log(np.diag(factor[0]))) > DEPENDENT:
         # several times slower, and right for dependent patterns
         return np.asarray(lstsq(points, signs, lapack_driver="gelsy")[0])
     return np.asarray(points.T @ cho_solve(factor, signs) if few else cho_solve(factor, points.T @ signs))
+
+
+def _products(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """points points^T, its lower triangle."""
+    if not np.all(np.abs(points) == 1):
+        return np.asarray(points @ points.T)
+    size, N = points.shape
+    upper = np.empty((size, size))
+    products(packed_signs(points), np.arange(size), 0, size, N, 1, upper)
+    return upper.T  # the lower one, in the order of LAPACK
 
 
 def overlap(student: ArrayLike, teacher: ArrayLike) -> float:

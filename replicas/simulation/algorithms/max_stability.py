@@ -30,8 +30,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls
 
 from .._checks import check_finite, check_integer, check_patterns, check_positive, check_signs
-from .._lanes import popcount
-from .._packed import add, adds, dot, packed_signs, sums
+from .._packed import add, adds, dot, packed_signs, products, sums
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ._signs import squares_of
@@ -54,8 +53,6 @@ PART = 10**8
 """Components of patterns that the adatron goes through before it can be given up: 0.1 s."""
 PRODUCTS = 2 * 10**9
 """Multiplications of a part of the matrix C_SS, likewise."""
-TILE = 64
-"""Patterns whose products with others are taken together: their bits stay in a near cache."""
 LARGEST = 11000
 """Patterns of an active set whose linear system is solved: 1 GB. Where it would have more, the adatron works alone."""
 
@@ -237,22 +234,10 @@ class _Search:
         for first in range(0, size, chunk):
             last = min(first + chunk, size)
             if real is None:
-                packed_products(self.rows[:, 0], S, first, last, N, C)
+                products(self.rows[:, 0], S, first, last, N, N, C)
             else:
                 C[first:last, first:] = real[first:last] @ real[first:].T / N
             yield
-
-
-@njit(cache=True, nogil=True)
-def packed_products(rows: NDArray[np.uint64], S: NDArray[np.int64], first: int, last: int, N: int, C: Array) -> None:
-    """C_ab = xi_a . xi_b / N of the patterns S, a from first to last, b >= a."""
-    for begin in range(first, S.size, TILE):
-        for a in range(first, last):
-            for b in range(max(a, begin), min(begin + TILE, S.size)):
-                apart = np.uint64(0)
-                for k in range(rows.shape[1]):
-                    apart += popcount(rows[S[a], k] ^ rows[S[b], k])
-                C[a, b] = (N - 2 * np.int64(apart)) / N
 
 
 @njit(cache=True, nogil=True)
