@@ -99,7 +99,11 @@ FULL = (
     Trial("stochastic-perceptron", (0.6, 0.62, 0.64, 0.66, 0.68), (10001,)),
     Trial("annealed-stochastic-perceptron", (0.66, 0.68, 0.7, 0.72), (10001,)),
     Trial("reinforced-bp", (0.7, 0.72), (10001,), budget=150),  # one cycle: a run that fails takes 15 s, and five minutes with all of them
-    Trial("adaline", (1.0, 1.02, 1.04), (10001,)),
+    Trial("focusing-bp", (0.68, 0.7, 0.72), (10001,), budget=300),  # one cycle, too
+    Trial("reinforced-max-sum", (0.6, 0.62, 0.64, 0.66, 0.68), (10001,), budget=300),
+    Trial("adaline", (1.02, 1.04), (10001,)),
+    Trial("replicated-sgd", (0.63, 0.65), (10001,)),
+    Trial("elastic-sgd", (0.62, 0.64, 0.66), (10001,)),
 )
 INSTANCES = {True: 20, False: 50}  # quick, full
 
