@@ -229,7 +229,7 @@ def dot(x: NDArray[np.generic], W: NDArray[np.floating[Any]]) -> Any:
 
 
 def add(total: NDArray[np.floating[Any]], factor: Any, x: NDArray[np.generic]) -> None:
-    """total <- total + factor x in compiled code, the factor in its precision; x may be packed, a bit a site."""
+    """total <- total + factor x in compiled code; x may be packed, a bit a site."""
     raise NotImplementedError("add: for compiled code")
 
 
@@ -259,7 +259,9 @@ def _sites_of(x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _coming(points: NDArray[np.generic], j: int, mu: int, start: int) -> None:
-    """Have the entries of a packed pattern from `start` on brought while others are worked on: rows in random order are not foreseen."""
+    """Have the words of a packed pattern from `start` on brought while others are worked on: rows in random order are not foreseen."""
+    if _sites(points) < WORD:
+        return
     first = (mu * points.shape[1] + j) * points.shape[2] + start
     for line in range(BLOCK // WORD // 8):
         prefetch(points, first + 8 * line)

@@ -39,6 +39,8 @@ class Problem:
     kappa : margin that the fields of a perceptron have to reach
     machine : K + 1 booleans of a tree, or `fully_connected`; the perceptron if absent
 
+    The arrays are not to be changed afterwards: what is made of them is kept.
+
     Raises ValueError where patterns and labels do not fit each other, or a value is not finite.
     """
 
@@ -58,7 +60,10 @@ class Problem:
         if labels.shape != patterns.shape[:1] or not np.all(np.isin(labels, (-1, 0, 1))):
             raise ValueError(f"labels: got an array of shape {labels.shape}, takes shape ({len(patterns)}) of -1, 0 and +1 only")
         check_finite("kappa", self.kappa)
-        units = as_architecture(self.machine, patterns.shape[1]).K
+        machine = as_architecture(self.machine, patterns.shape[1])
+        if 0 not in machine.outputs and np.any(labels == 0):
+            raise ValueError(f"labels: got 0, which a machine of {machine.K} unit{'s' * (machine.K > 1)} never says, takes -1 and +1")
+        units = machine.K
         if units > 1 and self.kappa != 0:
             raise ValueError(f"kappa: got {self.kappa} for a machine of {units} units, takes 0")
         if patterns.dtype.kind == "i" and np.all(np.abs(patterns) <= 127):
@@ -95,14 +100,23 @@ class Problem:
         """Whether every entry of the patterns is +1 or -1."""
         return bool(np.all(np.abs(self.patterns) == 1))
 
-    @cached_property
+    @property
     def rows(self) -> NDArray[Any]:
-        """Patterns as compiled sums take them, (P, branches, ...): packed, a bit a site, if binary (`_packed`)."""
-        machine = self.architecture
-        branches = 1 if machine.shared else machine.K
-        rows = self.patterns.reshape(self.P * branches, self.N // branches)
-        words = packed_signs(rows) if self.binary else rows
-        return words.reshape(self.P, branches, words.shape[1])
+        """Patterns as compiled sums take them, (P, branches, ...), not to be written to: packed, a bit a site, if binary (`_packed`)."""
+        rows = self._words if self.binary else self._branches.view()
+        rows.flags.writeable = False
+        return rows
+
+    @property
+    def _branches(self) -> NDArray[Any]:
+        n = self.architecture.inputs(self.N)
+        return self.patterns.reshape(self.P, self.N // n, n)
+
+    @cached_property
+    def _words(self) -> NDArray[np.uint64]:
+        P, branches, n = self._branches.shape
+        words = packed_signs(self._branches.reshape(P * branches, n))
+        return words.reshape(P, branches, words.shape[1])
 
     def gauged(self) -> NDArray[Any]:
         """Patterns y_mu xi_mu, all of which a perceptron has to map to +1, (P, N), of the patterns' own type."""
@@ -114,7 +128,7 @@ class Problem:
         Weights of a perceptron are taken at |W|^2 = N; binary fields are compared in whole numbers. Weights that are zero or
         not finite violate every pattern.
         """
-        vector = np.asarray(weights, dtype=float)
+        vector = np.ascontiguousarray(weights, dtype=float)
         machine = self.architecture
         if vector.shape != (machine.K * machine.inputs(self.N),):
             raise ValueError(f"weights: got an array of shape {vector.shape}, takes shape ({machine.K * machine.inputs(self.N)},)")

@@ -39,13 +39,14 @@ def pseudo_inverse_student(patterns: ArrayLike, labels: ArrayLike) -> NDArray[np
     signs = check_signs("labels", labels, points.shape[:1]).astype(float)
     few = points.shape[0] <= points.shape[1]
     try:
-        factor = cho_factor(_products(points if few else points.T), lower=True, overwrite_a=True)
+        factor = cho_factor(_products(points if few else points.T), lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError:
         factor = None
     if factor is None or np.ptp(np.log(np.diag(factor[0]))) > DEPENDENT:
         # several times slower, and right for dependent patterns
         return np.asarray(lstsq(points, signs, lapack_driver="gelsy")[0])
-    return np.asarray(points.T @ cho_solve(factor, signs) if few else cho_solve(factor, points.T @ signs))
+    x = cho_solve(factor, signs if few else points.T @ signs, check_finite=False)  # the other triangle is whatever was there
+    return np.asarray(points.T @ x if few else x)
 
 
 def _products(points: NDArray[np.float64]) -> NDArray[np.float64]:

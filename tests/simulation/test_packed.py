@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from replicas.simulation import draw_problem, majority
+from replicas.simulation import Problem, draw_problem, majority, pseudo_inverse_student
 from replicas.simulation._lanes import WORDS, load
-from replicas.simulation._packed import add, adds, dot, dots, packed_signs
+from replicas.simulation._packed import add, adds, dot, dots, packed_signs, products
 from replicas.simulation.algorithms._counters import Counters, columns_of, step_down
 from replicas.simulation.algorithms._signs import all_satisfied, rows_of
 
@@ -83,6 +83,45 @@ def test_rows_are_packed_branch_by_branch(K, N):
     rows, W = rows_of(problem), np.random.default_rng(0).standard_normal((K, N // K))
     fields = [[_dot(rows[mu, j], W[j]) for j in range(K)] for mu in range(7)]
     np.testing.assert_allclose(fields, np.einsum("pkn,kn->pk", problem.gauged().reshape(7, K, -1).astype(float), W), atol=1e-12)
+
+
+@pytest.mark.parametrize("K, N", [(1, 9), (1, 70), (3, 201), (5, 5 * 64)])
+@pytest.mark.parametrize("kind", ["binary", "gaussian", "integers"])
+def test_unsatisfied_and_rows_with_labels_of_both_signs(K, N, kind):
+    rng = np.random.default_rng(N)
+    patterns = {"binary": 2 * rng.integers(0, 2, (40, N)) - 1, "gaussian": rng.standard_normal((40, N)), "integers": rng.integers(-2, 3, (40, N))}[kind]
+    labels = 2 * rng.integers(0, 2, 40) - 1
+    problem = Problem(patterns, labels, machine=majority(K))
+    x = patterns.reshape(40, K, N // K).astype(float)
+    for W in (rng.standard_normal(N), 2.0 * rng.integers(0, 2, N) - 1):
+        fields = np.einsum("pkn,kn->pk", x, W.reshape(K, -1))
+        wrong = np.where(np.sum(fields > 0, axis=1) * 2 > K, 1, -1) != labels if K > 1 else labels * fields[:, 0] < 0
+        strided = np.stack([W, W], axis=1)[:, 0]
+        assert problem.unsatisfied(W) == problem.unsatisfied(strided) == np.sum(wrong)
+    rows, V = rows_of(problem, np.float64), rng.standard_normal((K, N // K))
+    gauged = [[_dot(rows[mu, j], V[j]) for j in range(K)] for mu in range(40)]
+    np.testing.assert_allclose(gauged, labels[:, None] * np.einsum("pkn,kn->pk", x, V), atol=1e-12)
+    with pytest.raises(ValueError, match="read-only"):
+        problem.rows[0] = 0
+
+
+def test_a_perceptron_has_no_ties():
+    with pytest.raises(ValueError, match="labels: got 0, which a machine of 1 unit never says"):
+        Problem(np.ones((2, 5)), [1, 0])
+
+
+@pytest.mark.parametrize("P, N", [(50, 101), (160, 101)])
+def test_products_by_chunks_are_those_of_the_signs(P, N):
+    signs = (2 * np.random.default_rng(1).integers(0, 2, (P, N)) - 1).astype(np.int8)
+    S, C = np.arange(0, P, 2), np.full((P // 2, P // 2), np.nan)
+    for first in range(0, S.size, 7):
+        products(packed_signs(signs), S, first, min(first + 7, S.size), N, N, C)
+    want = signs[S].astype(float) @ signs[S].T / N
+    np.testing.assert_array_equal(C[np.triu_indices(S.size)], want[np.triu_indices(S.size)])
+    labels = np.sign(np.arange(P) % 3 - 0.5)
+    held = [np.full((n, n), np.nan) for n in (min(P, N),) * 8]
+    del held  # memory that comes back with what it had
+    np.testing.assert_allclose(pseudo_inverse_student(signs, labels), np.linalg.pinv(signs.astype(float)) @ labels, atol=1e-10)
 
 
 @njit

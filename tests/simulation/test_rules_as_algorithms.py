@@ -304,7 +304,7 @@ def plainly(problem, algorithm, rng, sweeps):
 
 
 @pytest.mark.parametrize("cost", ["linear", "errors"])
-@pytest.mark.parametrize("N, P, kappa", [(21, 15, 0.0), (31, 9, 0.5), (24, 30, -0.5), (17, 1030, -1.0)])
+@pytest.mark.parametrize("N, P, kappa", [(21, 15, 0.0), (31, 9, 0.5), (24, 30, -0.5), (17, 1030, -1.0), (7, 9, 3.0), (3, 4, 2.0)])
 def test_sets_of_patterns_flip_as_the_definition_says(cost, N, P, kappa):
     problem = draw_problem(P, N, 2, kappa=kappa)
     algorithm = Annealing(cost=cost, start=0.5, end=0.1)

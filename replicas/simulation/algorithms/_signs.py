@@ -17,15 +17,15 @@ from ..enumeration import mismatch_budget
 from ..problems import Problem
 
 
-def points_of(problem: Problem, real: type[np.floating[Any]] = np.float32) -> NDArray[np.generic]:
-    """Patterns y_mu xi_mu as the kernels take them: int8 if binary, of which a pass reads an eighth of the memory, ``real`` if not."""
-    return problem.gauged().astype(np.int8 if problem.binary else real, copy=False)
+def points_of(problem: Problem) -> NDArray[np.generic]:
+    """Patterns y_mu xi_mu as the kernels take them: int8 if binary, of which a pass reads an eighth of the memory, single precision if not."""
+    return problem.gauged().astype(np.int8 if problem.binary else np.float32, copy=False)
 
 
-def rows_of(problem: Problem, real: type[np.floating[Any]] = np.float32) -> NDArray[np.generic]:
+def rows_of(problem: Problem, real: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
     """Patterns y_mu xi_mu as `dot` and `add` take them, (P, K, ...): of each branch n sites, packed if binary, ``real`` if not."""
     if problem.binary:
-        turned = packed_signs(np.ones((1, problem.N // problem.architecture.K), np.int8)) * (problem.labels < 0)[:, None, None]
+        turned = packed_signs(np.ones((1, problem.architecture.inputs(problem.N)), np.int8)) * (problem.labels < 0)[:, None, None]
         return np.asarray(problem.rows ^ turned)
     return problem.gauged().astype(real, copy=False).reshape(problem.rows.shape)
 

@@ -29,10 +29,12 @@ from numpy.typing import NDArray
 
 from .._checks import check_choice, check_finite
 from .._lanes import WORDS, aligned, bit_counts, both, differ, either, load, minus, plus, splat, store, total
+from .._packed import distances, packed_signs
 from ..enumeration import mismatch_budget
 from ..learning import Algorithm, Run, Weights
 from ..problems import Problem
 from ._counters import Counters, Words, columns_of, step_down, without
+from ._signs import rows_of
 
 COSTS = ("linear", "errors")
 SCHEDULES = ("geometric", "linear")
@@ -84,11 +86,11 @@ class _AnnealingRun(Run):
         self.temperatures = algorithm.temperatures(budget)
         self.rng = rng
         self.W: NDArray[np.int8] = (2 * rng.integers(0, 2, N) - 1).astype(np.int8)
-        points = problem.gauged()
-        lacks = (self.least - points.astype(np.int32) @ self.W) // 2
+        fields = N - 2 * distances(rows_of(problem)[:, 0], packed_signs(self.W[None])[0])
+        lacks = (self.least - fields) // 2
         self.energy: int = int(np.sum(np.maximum(lacks, 0)) if self.linear else np.sum(lacks > 0))
-        self.columns = columns_of(points)
-        self.counters = Counters(lacks, bits=N.bit_length() + 1)
+        self.columns = columns_of(problem.gauged())
+        self.counters = Counters(lacks, bits=((abs(self.least) + N) // 2).bit_length() + 1)
         self.rise, self.fall = aligned(self.counters.present.size), aligned(self.counters.present.size)
         changes(self.counters.planes, self.counters.bits, self.counters.present, self.linear, self.rise, self.fall)
 

@@ -54,7 +54,7 @@ PART = 10**8
 PRODUCTS = 2 * 10**9
 """Multiplications of a part of the matrix C_SS, likewise."""
 LARGEST = 11000
-"""Patterns of an active set whose linear system is solved: 1 GB. Where it would have more, the adatron works alone."""
+"""Patterns of an active set whose linear system is solved: 1 GB (of real patterns twice that). Where it would have more, the adatron works alone."""
 
 
 def maximum_stability(patterns: ArrayLike, labels: ArrayLike | None = None, tolerance: float = TOLERANCE) -> tuple[Array, float, float]:
@@ -216,6 +216,7 @@ class _Search:
                 return
             x = np.zeros(P)
             x[inside] = cho_solve(factor, np.ones(size), check_finite=False)
+            del C, factor  # before the next one is made
             feasible = np.maximum(x, 0)
             self._bound(feasible, self._weights(feasible))
             if self.ended(self.passes + 1):
@@ -230,7 +231,7 @@ class _Search:
         """C_SS, its upper triangle: in the order of LAPACK the lower one."""
         size, N = S.size, self.w.size
         chunk = max(1, PRODUCTS // (size * N))
-        real = None if self.binary else np.asarray(self.points, np.float64)[S]
+        real = None if self.binary else self.rows[S, 0]
         for first in range(0, size, chunk):
             last = min(first + chunk, size)
             if real is None:

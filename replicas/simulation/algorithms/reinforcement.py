@@ -28,7 +28,7 @@ LATER = 3
 class Messages(Protocol):
     """Messages between the patterns of a problem and its sites.
 
-    points : y_mu xi_mu, (P, N);  least : the least sum_i y xi_i W_i that satisfies a pattern
+    points : y_mu xi_mu, (P, N), or packed;  least : the least sum_i y xi_i W_i that satisfies a pattern
     """
 
     points: NDArray[np.generic]

@@ -7,8 +7,8 @@ At large N the overlap of w with the teacher, R_t = w.T/N, equals |w|^2/N and fo
 which this module does not know). Success means numbers: finite estimates and an overlap above `RECOVERED` with the teacher. That
 no pattern is violated would be less, since many students have no errors, and an iteration that diverges compares as anything.
 
-Memory: patterns that are +-1 take one byte an entry in the problem, and one more times their labels (two at the largest); others
-8 and 4 bytes (8 + 12 at the largest). It is asked for before work.
+Memory: patterns that are +-1 take one byte an entry in the problem, and less than two more while they are packed to a bit each;
+others 8 and 4 bytes (8 + 12 at the largest). It is asked for before work.
 One implementation for all committees (`steps`). Source: the committee's, `message_passing`.
 """
 

@@ -10,7 +10,7 @@ site. Entries of X have mean 0 and variance 1, hence V and A are the same for al
 
 A channel makes g, A and X^T g / sqrt(N) of w and V: `OrthantChannel` for a committee of K <= 3 units in double precision,
 `SignChannel` for the perceptron, K = 1, where g is a Mills ratio and the sums over sites are those of relaxed belief
-propagation (`algorithms.belief`): patterns of one byte or of single precision.
+propagation (`algorithms.belief`): patterns of one bit or of single precision.
 Source: B. Aubin et al., The committee machine: computational to statistical gaps in learning a two-layers neural network (2018).
 """
 
