@@ -354,7 +354,6 @@ def test_empty_shells_are_said():
         ({"field": np.ones(3)}, r"field: got an array of shape \(3,\)"),
         ({"start": np.full(21, np.nan)}, "start: got"),
         ({"field": "x"}, "field: got 'x', takes 21 finite numbers"),
-        ({"problem": dataclasses.replace(draw_problem(2, 21, 1), labels=np.array([1, 0]))}, "problem: got labels 0, belief propagation takes"),
         ({"problem": draw_problem(4, 21, 1, patterns="gaussian"), "messages": "exact"}, "exact messages take binary ones"),
         ({"problem": draw_problem(2, 503, 1), "messages": "exact"}, "N: got 503, exact messages take at most 501"),
         ({"problem": draw_problem(4, 21, 1, kappa=5.0)}, "without solutions .pattern 0 has sum"),

@@ -208,8 +208,6 @@ def check_run(problem: Problem, damping: float, iterations: int, tolerance: floa
         raise ValueError(f"problem: got {type(problem).__name__}, takes a Problem (see draw_problem)")
     if problem.architecture.K > 1:
         raise ValueError(f"problem: got a machine of {problem.architecture.K} units, belief propagation takes a perceptron")
-    if not np.all(problem.labels):
-        raise ValueError("problem: got labels 0, belief propagation takes +1 and -1")
     if not 0 <= check_finite("damping", damping) < 1:
         raise ValueError(f"damping: got {damping}, takes a number from 0 to 1 (excluded)")
     check_integer("iterations", iterations, at_least=1)
