@@ -26,7 +26,7 @@ from .ansatz import of_one_unit
 from .local_curve import ANCHOR, FARTHEST_ANCHOR, FINER, MARGIN, STAR, BinaryCurve
 
 DEEP = 1 / 12  # of the anchor's distance: a branch that reaches it passed the gap, which opens at about a third
-LOWEST = 0.6  # of capacity, where the branch is still in one piece
+IN_ONE_PIECE = (0.6, 0.75, 0.9)  # of capacity, where that is sought in turn; too far below alpha_U, y diverges before DEEP is reached
 WIDTHS = (0.02, 0.004, 0.0008)  # of the bracket, relative to capacity, from which the equations of the fold are tried in turn
 DIFFERENCE = 1e-4  # central difference of the equations: error 1e-8 in where alpha is stationary, its square in alpha
 OUTER_DIFFERENCE = 1e-5  # of those differences
@@ -130,9 +130,13 @@ class Breaking:
         """Anchors at the loads below and above, as close as the first of WIDTHS, and the distance of the anchors."""
         _, typical = replica_symmetric(self.curve.point)
         d = min(ANCHOR * typical, FARTHEST_ANCHOR)
-        low = self._anchor(LOWEST * self.top, d)
-        if not self._passes(low)[1]:
-            raise NoValue(f"the branch is broken at alpha = {low.alpha:.6g} already")
+        for share in IN_ONE_PIECE:
+            low = self._anchor(share * self.top, d)
+            end, passed = self._passes(low)
+            if passed:
+                break
+        else:
+            raise NoValue(f"the branch reaches down to d = {end.d:.4g} only at alpha = {low.alpha:.6g}, and less far below")
         high = self._at(low, self.top)
         return None if self._passes(high)[1] else (low, high, d)
 

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import root
 from scipy.special import ndtr
 
 import replicas as rp
@@ -351,6 +352,42 @@ def test_bad_arguments(arguments, names):
     with pytest.raises(ValueError, match=names) as error:
         local_entropy(**values)
     assert "\n" not in str(error.value)
+
+
+def along_the_branch(model, alpha, start, step=0.1):
+    """Distances of the S_E = 0 branch of one load followed by its length, whichever way d turns, until it leaves start/4 .. start."""
+    curve = BinaryCurve(make_batch(model, float(rp.capacity(model).value)), STAR)
+    saddle, _ = BinaryCurve(curve.point.with_alpha(0.9 * curve.point.alpha), STAR).anchor(start)
+    saddle, _ = Path(curve.system, "alpha", saddle, True).advance(saddle, alpha)
+
+    def equations(u):
+        at = curve.system(alpha).evaluate(u[:-2], math.exp(u[-2]), 1 / (1 + math.exp(-u[-1])))
+        return np.append(at.residual, at.external_entropy)
+
+    def slopes(u):
+        return np.array([(equations(u + e) - equations(u - e)) / 2e-5 for e in 1e-5 * np.eye(u.size)]).T
+
+    u = np.append(saddle.x, [math.log(saddle.y), math.log(start / (1 - start))])
+    along, distances = -np.eye(u.size)[-1], [start]
+    while start / 4 < distances[-1] <= start:
+        tangent = np.linalg.svd(slopes(u))[2][-1]
+        along = tangent * math.copysign(1.0, tangent @ along)
+        solved = root(lambda w, u=u, t=along: np.append(equations(w), t @ (w - u) - step), u + step * along, options={"eps": 1e-10})
+        assert np.max(np.abs(solved.fun)) < SOLVED
+        u = solved.x
+        distances.append(1 / (1 + math.exp(-u[-1])))
+    return np.array(distances)
+
+
+@pytest.mark.slow
+def test_the_branch_turns_twice_before_it_breaks():
+    """At kappa = 1 the branch is an S in d below alpha_U, still in one piece; above it turns back. Path following by length knows no bisection."""
+    model = rp.Perceptron(kappa=1.0)
+    r = local_entropy_threshold(model)
+    assert r.status == "converged" and r.error < SOLVED
+    below, above = (along_the_branch(model, r.value * (1 + e), 1.3 * r.order_parameters["distance"]) for e in (-2e-4, 2e-4))
+    assert below[-1] < below[0] / 4 and np.sum(np.diff(np.sign(np.diff(below))) != 0) == 2
+    assert above[-1] > above[0] and above.min() > 0.8 * r.order_parameters["distance"]
 
 
 @pytest.mark.slow
