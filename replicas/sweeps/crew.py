@@ -42,6 +42,8 @@ AHEAD = 2  # chunks a worker: one it works on, one waiting
 LIVES = 2  # times that a point may take its worker down before it is given up
 FORK = "fork"
 LOOK = 0.2  # seconds between looks at whether Ctrl-C was pressed
+ENDING = 0.05  # seconds between two requests that processes end
+ENDINGS = 100  # such requests, after which they are left to the interpreter
 BREAKDOWNS = 50  # of all workers together, after which the machine is at fault and not the points
 
 
@@ -111,18 +113,34 @@ class Crew:
         if self.rebuild is None or self.breakdowns > BREAKDOWNS:
             what = "its workers died" if self.rebuild is None else f"workers died {self.breakdowns} times"
             raise CrewLost(f"executor: {what} ({type(error).__name__}: {error})")
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        end_now(self.executor)
         self.executor = self.rebuild()
 
     def dismiss(self, at_once: bool) -> None:
         """End workers of our own; ``at_once`` without their last chunk."""
         if self.rebuild is None:
             return
-        processes = list((getattr(self.executor, "_processes", None) or {}).values())
-        self.executor.shutdown(wait=not at_once, cancel_futures=True)
         if at_once:
-            for process in processes:
-                process.terminate()
+            end_now(self.executor)
+        else:
+            self.executor.shutdown(wait=True, cancel_futures=True)
+
+
+def end_now(executor: Executor) -> None:
+    """End processes of our own, without what they do.
+
+    The thread that manages them waits for all of them, and the interpreter for that thread: one that was born after the others were
+    told to end would be waited for, for ever. So they are told again until the thread has ended.
+    """
+    processes = getattr(executor, "_processes", None)  # both are dropped by shutdown
+    manager = getattr(executor, "_executor_manager_thread", None)
+    executor.shutdown(wait=False, cancel_futures=True)
+    for _ in range(ENDINGS):
+        for process in list((processes or {}).values()):
+            process.terminate()
+        if manager is None or not manager.is_alive():
+            return
+        manager.join(ENDING)
 
 
 def make_crew(executor: Any) -> Crew:
