@@ -79,6 +79,27 @@ def test_learning_curve_of_the_contract(ask):
         assert float(point["eps_bayes"]) == pytest.approx(np.arccos(np.sqrt(R)) / np.pi, abs=1e-14)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "generalization --weights binary --task teacher-student --alpha 0.5 1.49 1.5 1.5 2",  # three branches, then one
+        "solve --model tree-parity --weights spherical --K 2 --alpha 1 2 --branch all",  # one, then two
+    ],
+)
+def test_no_point_is_lost_where_the_number_of_branches_changes(ask, words):
+    """A sweep has the rows of its loads asked one by one."""
+    head, loads = words.split("--alpha ")
+    loads, tail = (loads.split(" --branch")[0].split(), " --branch all" if "--branch" in loads else "")
+
+    def rows(load):
+        whole = ask(f"{head}--alpha {load}{tail}")
+        return whole.get("points", [whole])
+
+    swept = ask(words)
+    apart = [(float(row["alpha"]), row["branch"], row["dominant"]) for load in loads for row in rows(load)]
+    assert [(float(row["alpha"]), row["branch"], row["dominant"]) for row in swept["points"]] == apart
+
+
 def test_coexisting_branches_are_points_with_one_dominant(ask):
     points = ask(f"generalization {TEACHER} --alpha 1.3")["points"]
     assert {point["branch"] for point in points} >= {"typical", "perfect"}
@@ -92,6 +113,7 @@ def test_coexisting_branches_are_points_with_one_dominant(ask):
         ("at-line --weights binary", "value", lambda: rp.at_line(rp.Perceptron()).value),
         ("stability --alpha 0.5", "replicon", lambda: rp.stability(rp.Perceptron(), 0.5).replicon),
         ("ground-state --alpha 1.5", "energy", lambda: rp.ground_state(rp.Perceptron(), 1.5).energy),
+        ("max-margin --likelihood window --alpha 1", "value", lambda: rp.max_margin(rp.Perceptron(likelihood="window", kappa=1), 1.0).value),
         ("max-margin --weights spherical --alpha 1", "value", lambda: rp.max_margin(rp.Perceptron("spherical"), 1.0).value),
         ("solve --alpha 1 --beta 2", "energy", lambda: rp.solve(rp.Perceptron(beta=2.0), 1.0).energy),
         ("solve --alpha 0.5 --likelihood window --kappa 1", "entropy", lambda: rp.solve(rp.Perceptron(likelihood="window", kappa=1.0), 0.5).entropy),

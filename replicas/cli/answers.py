@@ -6,8 +6,9 @@ Every swept K is a model, asked about its own share of the sweep; a point at whi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, groupby
 from typing import Any
 
 from . import tables
@@ -53,15 +54,31 @@ def _typed(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of ``size`` points of a sweep, in order; several for each where branches coexist."""
+    """The result of ``size`` points of a sweep, in order; ``rows`` of it for each, several where branches coexist (None: one)."""
 
     result: Any
     size: int
+    rows: Sequence[int] | None = None
 
     def split(self, rows: list[Any]) -> list[list[Any]]:
         """What belongs to each of the points asked for."""
-        each = len(rows) // self.size
-        return [rows[i * each : (i + 1) * each] for i in range(self.size)]
+        ends = list(accumulate(self.rows or [1] * self.size))
+        assert ends[-1] == len(rows), f"{len(rows)} rows for {self.size} points that take {ends[-1]}"
+        return [rows[start:end] for start, end in zip([0, *ends], ends)]
+
+
+def answer(result: Any, grid: Grid) -> Answer:
+    """The result of the points of a grid; loads at which branches coexist have a row for each of these, others have one."""
+    rows = math.prod(result.shape) if hasattr(result, "shape") else 1
+    if rows == grid.size:
+        return Answer(result, grid.size)
+    names = [name for name in grid.swept if getattr(getattr(result, name, None), "shape", ()) == result.shape]
+    asked, found = (
+        [(key, len(list(run))) for key, run in groupby(zip(*(map(float, column) for column in columns)))]
+        for columns in ([grid.parameters[n] for n in names], [getattr(result, n).ravel() for n in names])
+    ) if names else ([((), grid.size)], [((), rows)])
+    assert [key for key, _ in asked] == [key for key, _ in found], f"{result.quantity}: its rows are not in the order of the points"
+    return Answer(result, grid.size, [n // points for (_, points), (_, n) in zip(asked, found) for _ in range(points)])
 
 
 @dataclass(frozen=True)

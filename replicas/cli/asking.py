@@ -129,7 +129,7 @@ def answers(ask: Callable[..., Any], grid: Grid, failed: Callable[[Grid, Excepti
     try:
         result = ask(**grid.parameters)
         interrupts.check()
-        yield Answer(result, grid.size)
+        yield an.answer(result, grid)
     except Exception as error:  # the other points of the sweep still count
         interrupts.check()
         if bad_argument(error):  # nothing of the sweep makes sense

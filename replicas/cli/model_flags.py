@@ -106,6 +106,8 @@ def build_models(options: argparse.Namespace, values: dict[str, Values]) -> dict
     if options.model == STOCHASTIC:
         return {None: models.StochasticPerceptron(**given)}
     given.pop("q_star", None)
+    if options.likelihood == "window" and not hasattr(options, "kappa"):  # a question that has the half-width for its answer
+        given["kappa"] = 1.0
     return {None: models.Perceptron(options.weights, likelihood=options.likelihood, task=options.task, **given)}
 
 

@@ -20,12 +20,10 @@ import numpy as np
 
 from ..cli.support import ANSATZES
 from ..committees import Committee
-from ..models import Discrete, Model, Perceptron, Spherical, Tree, check_kappa, support_model
+from ..models import Discrete, Model, Perceptron, Spherical, Tree, support_model
 from ..numerics.saddle import (
     Batch,
     Solution,
-    check_alpha,
-    check_model,
     check_units,
     evaluate,
     first_crossing,
@@ -40,7 +38,6 @@ from .ansatz import (
     asked_digits,
     check_ansatz,
     check_model_ansatz,
-    check_one_field,
     check_steps,
     of_one_unit,
     units_refused,
@@ -48,7 +45,9 @@ from .ansatz import (
 from .saddle import check_digits
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
-MARGIN_RANGE = 12.0  # |kappa| in which the largest margin is sought
+ALONG_KAPPA = 0.1  # step in kappa along which a root that no start reaches is followed from small margins
+FARTHEST_KAPPA = 50.0  # up to which it is
+LIMIT_ARGUMENTS = ("a", "b", "Q", "alpha")  # of the functions of the q -> 1 limit, before kappa
 FREEZING_LOADS = np.geomspace(0.02, 2e3, 60)  # scanned for the zero of the entropy of a soft likelihood
 FIRST_MOMENT_SHARE = 0.8  # of the annealed bound, where the search for the zero of the entropy starts
 VANISHING = (
@@ -132,9 +131,9 @@ def capacity(
         return tree_capacity.spherical(model, ansatz, criterion, wanted, certified, steps)
     batch = make_batch(model, 1.0, kappa, beta)
     chosen = criterion or default_criterion(model)
-    reason = _unsupported(model)
+    reason = unsupported(model)
     if reason:
-        return _refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa) if model.margin else None)
+        return refused(model, "capacity", chosen, reason, batch, kappa=batch.out(batch.kappa) if model.margin else None)
     if not isinstance(model, Perceptron) and wanted is not None:
         closed = "; spherical weights have a closed form" if isinstance(model, Tree) else ""
         raise units_refused(*asked_digits(wanted, certified), f"its equations are solved in double precision{closed}")
@@ -280,11 +279,11 @@ def _finite(found: Estimate, batch: Batch, ansatz: str, steps: int) -> Estimate:
 
 def limit_start(model: Model, kappa: float) -> dict[str, float]:
     """Double-precision unknowns of the q -> 1 limit: where a root of more digits starts."""
-    flat = _q_to_one(make_batch(_plain(model), 1.0, kappa if model.margin else None))
+    flat = _q_to_one(make_batch(plain(model), 1.0, kappa if model.margin else None))
     return {k: float(flat[k][0]) for k in ("a", "b", "Q")}
 
 
-def _refused(model: Model, question: str, criterion: str, reason: str, batch: Batch, **inputs: Any) -> Estimate:
+def refused(model: Model, question: str, criterion: str, reason: str, batch: Batch, **inputs: Any) -> Estimate:
     """A question without meaning for the model, in the shape it was asked in."""
     full = np.full(batch.size, "unsupported", dtype=object), np.full(batch.size, reason, dtype=object)
     status, message = (batch.out(v) for v in full)
@@ -294,7 +293,7 @@ def _refused(model: Model, question: str, criterion: str, reason: str, batch: Ba
     )
 
 
-def _unsupported(model: Model) -> str:
+def unsupported(model: Model) -> str:
     if model.teacher:
         return "a teacher-student problem always has a solution: see transitions"
     if not model.hard and not model.forbids and isinstance(model.weights, Spherical):
@@ -330,8 +329,15 @@ def threshold(batch: Batch, criterion: str) -> Flat:
             for name, column in flat.items():
                 column[broken[use]] = found[name][use]
         return flat
-    solution = follow(batch.with_alpha(FIRST_MOMENT_SHARE * _annealed(batch)), zero=True)
-    return _columns(solution)
+    flat = _columns(follow(batch.with_alpha(FIRST_MOMENT_SHARE * _annealed(batch)), zero=True))
+    within = (batch.kappa > ALONG_KAPPA) & (batch.kappa < FARTHEST_KAPPA)
+    for i in np.flatnonzero(within & ~flat["ok"]) if batch.model.margin and batch.beta is None else ():
+        steps = np.linspace(0, batch.kappa[i], math.ceil(batch.kappa[i] / ALONG_KAPPA) + 1)[1:]  # the root of each starts the next
+        way = make_batch(plain(batch.model), np.ones(steps.size), steps)
+        found = _columns(follow(way.with_alpha(FIRST_MOMENT_SHARE * _annealed(way)), zero=True))
+        for name, column in flat.items():
+            column[i] = found[name][-1]
+    return flat
 
 
 def _freezing(batch: Batch) -> Flat:
@@ -394,7 +400,8 @@ def _annealed(batch: Batch) -> np.ndarray:
     if "Q" in names:
         x[:, 2], x[:, 3] = 0.0, math.log(np.mean(np.square(w.values)))
     solution = evaluate(batch, x)
-    return math.log(sum(map(math.exp, w.log_measure))) / -solution.dphi_dalpha
+    with np.errstate(divide="ignore"):  # constraints too loose to be felt in double precision
+        return math.log(sum(map(math.exp, w.log_measure))) / -solution.dphi_dalpha
 
 
 def follow_names(batch: Batch) -> tuple[str, ...]:
@@ -496,56 +503,28 @@ def _q_to_one(batch: Batch) -> Flat:
         return tree_capacity.naive_limit(batch, _q_to_one(make_batch(model.perceptron)))
     if isinstance(model, Wide) and not math.isfinite(model.kernel.slope):
         return _allocate(batch, np.ones(batch.size, dtype=bool))
-    fn = _limit_functions(_plain(model))
+    fn = _limit_functions(plain(model))
     n = len(fn["unknowns"])
-    value, ok, error = (
-        np.full(batch.size, np.nan),
-        np.zeros(batch.size, dtype=bool),
-        np.full(batch.size, np.nan),
-    )
+    value, ok, error = np.full(batch.size, np.nan), np.zeros(batch.size, dtype=bool), np.full(batch.size, np.nan)
     replicon = np.full(batch.size, -np.inf)  # a finite set always breaks in this limit: <g''^2> diverges
     unknowns = {k: np.full(batch.size, np.nan) for k in ("a", "b", "Q")}
     for i, kappa in enumerate(batch.kappa):
-        y = {"a": 1.0, "b": 0.5, "Q": 1.0}
-        if isinstance(model.weights, Discrete):
-            y["Q"] = float(np.mean(np.square(model.weights.values)))
-        alpha = 1.0
         if fn["covered"]:
             continue
-        for _step in range(200):
-            args = (y["a"], y["b"], y["Q"], alpha, kappa)
-            if n == 0:
-                slope = float(fn["dC"](*args))
-                alpha = -float(fn["C"](*args[:3], 0.0, kappa)) / slope if slope else np.nan
-                ok[i], value[i] = np.isfinite(alpha) and slope < 0, alpha
-                # for kappa < 0 the closed form cancels: its terms, not its value, set the rounding
-                error[i] = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope)) if slope else np.nan
-                if isinstance(model, Wide):
-                    error[i] += 2 * alpha * model.kernel.error
-                break
-            J = np.array(
-                [[float(h(*args)) for h in row] for row in fn["hess"]]
-                + [[float(g(*args)) for g in fn["grad"]] + [float(fn["dC"](*args))]]
-            )
-            F = np.array([float(g(*args)) for g in fn["grad"]] + [float(fn["C"](*args))])
-            try:
-                d = np.linalg.solve(J, -F)
-            except np.linalg.LinAlgError:
-                break
-            scale = np.array([y[u] for u in fn["unknowns"]] + [alpha])
-            damp = min(1.0, 0.5 / max(np.max(np.abs(d / np.maximum(np.abs(scale), 0.1))), 1e-300))
-            for u, du in zip(fn["unknowns"], d):
-                y[u] += damp * du
-            alpha += damp * d[-1]
-            if damp == 1.0 and np.max(np.abs(d)) < 1e-14 * max(1.0, alpha):
-                ok[i], value[i] = alpha > 0 and y["Q"] > 0 and y["a"] > 0, alpha
-                error[i] = 1e-14 * alpha + float(np.abs(np.linalg.solve(J, np.full(n + 1, 4e-16)))[-1])
-                break
+        with np.errstate(all="ignore"):
+            found = _limit_root(fn, model, kappa, _limit_guess(model))
+            if found is None and n and abs(kappa) < FARTHEST_KAPPA:  # from margins on the way, where the last root is the start of the next
+                found = _limit_guess(model)
+                for step in np.linspace(0, kappa, math.ceil(abs(kappa) / ALONG_KAPPA) + 1):
+                    found = found and _limit_root(fn, model, step, found)
+        if found is None:
+            continue
+        ok[i], value[i], error[i] = True, found["alpha"], found["error"]
         for name, column in unknowns.items():
-            column[i] = y[name]
-        if isinstance(model.weights, Spherical) and ok[i]:
-            outside = float(fn["outside"](*args[:3], alpha, kappa))
-            replicon[i] = 1 - alpha * outside if fn["convex"] else -np.inf
+            column[i] = found[name]
+        if isinstance(model.weights, Spherical):
+            outside = float(fn["outside"](*(found[k] for k in LIMIT_ARGUMENTS), kappa))
+            replicon[i] = 1 - found["alpha"] * outside if fn["convex"] else -np.inf
     return {
         "value": value,
         "error": error,
@@ -558,7 +537,45 @@ def _q_to_one(batch: Batch) -> Flat:
     }
 
 
-def _plain(model: Model) -> Model:
+def _limit_guess(model: Model) -> dict[str, float]:
+    Q = float(np.mean(np.square(model.weights.values))) if isinstance(model.weights, Discrete) else 1.0
+    return {"a": 1.0, "b": 0.5, "Q": Q, "alpha": 1.0}
+
+
+def _limit_root(fn: dict[str, Any], model: Model, kappa: np.float64, guess: dict[str, float]) -> dict[str, float] | None:
+    """Load, its error and the unknowns of the limit by damped Newton steps; None if they do not arrive."""
+    n = len(fn["unknowns"])
+    y = dict(guess)
+    if n == 0:
+        args = (y["a"], y["b"], y["Q"], 0.0, kappa)
+        slope = float(fn["dC"](*args))
+        alpha = -float(fn["C"](*args)) / slope if slope else math.nan
+        if not (math.isfinite(alpha) and slope < 0):
+            return None
+        # for kappa < 0 the closed form cancels: its terms, not its value, set the rounding
+        error = alpha * (4e-16 + 8e-16 * float(fn["terms"](*args)) / abs(slope))
+        return y | {"alpha": alpha, "error": error + (2 * alpha * model.kernel.error if isinstance(model, Wide) else 0.0)}
+    free = (*fn["unknowns"], "alpha")
+    for _ in range(200):
+        at = (*(y[k] for k in LIMIT_ARGUMENTS), kappa)
+        gradient = [float(g(*at)) for g in fn["grad"]]
+        J = np.array([[float(h(*at)) for h in row] for row in fn["hess"]] + [[*gradient, float(fn["dC"](*at))]])
+        F = np.array([*gradient, float(fn["C"](*at))])
+        try:
+            d = np.linalg.solve(J, -F)
+        except np.linalg.LinAlgError:
+            return None
+        scale = np.array([y[u] for u in free])
+        damp = min(1.0, 0.5 / max(np.max(np.abs(d / np.maximum(np.abs(scale), 0.1))), 1e-300))
+        y |= {u: y[u] + damp * du for u, du in zip(free, d)}
+        if damp == 1.0 and np.max(np.abs(d)) < 1e-14 * max(1.0, y["alpha"]):
+            if not (y["alpha"] > 0 and y["Q"] > 0 and y["a"] > 0):
+                return None
+            return y | {"error": 1e-14 * y["alpha"] + float(np.abs(np.linalg.solve(J, np.full(n + 1, 4e-16)))[-1])}
+    return None
+
+
+def plain(model: Model) -> Model:
     """The model with a scalar margin: the cache key of its limit functions, in which kappa is an argument."""
     if isinstance(model, Wide):
         return model
@@ -574,7 +591,9 @@ def _estimate(batch: Batch, criterion: str, flat: Flat) -> Estimate:
     model = batch.model
     ok = flat["ok"]
     status = np.where(ok, "converged", "not-converged").astype(object)
-    message = np.where(ok, "", "no start reached a residual below 1e-10").astype(object)
+    closed = criterion == "q-to-1" and isinstance(model.weights, Spherical) and not isinstance(model, Tree)
+    reason = "its closed form leaves the range of double precision (ask for digits)" if closed else "no start reached a residual below 1e-10"
+    message = np.where(ok, "", reason).astype(object)
     positive = np.asarray(flat.get("positive", np.zeros(batch.size)), dtype=bool)
     status[positive] = "no-solution"
     message[positive] = f"the entropy stays positive up to load {FREEZING_LOADS[-1]:g}: no freezing found"
@@ -705,79 +724,4 @@ def second_moment_holds(point: Batch, alpha: float) -> bool:
     return True
 
 
-@of_one_unit
-def max_margin(model: Model, alpha: Any, ansatz: str = "rs", criterion: str | None = None) -> Estimate:
-    """Largest margin kappa at which load alpha can be stored: the inverse of `capacity` in kappa.
-
-    For the window likelihood, whose capacity grows with kappa, it is the smallest half-width.
-
-    Parameters
-    ----------
-    model : storage model with the named likelihoods; its own kappa is ignored.
-    alpha : load(s) > 0.
-    """
-    check_ansatz(ansatz)
-    check_model(model)
-    check_one_field(model, "the largest margin")
-    from scipy.optimize import brentq
-
-    if not isinstance(model.likelihood, str):
-        raise ValueError("likelihood: got a user-defined likelihood, which has no margin; takes threshold or window")
-    chosen = criterion or default_criterion(model)
-    reason = _unsupported(model)
-    base = _plain(model)
-    loads = check_alpha(alpha)
-    if np.any(loads <= 0):
-        raise ValueError("alpha: got 0, at which any margin can be reached; takes loads > 0")
-    flat = loads.reshape(-1)
-    if reason or not model.hard:
-        reason = reason or "violated patterns keep a positive weight: any margin is reached at any load"
-        return _refused(
-            model, "max-margin", chosen, reason, make_batch(base, loads), alpha=loads if loads.shape else float(loads)
-        )
-    low, high = (1e-6, MARGIN_RANGE) if model.likelihood == "window" else (-MARGIN_RANGE, MARGIN_RANGE)
-    value, error = np.full(flat.size, np.nan), np.full(flat.size, np.nan)
-    stable = np.zeros(flat.size, dtype=bool)
-
-    def at(k: float) -> Flat:
-        return threshold(make_batch(base, 1.0, check_kappa(k, base.likelihood)), chosen)
-
-    def mismatch(k: float, target: float) -> float:
-        found = at(k)
-        return math.log(found["value"][0] / target) if found["ok"][0] else math.nan
-
-    for i, target in enumerate(flat):
-        # walk out from kappa = 0 (or 1) until the load is bracketed, so that the solver is never asked absurd margins
-        left, step = (1.0 if model.likelihood == "window" else 0.0), 0.5
-        f = mismatch(left, target)
-        direction = (1 if f > 0 else -1) * (-1 if model.likelihood == "window" else 1)
-        while True:
-            right = min(max(left + direction * step, low), high)
-            g = mismatch(right, target)
-            if not math.isfinite(g) or f * g <= 0 or right in (low, high):
-                break
-            left, f = right, g
-        if not f * g <= 0:
-            continue
-        root = brentq(mismatch, left, right, args=(target,), xtol=1e-15, rtol=8.9e-16)
-        found, h = at(root), 1e-5
-        slope = (at(root + h)["value"][0] - at(root - h)["value"][0]) / (2 * h)
-        value[i], stable[i] = root, found["replicon"][0] >= -MARGINAL
-        error[i] = (found["error"][0] + abs(found["value"][0] - target)) / abs(slope) + 1e-15
-    ok = np.isfinite(value)
-    out = lambda v: v.reshape(loads.shape) if loads.shape else v[0].item() if isinstance(v[0], np.generic) else v[0]  # noqa: E731
-    return Estimate(
-        model=model,
-        question="max-margin",
-        value=out(value),
-        error=out(error),
-        errors={"value": out(error)},
-        criterion=chosen,
-        stable=out(stable),
-        alpha=out(flat),
-        status=out(np.where(ok, "converged", "no-solution").astype(object)),
-        message=out(np.where(ok, "", f"no margin in [{low:g}, {high:g}] has this capacity").astype(object)),
-    )
-
-
-__all__ = ["CRITERIA", "capacity", "default_criterion", "max_margin", "threshold"]
+__all__ = ["CRITERIA", "capacity", "default_criterion", "threshold"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,8 @@ STEP = 1e-6  # of finite differences in the logarithm of the load and the logit 
 DOWN = 0.97  # ratio of successive loads while the second overlap is followed
 NEAREST = 1 - 1e-7  # and closest to the fold
 ROUNDS = 40
+LADDER = 1.5  # ratio of the loads at which a second overlap is looked for; q_1 of larger ones may be too close to 1 to be seen
+RUNGS = 8
 SOLVED = 1e-11  # residual of both equations
 
 
@@ -53,6 +56,24 @@ def transitions_at_one(model: Model, kappa: float | None, start: float) -> tuple
     way = _way(condensed.q1, model, kappa, condensed.alpha)
     ended = _root(model, kappa, condensed.alpha, way, lambda p: float(replicons(p)[-1]))
     return ended, condensed
+
+
+def condensed(model: Model, kappa: float | None, alpha: float) -> bool:
+    """Whether one step, q_1 > q_0 = q and m < 1, has the lower free entropy at a load: it has at every larger one."""
+    return alpha > _condensation(model, kappa, math.ceil(math.log(alpha, LADDER)))
+
+
+@lru_cache(maxsize=64)
+def _condensation(model: Model, kappa: float | None, rung: int) -> float:
+    """Condensation load that is seen from this rung of the ladder or one below; infinite if none is."""
+    for down in range(RUNGS):
+        try:
+            found = transitions_at_one(model, kappa, LADDER ** (rung - down))
+        except ArithmeticError:
+            continue
+        if found:
+            return found[1].alpha
+    return math.inf
 
 
 def second(model: Model, kappa: float | None, alpha: float) -> list[float]:

@@ -22,7 +22,7 @@ from ..numerics.saddle import Batch, check_model, make_batch
 from ..progress import progress_bar
 from ..results import Result
 from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz, check_one_field, of_one_unit
-from .capacity import _plain, _special, default_criterion, threshold
+from .capacity import _special, default_criterion, plain, threshold
 from .saddle import Columns, thermodynamic
 
 HOT, COLD = 1e-3, 60.0  # inverse temperatures between which the freezing point is sought
@@ -218,7 +218,7 @@ def _lowest(point: Batch, ansatz: str, steps: int) -> Any:
 def _spherical(point: Batch) -> tuple[float, float, float, float, bool] | None:
     from scipy.optimize import brentq
 
-    condition, fraction = _limit(_plain(point.model))
+    condition, fraction = _limit(plain(point.model))
     alpha, kappa = float(point.alpha[0]), float(point.kappa[0])
 
     def f(log_x: float) -> float:

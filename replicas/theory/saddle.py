@@ -183,6 +183,7 @@ def _symmetric(
         if point is not None:
             return point
     best = thermodynamic(batch)
+    _overtaken(best)
     if branch is None:
         return result(batch, best)
     named = _named(batch, branch)
@@ -194,6 +195,7 @@ def _symmetric(
 
 
 NEGATIVE = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
+OVERTAKEN = "stable against small overlaps only: ansatz 1rsb has a lower free entropy, past a discontinuous transition"
 LEARNT_ALL = "negative entropy: perfect learning has taken over"
 Values = dict[str, Any]
 ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
@@ -500,6 +502,25 @@ def _lowest(columns: Columns) -> None:
                 for name in mine:
                     mine[name][i] = theirs[name][k]
             columns.status[i], columns.message[i], columns.branch[i] = other.status[k], other.message[k], "typical"
+
+
+def _overtaken(columns: Columns) -> None:
+    """Where one step of replica symmetry breaking takes over discontinuously, q = 0 is stable, and not dominant.
+
+    Trees of several fields are not looked at: a minute a load.
+    """
+    batch = columns.batch
+    model = batch.model
+    one_field = isinstance(model, Wide) or (isinstance(model, Perceptron) and isinstance(model.weights, Spherical))
+    if not one_field or model.teacher or batch.beta is not None or not has_zero_overlap(model):
+        return
+    from .discontinuous import condensed
+
+    stable = (columns.branch == "q=0") & (columns.status == "converged") & (columns.number["replicon"] > 0) & (batch.alpha > 0)
+    for i in np.flatnonzero(stable):
+        kappa = float(batch.kappa[i]) if model.margin else None
+        if condensed(model, kappa, float(batch.alpha[i])):
+            columns.dominant[i], columns.message[i] = False, OVERTAKEN
 
 
 def _sparse(columns: Columns) -> None:

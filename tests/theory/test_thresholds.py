@@ -167,6 +167,49 @@ def test_margin_of_arrays_and_windows():
     assert rp.max_margin(window, rp.capacity(window).value).value == pytest.approx(1.0, abs=1e-13)
 
 
+SPARSE = rp.Perceptron(rp.Discrete([0, 1]))
+
+
+@given(kappa=st.floats(0.01, 12.0))
+@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("criterion", [None, "q-to-1"])
+def test_any_margin_is_answered_alone(kappa, criterion):
+    """Whatever starts reach: twice the weights and twice the margin are the same problem."""
+    found, twice = rp.capacity(SPARSE, kappa=kappa, criterion=criterion), rp.capacity(rp.Perceptron(rp.Discrete([0, 2])), kappa=2 * kappa, criterion=criterion)
+    assert found.status == twice.status == "converged"
+    assert found.value == pytest.approx(twice.value, rel=1e-12)
+    assert found.value < rp.capacity(SPARSE, criterion=criterion).value
+
+
+@pytest.mark.parametrize("kappa", [0.2, 3.0])
+@pytest.mark.parametrize("criterion", [None, "q-to-1"])
+def test_margin_inverts_capacity_of_sparse_weights(kappa, criterion):
+    load = rp.capacity(SPARSE, kappa=kappa, criterion=criterion)
+    margin = rp.max_margin(SPARSE, load.value, criterion=criterion)
+    assert margin.value == pytest.approx(kappa, abs=margin.error + 10 * load.error / load.value + ROUNDING)
+
+
+@pytest.mark.parametrize("weights", ["ternary", "discrete:0,1"])
+def test_the_largest_margin_is_zero_where_the_zero_vector_takes_over(weights):
+    """The capacity jumps to infinity below kappa = 0: larger loads have margins up to it, and none at it."""
+    model = rp.Perceptron(weights)
+    most = rp.capacity(model).value
+    found = rp.max_margin(model, [0.99 * most, 1.01 * most, 100.0])
+    assert list(found.status) == ["converged"] * 3
+    assert found.value[0] > 0 and list(found.value[1:]) == [0.0, 0.0]
+    assert found.statement[0] == "" and "W = 0" in found.statement[2] and rp.capacity(model, kappa=-1e-6).value == math.inf
+
+
+def test_a_margin_beyond_the_range_is_said_to_be():
+    assert rp.max_margin(SPHERICAL, 1e-9).status == "no-solution"
+
+
+@pytest.mark.parametrize("weights, kappa", [("spherical", -40.0), ("spherical", 1e200), ("binary", -40.0)])
+def test_margins_beyond_double_precision_are_refused_without_warnings(weights, kappa, recwarn):
+    found = rp.capacity(rp.Perceptron(weights), kappa=kappa)
+    assert found.status == "not-converged" and found.message and not recwarn.list
+
+
 # --- AT line ---------------------------------------------------------------------------------------------------------------
 
 
