@@ -99,6 +99,7 @@ def kernel_of(activation: Any, architecture: str = "tree", teacher: bool = False
     return _kernel(_reduced(activation), architecture == "full", bool(teacher), scale)
 
 
+@lru_cache(maxsize=128)
 def _reduced(activation: Activation) -> Activation:
     """Without the additive constant, which C does not hold, and without a factor that squares out of double range."""
     if activation.custom is None:

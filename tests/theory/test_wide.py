@@ -310,6 +310,18 @@ def test_before_it_specialises_the_student_is_on_a_plateau():
     assert load_of(R) == pytest.approx(8.0, rel=1e-9) and np.all(np.diff(curve.eps_gibbs[2:]) < 0)
 
 
+def test_one_step_that_overtakes_a_stable_symmetric_state_is_said():
+    """Shared inputs, storage: q = 0 stays stable to alpha = 11 or so, and one step takes over at 4.907, discontinuously."""
+    machine = rp.Committee(math.inf, "spherical")
+    curve = rp.solve(machine, [2.0, 4.90, 4.91, 8.0])
+    assert list(curve.stable) == [True] * 4 and list(curve.dominant) == [True, True, False, False]
+    assert [bool(text) for text in curve.message] == [False, False, True, True]
+    for load, taken_over in ((4.90, False), (4.91, True)):  # the free entropies themselves
+        broken, symmetric = rp.solve(machine, load, ansatz="1rsb"), rp.solve(machine, load)
+        assert (broken.free_entropy < symmetric.free_entropy - broken.error) == taken_over
+        assert symmetric.dominant != taken_over
+
+
 @pytest.mark.slow
 def test_binary_units_learn_perfectly_from_the_plateau():
     """Zero entropy of the permutation-symmetric state: log 2 + alpha 2 E H log H at rho = 2/pi."""
