@@ -92,7 +92,8 @@ class Patterns:
 
 @dataclass(frozen=True)
 class Sites:
-    """Averages over a weight: E<g>, E<g'^2>, E<w~ g'>, E<w~><g'>, E<sign(w~) g'>, E<(w~ - <w~>) g'>, E<(g' - c <w~>)^2>."""
+    """Averages over a weight: E<g>, E<g'^2>, E<w~ g'>, E<w~><g'>, E<sign(w~) g'>, E<(w~ - <w~>) g'>, E<(g' - c <w~>)^2>,
+    E<(g' - c <w~> - k (w~ - <w~>))^2>."""
 
     value: float
     square: float
@@ -101,6 +102,7 @@ class Sites:
     sign: float
     beside: float
     excess: float
+    across: float
 
 
 @lru_cache(maxsize=4)
@@ -222,8 +224,9 @@ def sites(
     multiplier: float,
     ratio: float,
     quality: float = 1.0,
+    along: float = 0.0,
 ) -> Sites:
-    """Averages over a binary weight in the field h = slope x + gamma_hat z + shift w~ + multiplier sign(w~); c is ``ratio``."""
+    """Averages over a binary weight in the field h = slope x + gamma_hat z + shift w~ + multiplier sign(w~); c is ``ratio``, k ``along``."""
     half = math.pi / 2
     outside = math.sqrt(reference.q_hat)
     near = [reference.pole / outside] if outside > 0 else []
@@ -242,7 +245,7 @@ def sites(
     wx = 2 * wx[right:]  # of which 0 counts once
     wx[0] /= 2
     given = (x[right:], wx, z, wz, reference.values, reference.logs, outside)
-    out = _sites(*given, slope, gamma_hat, shift, multiplier, ratio, spread)
+    out = _sites(*given, slope, gamma_hat, shift, multiplier, ratio, along, spread)
     return Sites(*map(float, out))
 
 
@@ -330,8 +333,8 @@ def _read(table, width, a, out):
 
 
 @njit(cache=True, error_model="numpy")
-def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multiplier, ratio, spread):
-    total = np.zeros(7)
+def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multiplier, ratio, along, spread):
+    total = np.zeros(8)
     n = values.size
     chance = np.empty(n)
     decay, at = np.empty((3, z.size if spread else 0)), np.empty(3)
@@ -364,11 +367,15 @@ def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multipl
                 _read(table, width, a, at)
             else:
                 _averages(a, gamma_hat, z, wz, decay, at)
+            line = expected + along * (values[k] - mean)
             excess = at[2] - 2.0 * expected * at[1] + expected * expected
+            across = at[2] - 2.0 * line * at[1] + line * line
             if not (tabulated or spread):  # all of it small where gamma_hat and the multiplier are: no difference then
-                excess = 0.0
+                excess = across = 0.0
                 for j in range(z.size):
-                    excess += wz[j] * (math.tanh(a + gamma_hat * z[j]) - expected) ** 2
+                    slant = math.tanh(a + gamma_hat * z[j])
+                    excess += wz[j] * (slant - expected) ** 2
+                    across += wz[j] * (slant - line) ** 2
             total[0] += share * at[0]
             total[1] += share * at[2]
             total[2] += share * values[k] * at[1]
@@ -376,4 +383,5 @@ def _sites(x, wx, z, wz, values, logs, outside, slope, gamma_hat, shift, multipl
             total[4] += share * side * at[1]
             total[5] += share * (values[k] - mean) * at[1]
             total[6] += share * excess
+            total[7] += share * across
     return total

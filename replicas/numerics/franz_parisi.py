@@ -40,6 +40,7 @@ POINTLESS = 0.02  # the same where there are no solutions: as they are fewer and
 SAME = 1e-9  # difference of two distances in that measure that is none
 SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
 SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
+EDGE = 1e-4  # of v, under which it has an equation of its own: where patterns are hardly felt W is p W~ and independent noise
 FAINT = 1e-4  # such a deviation that is no jump, whatever the slopes
 
 
@@ -159,17 +160,18 @@ class Binary:
         gamma_hat = math.sqrt(self.alpha * at.excess)
         slope = 0.0 if self.zero else t_hat / math.sqrt(ref.q_hat)
         ratio = 0.0 if self.zero else t / ref.q
-        site = sites(ref, slope, gamma_hat, p_hat - t_hat, D, ratio, quality * self.density)
-        residual = [
-            site.other - t,
-            math.log(site.excess) - 2 * math.log(gamma),
-            (site.beside - b * gamma) / gamma,
-            site.sign - (1 - 2 * d),
-        ]
+        along = b * gamma / ref.rest
+        site = sites(ref, slope, gamma_hat, p_hat - t_hat, D, ratio, quality * self.density, along)
+        beside = (site.beside - b * gamma) / gamma
+        blurred = ROUNDING / gamma
+        if f.v < EDGE * ref.rest:  # excess - 2 k beside + k^2 rest, all of it small: no difference then
+            small = gamma * gamma * f.v / ref.rest
+            beside = math.log(site.across / small)
+            blurred = ROUNDING / math.sqrt(small)
+        residual = [site.other - t, math.log(site.excess) - 2 * math.log(gamma), beside, site.sign - (1 - 2 * d)]
         terms = (-q_hat / 2 * V, -p_hat * p, t_hat * t, -D * (1 - 2 * d), site.value, self.alpha * at.value)
-        rounding = np.array([ROUNDING, ROUNDING, ROUNDING / gamma, ROUNDING])
+        rounding = np.array([ROUNDING, ROUNDING, blurred, ROUNDING])
         return State(x, np.array(residual[self.zero :]), rounding[self.zero :], sum(terms), sum(map(abs, terms)), D, 1 - V, t, p, at.lost)
-
 
     def by_distance(self, x: np.ndarray) -> np.ndarray:
         """d residual/dd."""

@@ -25,6 +25,7 @@ from ..numerics.franz_parisi import Binary, Ended, Root, Span, Sphere, follow, r
 from ..numerics.saddle import check_alpha, check_model, numbers
 from ..results import Estimate
 from .ansatz import of_one_unit
+from .near_reference import Expansion, Near, continued
 from .references import REFERENCES, NoReference, likelihood, own_model, stochastic, typical
 from .saddle import solve
 
@@ -319,7 +320,16 @@ class Curve:
             yield [None] * places.size, places
             return
         for side in (places[places <= start.distance][::-1], places[places > start.distance]):
-            yield follow(system, start, side, span), side
+            yield continued(follow(system, start, side, span), side, self._expansion(system)), side
+
+    def _expansion(self, system: Binary) -> Expansion | None:
+        """What goes on towards references that lie inside the solutions."""
+        own = self.own
+        if self.same or self.sphere or self.kind != "typical" or not (own is not None and own.hard and self._inside()):
+            return None
+        margin = float(own.kappa)  # type: ignore[arg-type]
+        low, high = (margin, math.inf) if own.likelihood == "threshold" else (-margin, margin)
+        return Expansion(self.alpha, system.reference, low, high, system.leaf)
 
     def _beside(self, system: Binary, middle: float, sign: int) -> Root | None:
         """A saddle beside the typical distance."""
@@ -509,7 +519,7 @@ def _put(rows: Rows, i: int, number: dict[str, float], error: dict[str, float]) 
         rows.status[i], rows.message[i] = "diverges", "the entropy is -inf where one configuration is left"
 
 
-def _write(rows: Rows, i: int, found: Root | Typical | Ended | None) -> None:
+def _write(rows: Rows, i: int, found: Root | Typical | Near | Ended | None) -> None:
     if found is None:
         rows.status[i], rows.message[i] = "not-converged", "no saddle was found"
     elif isinstance(found, Ended):
@@ -520,6 +530,8 @@ def _write(rows: Rows, i: int, found: Root | Typical | Ended | None) -> None:
         # the overlaps bend more than the slope does: their second differences are left out or rough
         rough = error + 10 * found.lost / AWAY * abs(found.slope)
         _put(rows, i, number, {"entropy": 1e-12, "slope": error, "q": rough, "t": rough, "p": error})
+    elif isinstance(found, Near):
+        _put(rows, i, found.number, found.error)
     else:
         at = found.state
         number = {

@@ -415,3 +415,47 @@ def test_bounds_know_whether_the_reference_exists():
     window = rp.Perceptron(likelihood="window", kappa=1.0)
     assert rp.franz_parisi(window, 1.9, 0.1, average="jensen").status == "no-solution"
     assert rp.franz_parisi(window, 1.2, 0.01, average="first-moment").status == "unphysical"
+
+
+# --- beside references with room to spare ------------------------------------------------------------------------------------
+
+
+def taken_away(alpha, kappa, margin, d):
+    """alpha E log P(the noise violates no pattern), by another sum: the field of a typical solution given its mean, then that mean."""
+    q = rp.solve(rp.Perceptron(kappa=margin), alpha=alpha).q
+    p, noise = 1 - 2 * d, 2 * math.sqrt(d * (1 - d))
+    mean = math.sqrt(q) * np.linspace(-8, 8, 401)
+    weight = np.exp(-(mean**2) / (2 * q))
+    u = margin + np.geomspace(1e-9, 20, 40001)
+    chance = np.exp(-((u - mean[:, None]) ** 2) / (2 * (1 - q))) / math.sqrt(2 * math.pi * (1 - q)) / ndtr((mean - margin) / math.sqrt(1 - q))[:, None]
+    return alpha * float(np.trapezoid(weight @ chance / weight.sum() * log_ndtr((p * u - kappa) / noise), u))
+
+
+@pytest.mark.parametrize("kappa, margin, alpha", [(-0.5, 0.5, 0.3), (0.0, 1.0, 0.1), (0.0, 0.3, 0.55)])
+def test_next_to_a_reference_inside_the_solutions_all_is_free(kappa, margin, alpha):
+    """The curve goes on to d -> 0, below H2, where the saddle can not be followed, with an error that covers two orders."""
+    d = np.array([0.03, 0.01, 0.003, 1e-3, 1e-4]) * (1.0 if margin > 0.4 else 0.1)
+    r = franz_parisi(rp.Perceptron(kappa=kappa), alpha, d, reference_kappa=margin)
+    assert list(r.status) == ["converged"] * 5 and np.all(r.entropy < H2(d) + r.error)
+    assert np.all(np.diff(r.error[np.argsort(d)]) >= -1e-15) and r.error[-1] < EXACT
+    for i in range(1, 5):
+        assert r.entropy[i] - H2(d[i]) == pytest.approx(taken_away(alpha, kappa, margin, d[i]), abs=r.error[i] + 1e-8)
+
+
+def test_the_expansion_beside_a_reference_covers_what_the_saddle_gives():
+    """From roots farther away it gives, within its errors, roots that are nearer."""
+    curve = Curve(rp.Perceptron(kappa=-0.5), 0.3, "typical", 0.5, None, None)
+    system = curve.system(curve.reference()[0], 0.3)
+    expansion = curve._expansion(system)
+    (branch, _), *_ = curve._both_ways(system, curve._enter(system), np.array([0.04, 0.05, 0.06]), module.Span())
+    far, middle, near = branch
+    for root, target in ((far, middle), (far, near), (middle, near)):
+        found, state = expansion.beyond(root, target.distance), target.state
+        exact = {"entropy": state.entropy, "slope": 2 * state.multiplier, "q": state.q, "t": state.t, "p": state.p}
+        assert all(abs(found.number[k] - exact[k]) <= found.error[k] + ROUNDING for k in exact)
+
+
+def test_no_expansion_around_references_at_the_edge():
+    for model, given in ((MODEL, None), (MODEL, -0.3), (SPHERE, 0.3), (rp.Perceptron(beta=2.0), 0.3)):
+        curve = Curve(model, 0.3, "typical", given, None, None)
+        assert curve._expansion(curve.system(curve.reference()[0], 0.3)) is None
