@@ -40,7 +40,7 @@ POINTLESS = 0.02  # the same where there are no solutions: as they are fewer and
 SAME = 1e-9  # difference of two distances in that measure that is none
 SURPRISE = 0.25  # deviation from the trapezoid rule over the slopes at both ends of a stride, in units of their difference
 SHARE = 0.02  # the same in units of the change itself, where the slopes at both ends happen to agree
-EDGE = 1e-4  # of v, under which it has an equation of its own: where patterns are hardly felt W is p W~ and independent noise
+EDGE = 1e-5  # of v, under which it has an equation of its own: where patterns are hardly felt W is p W~ and independent noise
 FAINT = 1e-4  # such a deviation that is no jump, whatever the slopes
 
 
