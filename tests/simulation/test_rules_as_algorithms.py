@@ -234,6 +234,15 @@ def test_bounds_hold_and_separability_is_that_of_the_linear_program(N, P, seed):
         assert not is_separable(points)
 
 
+@pytest.mark.parametrize("signs", [True, False])
+def test_patterns_that_are_not_separable_are_proved_so(signs):
+    """Weights that sum them to zero bound every stability by zero, and by less than the passes that were allowed."""
+    points = np.random.default_rng(5).standard_normal((300, 120))
+    search = ms._Search(np.sign(points).astype(np.int8) if signs else points, ms.TOLERANCE, ms.RATE)
+    assert sum(1 for _ in search.parts(ms.PASSES)) > 0
+    assert search.kappa < 0 <= search.upper <= ms.TOLERANCE and search.passes < ms.PASSES / 4
+
+
 def test_a_run_says_what_is_out_of_reach():
     easy = draw_problem(50, 50, 1, kappa=0.1)
     found = run(easy, "max-stability")
