@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TASKS = ("storage", "teacher-student")
 PROBABILITY_TOLERANCE = 1e-12  # probabilities typed as decimals round at this level
 MAX_VALUES = 32  # checks sum over four replicas explicitly; a wider discrete set is better served by a density; guards against a typing error
+LARGEST_VALUE = 1e70  # of a weight: fourth powers of larger ones, and of their inverses, leave double precision
 
 
 def __getattr__(name: str) -> Any:
@@ -106,6 +107,8 @@ class Discrete:
         if isinstance(values, str) or not hasattr(values, "__iter__"):
             raise ValueError(f"values: got {values!r}; takes {takes}")
         vals = [finite("values", v, takes) for v in values]
+        if not all(v == 0 or 1 / LARGEST_VALUE <= abs(v) <= LARGEST_VALUE for v in vals):
+            raise ValueError(f"values: got {vals}; takes numbers of size {1 / LARGEST_VALUE:g} to {LARGEST_VALUE:g}, or 0")
         if not 2 <= len(vals) <= MAX_VALUES or len(set(vals)) != len(vals):
             raise ValueError(f"values: got {vals}; takes {takes}")
         order = sorted(range(len(vals)), key=vals.__getitem__)

@@ -55,7 +55,7 @@ def decimal(value: Any) -> Any:
         return None
     if math.isinf(number):
         return "inf" if number > 0 else "-inf"
-    return repr(number)
+    return repr(number + 0.0)  # no negative zero
 
 
 def _all_digits(value: Any) -> str | None:

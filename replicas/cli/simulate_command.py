@@ -60,10 +60,10 @@ def simulate_flags(parser: argparse.ArgumentParser) -> None:
 
 def run_simulate(options: argparse.Namespace) -> int:
     """Simulate, print, and judge where asked to."""
+    names = [choice("algorithm", name, (*ALGORITHMS, ENUMERATION)) for name in options.algorithm or ()]
     for name in ("algorithm", "N", "alpha"):
         if getattr(options, name) is None:
             raise ValueError(f"{name}: missing; takes it as --{name}")
-    names = [choice("algorithm", name, (*ALGORITHMS, ENUMERATION)) for name in options.algorithm]
     choice("model", options.model, MODELS)
     choice("likelihood", options.likelihood, ("threshold", "window"))
     choice("task", options.task, ("storage", "teacher-student"))

@@ -54,6 +54,7 @@ CASES = {
         lambda: rp.Discrete([1]),
         lambda: rp.Discrete([1, 1]),
         lambda: rp.Discrete([1, NAN]),
+        lambda: rp.Discrete([-1e300, 1e300]),
         lambda: rp.Discrete("1,2"),
     ],
     "probabilities": [
