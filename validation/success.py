@@ -101,9 +101,15 @@ FULL = (
     Trial("reinforced-bp", (0.7, 0.72), (10001,), budget=150),  # one cycle: a run that fails takes 15 s, and five minutes with all of them
     Trial("focusing-bp", (0.68, 0.7, 0.72), (10001,), budget=300),  # one cycle, too
     Trial("reinforced-max-sum", (0.6, 0.62, 0.64, 0.66, 0.68), (10001,), budget=300),
+    Trial("pseudo-inverse", (1.06, 1.08), (10001,)),
     Trial("adaline", (1.02, 1.04), (10001,)),
+    Trial("max-stability", (1.9, 2.1), (10001,)),  # a minute a run
+    Trial("perceptron-rule", (1.57, 1.6, 1.63), (10001,), budget=500),
+    Trial("annealing", (0.08, 0.12, 0.16, 0.2), (10001,)),
     Trial("replicated-sgd", (0.63, 0.65), (10001,)),
     Trial("elastic-sgd", (0.62, 0.64, 0.66), (10001,)),
+    Trial("least-action", (2.27, 2.4), (9999,), K=3),
+    Trial("committee-elastic-sgd", (1.0, 1.16, 1.2), (9999,), K=3, budget=300),
 )
 INSTANCES = {True: 20, False: 50}  # quick, full
 
