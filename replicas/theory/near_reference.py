@@ -29,6 +29,7 @@ FINE, WIDE = 0.25, 0.4  # panels: next to the margin in units of the noise, and 
 NEXT = 15.0  # units of the noise that are next to the margin
 FINER = 1.5  # refinement of both grids, whose effect is the error
 CLOSE = 0.1  # share of what patterns take away that the last root may differ by
+SAFETY = 2.0  # the overlap t of two sorts of weights falls hardly faster than the first order does
 STEP = 1e-4  # of log d in the slope: error 1e-8 of what patterns take away
 
 
@@ -96,8 +97,8 @@ class Expansion:
             return None
         number, share = self.numbers(d), self.lost(d) / taken
         rough = abs(self.lost(d, FINER) - self.lost(d)) + 1e-15
-        error = {name: off[name] * share + rough * (1.0 if name == "entropy" else 1 / d) for name in off}
-        return Near(number, error | {"slope": off["slope"] * max(share, share * last.distance / d) + rough / d})
+        error = {name: SAFETY * off[name] * share + rough * (1.0 if name == "entropy" else 1 / d) for name in off}
+        return Near(number, error | {"slope": SAFETY * off["slope"] * max(share, share * last.distance / d) + rough / d})
 
 
 def continued(found: Iterator[Root | Ended], distances: np.ndarray, expansion: Expansion | None) -> Iterator[Root | Ended | Near]:

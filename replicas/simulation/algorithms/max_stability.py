@@ -157,7 +157,7 @@ class _Search:
 
     def ended(self, passes: int) -> bool:
         """Whether the bounds have met, the upper one at zero, or so many passes were made."""
-        return self.passes >= passes or self.upper - self.kappa <= self.tolerance * self.upper or self.upper <= self.tolerance
+        return self.passes >= passes or self.upper - self.kappa <= self.tolerance * self.upper or -np.inf < self.kappa < self.upper <= self.tolerance
 
     def parts(self, passes: int) -> Iterator[None]:
         """The whole search, which may be given up after each of its parts."""
