@@ -69,7 +69,7 @@ def _condensation(model: Model, kappa: float | None, rung: int) -> float:
     for down in range(RUNGS):
         try:
             found = transitions_at_one(model, kappa, LADDER ** (rung - down))
-        except ArithmeticError:
+        except (ArithmeticError, ValueError):  # a root at an end, or a singular step: nothing is seen from here
             continue
         if found:
             return found[1].alpha

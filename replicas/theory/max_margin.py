@@ -101,14 +101,16 @@ def _largest_margin(base: Model, criterion: str, target: float) -> Margin:
         while True:
             right = min(max(left + direction * step, low), high)
             g = mismatch(right)
-            if f * g <= 0 or right in (low, high):
+            if f == 0 or f * g <= 0 or right in (low, high):
                 break
             left, f = right, g
+        if f == 0:
+            g, right = 0.0, left
         if not f * g <= 0:
             return Margin("no-solution", f"no margin in [{low:g}, {high:g}] has this capacity")
         if math.isinf(g):  # W = 0 satisfies everything beyond
             return Margin("converged", "", left, 0.0, bool(at(left)["replicon"][0] >= -MARGINAL), JUMP.format(left, target * math.exp(f)))
-        root = float(brentq(mismatch, left, right, xtol=1e-15, rtol=8.9e-16))
+        root = left if right == left else float(brentq(mismatch, left, right, xtol=1e-15, rtol=8.9e-16))
         found, h = at(root), 1e-5
         slope = (at(root + h)["value"][0] - at(root - h)["value"][0]) / (2 * h)
     except ArithmeticError as failure:

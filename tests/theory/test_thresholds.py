@@ -195,6 +195,7 @@ def test_the_largest_margin_is_zero_where_the_zero_vector_takes_over(weights):
     model = rp.Perceptron(weights)
     most = rp.capacity(model).value
     found = rp.max_margin(model, [0.99 * most, 1.01 * most, 100.0])
+    assert rp.max_margin(model, most).value == pytest.approx(0.0, abs=ROUNDING)
     assert list(found.status) == ["converged"] * 3
     assert found.value[0] > 0 and list(found.value[1:]) == [0.0, 0.0]
     assert found.statement[0] == "" and "W = 0" in found.statement[2] and rp.capacity(model, kappa=-1e-6).value == math.inf
