@@ -235,7 +235,7 @@ def quantities(s: Solution, branch: str) -> tuple[Values, Values]:
     if "lambda" in names or isinstance(model.weights, Spherical):
         lam = s.extra("lam")
         numbers["lam"] = lam
-        errors["lam"] = info[:, names.index("lambda")] if "lambda" in names else lam * info[:, 0]
+        errors["lam"] = info[:, names.index("lambda")] if "lambda" in names else lam * (q * info[:, 0] + ROUNDING)  # 1/(1 - q)
     if not model.hard:
         loglik = s.extra("loglik")
         noise = info[:, -1] + ROUNDING * np.abs(loglik)
@@ -433,7 +433,15 @@ def _learnt(columns: Columns) -> None:
         part = batch.take(lost)
         trial = evaluate(part, learning_start(part), ALONG)
         unstable = columns.number["replicon"][lost] < 0
-        lost = lost[unstable | (trial.phi > columns.number["free_entropy"][lost] + TIE)]
+        sought = unstable | (trial.phi > columns.number["free_entropy"][lost] + TIE)
+        lost = lost[sought]
+        if isinstance(batch.model.weights, Discrete) and lost.size:
+            # the largest phi of a finite set may be that at R = Q, perfect learning: so it is where no scan meets another
+            scanned = other.pick(np.flatnonzero(np.isin(index, lost)))
+            scanned = _best_of_scan(scanned)
+            columns.fill(lost, scanned, "typical")
+            perfect = (columns.number["free_entropy"][lost] < -TIE) & (scanned.converged | (trial.phi[sought] < 0))
+            lost = lost[~scanned.converged & ~perfect]
         columns.clear(lost)
         columns.status[lost] = "not-converged"
         columns.message[lost] = "a student with R > 0 dominates, and was not reached"
@@ -606,6 +614,7 @@ def _perfect(columns: Columns, index: np.ndarray) -> None:
         "entropy": 0.0,
         "replicon": 1.0,
         "residual": 0.0,
+        "condition": np.nan,  # nothing was solved
     }.items():
         n[name][index] = value
         if name in e:
@@ -713,7 +722,12 @@ def best_student(batch: Batch) -> Solution:
     """With a teacher, the student with R > 0 of largest phi that is a maximum of it; not converged where there is none."""
     best = learnt(batch)
     best.info[best.extra("replicon") <= 0, CONVERGED] = 0.0
-    for index, solution in _solutions(batch):
+    return _best_of_scan(best)
+
+
+def _best_of_scan(best: Solution) -> Solution:
+    """Each point at the maximum of largest phi that a scan of R meets, where it is above that of ``best``."""
+    for index, solution in _solutions(best.batch):
         better = solution.converged & (solution.extra("replicon") > 0)
         better &= ~best.converged[index] | (solution.phi > best.phi[index] + TIE)
         best.put(index[better], solution.pick(better))

@@ -306,6 +306,16 @@ def test_parity_of_two_binary_units_is_blocked_beyond_the_instability():
 
 
 @pytest.mark.slow
+def test_beyond_the_fold_a_parity_of_two_binary_units_has_learnt_all():
+    """R = 0 is unstable there and no other R < 1 is left: perfect learning, on the whole curve and alone."""
+    machine = rp.TreeParity(2, task="teacher-student")
+    curve = rp.solve(machine, [1.55, 3.0])
+    assert curve.branch.tolist() == ["perfect", "perfect"] and curve.dominant.all()
+    every = rp.solve(machine, 1.55, branch="all")
+    assert every.branch.tolist() == ["q=0", "perfect"] and every.dominant.tolist() == [False, True]
+
+
+@pytest.mark.slow
 def test_learning_at_large_loads_is_that_of_one_unit():
     """alpha eps_g of every tree tends to the perceptron's constant."""
     curve = rp.generalization(rp.TreeCommittee(3, "spherical", task="teacher-student"), 1e4)
