@@ -91,12 +91,16 @@ class Workshop:
             scale = float(np.clip(first(model.q_star), *NORMS))
         else:
             scale = float(norm)
+        # the field of the weights tilts towards the largest of them, which has to stay within the grid of four replicas
+        largest = scale
+        if isinstance(model.weights, Discrete):
+            largest = float(np.sqrt(scale * np.max(np.square(model.weights.values))))
         env: dict[str, Any] = {"alpha": 0.83, "Q": scale, "lambda": 1.27 / scale}
         # grids over many fields are coarse, a smaller overlap keeps averages smooth; a parity is flat around q = 0
         overlap = 0.43 if self.units <= FEW_UNITS else min(0.43, (1.8 if model.even else 0.9) / self.units)
         for name, symbols, (middle, spread) in (("q", self.q, (overlap, 0.4)), ("c", self.c, (0.71, 0.7))):
             at = middle + spread * np.linspace(-0.5, 0.5, len(symbols)) if len(symbols) > 1 else [middle]
-            env |= {x.name: v * (scale if name == "q" else 1 / scale) for x, v in zip(symbols, map(float, at))}
+            env |= {x.name: v * (scale if name == "q" else 1 / largest) for x, v in zip(symbols, map(float, at))}
         env |= {x.name: (j + 0.9) / (self.k + 0.7) for j, x in enumerate(self.m)}
         if isinstance(model.weights, Spherical):
             env["lambda"] = 8.3 if self.m else 4.3  # the s coupled spheres need lam > s q_hat
@@ -177,7 +181,7 @@ def richardson(values: list[float]) -> float:
 
 def difference(f: Callable[[float], float], x: float, step: float | None = None) -> float:
     """First derivative by a sixth-order central stencil."""
-    h = step if step is not None else 0.02 * max(abs(x), 0.1)
+    h = step if step is not None else 0.02 * max(abs(x), 0.01)
     return sum(c * (f(x + m * h) - f(x - m * h)) for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))) / h
 
 
