@@ -109,7 +109,8 @@ FULL = (
     Trial("replicated-sgd", (0.63, 0.65), (10001,)),
     Trial("elastic-sgd", (0.62, 0.64, 0.66), (10001,)),
     Trial("least-action", (2.27, 2.4), (9999,), K=3),
-    Trial("committee-elastic-sgd", (1.0, 1.16, 1.2), (9999,), K=3, budget=300),
+    Trial("committee-sgd", (1.26, 1.3, 1.34), (9999,), K=3, budget=300),
+    Trial("committee-elastic-sgd", (0.84, 1.0, 1.16, 1.2), (9999,), K=3, budget=300),
 )
 INSTANCES = {True: 20, False: 50}  # quick, full
 

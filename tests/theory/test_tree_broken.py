@@ -87,6 +87,7 @@ def test_too_many_units_are_refused():
         one_step(rp.TreeCommittee(9, "spherical"), 2.0)
 
 
+@pytest.mark.slow
 def test_majority_of_three():
     """alpha = 2: stationary in all three, at given m the same branch, errors that cover finer lattices."""
     found = one_step(rp.TreeCommittee(3, "spherical"), 2.0)
