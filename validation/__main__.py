@@ -152,7 +152,6 @@ def table(report: Report) -> str:
 
 
 COMPARED = ("experiment", "quantity", "prediction", "measurement", "stderr", "pull", "side", "verdict", "seed", "extent")
-SIDES = ("above", "below")  # of a bound, on which anything agrees
 
 
 def write_output(report: Report, directory: Path) -> None:
@@ -165,8 +164,7 @@ def write_output(report: Report, directory: Path) -> None:
         for result in report.results:
             for row in result.rows:
                 numbers = (f"{v:.6g}" for v in (row.predicted, row.measured, row.stderr, row.pull))
-                side = next((side for side in SIDES if f"{side} the bound" in row.verdict), "")
-                writer.writerow([result.name, row.label, *numbers, side, row.verdict.split(" (")[0], result.seed, "quick" if result.quick else "full"])
+                writer.writerow([result.name, row.label, *numbers, row.side, row.verdict.split(" (")[0].split(":")[0], result.seed, "quick" if result.quick else "full"])
     for result in report.results:
         with open(directory / f"{result.name}.csv", "w", newline="") as stream:
             writer = csv.writer(stream)

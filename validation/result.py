@@ -15,7 +15,10 @@ import replicas as rp
 
 @dataclass(frozen=True)
 class Row:
-    """One prediction against one measurement. `verdict` is in words, with the pull in standard errors."""
+    """One prediction against one measurement. `verdict` is in words, with the pull in standard errors.
+
+    side : "above" or "below" the bound that the prediction is, where anything agrees; empty for what is no bound.
+    """
 
     label: str
     predicted: float
@@ -24,6 +27,7 @@ class Row:
     pull: float
     verdict: str
     agrees: bool
+    side: str = ""
 
 
 def confront(label: str, predicted: float, measured: float, stderr: float) -> Row:
@@ -37,7 +41,7 @@ def bounded(label: str, end: Any, curve: Any) -> Row:
     """The row of an algorithm's threshold against the load where solutions end, which it may not pass."""
     verdict = rp.compare(end, curve)
     predicted, measured, stderr, pull = (float(v) for v in (verdict.predicted, verdict.measured, verdict.stderr, verdict.pull))
-    return Row(label, predicted, measured, stderr, pull, verdict.text, verdict.agrees)
+    return Row(label, predicted, measured, stderr, pull, verdict.text, verdict.agrees, "below" if verdict.agrees and pull < 0 else "")
 
 
 def at_least(label: str, bound: float, measured: float, stderr: float) -> Row:
@@ -53,7 +57,7 @@ def at_most(label: str, bound: float, measured: float, stderr: float) -> Row:
 def _one_sided(label: str, bound: float, measured: float, stderr: float, side: str) -> Row:
     row = confront(label, bound, measured, stderr)
     allowed = row.pull > 0 if side == "above" else row.pull < 0
-    return replace(row, verdict=f"agrees ({side} the bound, pull {row.pull:.1f})", agrees=True) if allowed else row
+    return replace(row, verdict=f"agrees ({side} the bound, pull {row.pull:.1f})", agrees=True, side=side) if allowed else row
 
 
 @dataclass(frozen=True)

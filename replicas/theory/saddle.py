@@ -356,6 +356,7 @@ def _beyond_the_end(batch: Batch) -> np.ndarray:
     """Loads above the end of the branch, q -> 1, where nothing is to be found and a search is dear.
 
     Where alpha(q) grows up to its end: spherical tree machines, and perceptrons of one size of weights at margins that do not fold.
+    Trees of weights of one size, where a scan of q sees that it does.
     """
     model, beyond = batch.model, np.zeros(batch.size, dtype=bool)
     if isinstance(model, Tree | Wide):
@@ -364,8 +365,16 @@ def _beyond_the_end(batch: Batch) -> np.ndarray:
         one_size = isinstance(model.weights, Spherical) or model.weights.fixed_norm is not None
         grows = one_size and model.hard and model.likelihood == "threshold" and not model.teacher and _is_bounded(model)
         index = np.flatnonzero(batch.kappa >= FOLDING_MARGIN) if grows else np.arange(0)
+    of_one_size = isinstance(model, Tree) and isinstance(model.weights, Discrete) and model.weights.fixed_norm is not None
+    if of_one_size and not model.teacher and model.hard:
+        index = np.flatnonzero(batch.alpha > 0)
     if index.size:
         beyond[index] = batch.alpha[index] >= _ends(batch.take(index)) * (1 - AT_THE_END)
+    if of_one_size and beyond.any():
+        _, value = _scanned(batch.take(np.flatnonzero(beyond)))
+        size = np.abs(value)
+        fold = ((size[1:-1] < size[:-2]) & (size[1:-1] < size[2:]) & (size[1:-1] < NEAR_A_FOLD)).any(axis=0)
+        beyond[beyond] = (np.sign(value) == np.sign(value[0])).all(axis=0) & ~fold
     return beyond
 
 

@@ -306,6 +306,15 @@ def test_parity_of_two_binary_units_is_blocked_beyond_the_instability():
 
 
 @pytest.mark.slow
+def test_no_saddle_of_a_binary_majority_is_sought_beyond_its_end():
+    """alpha(q) of three units grows up to q = 1: a scan says so, and what is below the end is still found."""
+    machine = rp.TreeCommittee(3)
+    end = rp.capacity(machine, criterion="q-to-1").value
+    below, above = rp.solve(machine, [0.99 * float(end), 1.001 * float(end)]).status
+    assert below == "unphysical" and above == "no-solution"
+
+
+@pytest.mark.slow
 def test_beyond_the_fold_a_parity_of_two_binary_units_has_learnt_all():
     """R = 0 is unstable there and no other R < 1 is left: perfect learning, on the whole curve and alone."""
     machine = rp.TreeParity(2, task="teacher-student")
