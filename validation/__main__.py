@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -164,7 +165,8 @@ def write_output(report: Report, directory: Path) -> None:
         for result in report.results:
             for row in result.rows:
                 numbers = (f"{v:.6g}" for v in (row.predicted, row.measured, row.stderr, row.pull))
-                writer.writerow([result.name, row.label, *numbers, row.side, row.verdict.split(" (")[0].split(":")[0], result.seed, "quick" if result.quick else "full"])
+                word, extent = re.split(r" \(|:", row.verdict)[0], "quick" if result.quick else "full"
+                writer.writerow([result.name, row.label, *numbers, row.side, word, result.seed, extent])
     for result in report.results:
         with open(directory / f"{result.name}.csv", "w", newline="") as stream:
             writer = csv.writer(stream)
