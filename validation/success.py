@@ -109,6 +109,7 @@ FULL = (
     Trial("replicated-sgd", (0.63, 0.65), (10001,)),
     Trial("elastic-sgd", (0.62, 0.64, 0.66), (10001,)),
     Trial("least-action", (2.27, 2.4), (9999,), K=3),
+    Trial("entropic-monte-carlo", (0.7, 0.72), (10001,)),  # 10 s a run that succeeds, a minute one that fails
     Trial("committee-sgd", (1.26, 1.3, 1.34), (9999,), K=3, budget=300),
     Trial("committee-elastic-sgd", (0.84, 1.0, 1.16, 1.2), (9999,), K=3, budget=300),
 )
