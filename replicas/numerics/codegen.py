@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
+from math import factorial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -456,22 +457,28 @@ def _units(model: Tree, tower: _Averages, code: Callable[[Any], str], tilted: bo
         f"    f1, f2, others, room = np.empty({K}), np.empty(({K}, {K})), np.zeros({K - 1}, dtype=np.int64), np.empty({K - 1})",
         f"    sums = np.zeros({last + 1})",
     ]
-    if kind == "majority" and K == 3:
+    # a parity of three finite sets has learnt all before its overlaps come near 1: order would only be dear
+    if (K == 3 and not (parity and isinstance(model.weights, Discrete))) or (K == 2 and parity):
+        beyond = ("TILTED_PARITY_FROM" if parity else "TILTED_FROM") if tilted else "ORDERED_FROM"
+        every = factorial(K) * (2 ** (K - 1) if parity else 1)  # orders, and of a parity the signs that leave its own
+        third = ["for j in range(1, upper):", "    others[1] = j"] if K == 3 else []
+        point = [
+            f"{kind}_others(others, table, row, line, single, pair)",
+            f"rest = {every}.0 * wt[k]{' * share[j]' * bool(third)}",
+            "for i in range(upper, end):",
+            "    add_point(i, rest * share[i], others, table, row, line, single, pair, f1, f2, sums)",
+        ]
         lines += [
-            f"    if half >= 0 and q > {'TILTED_FROM' if tilted else 'ORDERED_FROM'} * V:",
+            f"    if half >= 0 and q > {beyond} * V:",
             "        half = -1",
             "        node, share = np.empty(ORDERED_MOST), np.empty(ORDERED_MOST)",
-            "        for k in range(ordered_middle(q, V, level, z, wt)):",
-            "            upper, end = ordered_others(z[k], q, V, level, node, share)",
-            "            majority_table(node, end, q, V, table)",
-            "            ratios(table, end, 0, row)",
+            f"        for k in range(ordered_middle(q, V, level, {parity}, z, wt)):",
+            f"            upper, end = ordered_others(z[k], q, V, level, {parity}, node, share)",
+            f"            {kind}_table(node, end, q, V, table)",
+            *([] if parity else ["            ratios(table, end, 0, row)"]),
             "            others[0] = 0",
-            "            for j in range(1, upper):",
-            "                others[1] = j",
-            "                majority_others(others, table, row, line, single, pair)",
-            "                rest = 6.0 * wt[k] * share[j]",
-            "                for i in range(upper, end):",
-            "                    add_point(i, rest * share[i], others, table, row, line, single, pair, f1, f2, sums)",
+            *(f"            {text}" for text in third),
+            *(f"            {'    ' * bool(third)}{text}" for text in point),
         ]
     lines += [
         f"    {kind}_table(z, 2 * half + 1, q, V, table)",

@@ -29,9 +29,10 @@ TOP_LEVEL, FULL_STEP = 5, 0.9  # levels that must still differ when the grid is 
 BALL, BALL_GROWS = 8.0, 0.15
 # q/V above which three fields are integrated in order of size, with panels graded around the kink; under weights Z
 ORDERED_FROM, TILTED_FROM = 6.0, 15.0
+TILTED_PARITY_FROM = 40.0  # found where the last differences of both rules are equal, 1e-12
 ORDERED_NODES, ORDERED_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(10))
 FINEST = 1e-10  # panel: a hundred of them to either side at most
-ORDERED_MOST = 4096  # nodes of an axis of ordered fields
+ORDERED_MOST = 8192  # nodes of an axis of ordered fields
 ORDERED_COARSE = 1.6  # panels of the first level, in units of the widths below
 WIDEST = 1.4  # panel, of a smooth integrand under the normal density
 ROWS = 6  # of the table of one axis
@@ -83,8 +84,9 @@ def axis_rule(K, q, V, level, parity, z, weight):
 
 
 @njit(cache=True, error_model="numpy")
-def ordered_side(start, up, kink, layer, level, z, weight, count):
-    """Append nodes and weights of the normals above (below unless ``up``) ``start``; the new number of nodes.
+def ordered_side(start, up, stop, kink, layer, level, z, weight, count):
+    """Append nodes and weights of the normals above (below unless ``up``) ``start``, up to ``stop`` on the axis that points
+    away; the new number of nodes.
 
     Panels grow from a width ``kink`` at the start and from a width ``layer`` at zero, where a unit changes sign.
     """
@@ -92,9 +94,9 @@ def ordered_side(start, up, kink, layer, level, z, weight, count):
     kink, layer = max(kink, FINEST), max(layer, FINEST)
     sign = 1.0 if up else -1.0
     at = sign * start
-    while at < RANGE:
+    while at < stop:
         width = min(WIDEST, kink + at - sign * start, layer + at if at >= 0.0 else 0.5 * (layer - at)) * shrink
-        end = min(at + width, RANGE)
+        end = min(at + width, stop)
         if at < 0.0 < end:
             end = 0.0
         half, centre = 0.5 * (end - at), 0.5 * (end + at)
@@ -108,22 +110,31 @@ def ordered_side(start, up, kink, layer, level, z, weight, count):
 
 
 @njit(cache=True, error_model="numpy")
-def ordered_middle(q, V, level, z, weight):
-    """Nodes of the second of three ordered fields; their number."""
-    return ordered_side(-RANGE, True, WIDEST, math.sqrt(V / q), level, z, weight, 0)
+def ordered_middle(q, V, level, parity, z, weight):
+    """Nodes of the second of three ordered fields; their number. A ``parity`` orders sizes."""
+    layer = math.sqrt(V / q)
+    if parity:
+        return ordered_side(0.0, True, RANGE, layer, layer, level, z, weight, 0)
+    return ordered_side(-RANGE, True, RANGE, WIDEST, layer, level, z, weight, 0)
 
 
 @njit(cache=True, error_model="numpy")
-def ordered_others(x, q, V, level, z, weight):
+def ordered_others(x, q, V, level, parity, z, weight):
     """Nodes of three ordered fields of which the second is x: x itself, the larger ones, the smaller ones; the last two ends.
 
-    The cheapest unit to flip changes where the smallest meets x, on a scale V/(q |x|).
+    The cheapest unit to flip changes where the smallest meets x, on a scale V/(q |x|). Of a ``parity`` the smallest has
+    either sign.
     """
     layer = math.sqrt(V / q)
     kink = 2.0 * layer / max(1.0, abs(x) / layer)
     z[0], weight[0] = x, 0.0
-    upper = ordered_side(x, True, kink, layer, level, z, weight, 1)
-    return upper, ordered_side(x, False, kink, layer, level, z, weight, upper)
+    upper = ordered_side(x, True, RANGE, kink, layer, level, z, weight, 1)
+    if not parity:
+        return upper, ordered_side(x, False, RANGE, kink, layer, level, z, weight, upper)
+    end = ordered_side(x, False, 0.0, kink, layer, level, z, weight, upper)
+    for i in range(upper, end):
+        z[end + i - upper], weight[end + i - upper] = -z[i], weight[i]
+    return upper, 2 * end - upper
 
 
 @njit(cache=True, error_model="numpy")

@@ -1,6 +1,8 @@
 """Tree committees and parity machines, replica symmetric: against an independent reference and exact facts."""
 
 import json
+import math
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,6 +26,7 @@ REFERENCE = json.loads((Path(__file__).parent / "tree_reference.json").read_text
 KERNEL = 2e-14  # relative to the largest entry: a dozen products and one logarithm
 SADDLE = {3: 1e-10, 5: 1e-8, 7: 1e-8}  # asked of the overlaps
 LATTICE = 3e-10  # of loads found once on a sorted lattice that shares no code with the package, at two steps
+STEP, STEPLESS = 1e-4, 1e-10  # of logit q, and of a third difference of phi: three times the error of either rule; phi itself moves by 1e-5
 FLAT = 2e-4  # of alpha eps_g at alpha = 1e4: corrections are of order 1/alpha
 MARGIN = 1.0  # errors have to cover the difference, together with that of the reference
 
@@ -325,19 +328,32 @@ def test_beyond_the_fold_a_parity_of_two_binary_units_has_learnt_all():
 
 
 @pytest.mark.slow
-def test_learning_at_large_loads_is_that_of_one_unit():
+@pytest.mark.parametrize("machine", [rp.TreeCommittee(3, "spherical"), rp.TreeParity(2, "spherical"), rp.TreeParity(3, "spherical")], ids=str)
+def test_learning_at_large_loads_is_that_of_one_unit(machine):
     """alpha eps_g of every tree tends to the perceptron's constant."""
-    curve = rp.generalization(rp.TreeCommittee(3, "spherical", task="teacher-student"), 1e4)
+    curve = rp.generalization(replace(machine, task="teacher-student"), 1e4)
     assert curve.status == "converged"
     one = rp.generalization(rp.Perceptron("spherical", task="teacher-student"), 1e6)
     assert 1e4 * curve.eps_gibbs == pytest.approx(1e6 * one.eps_gibbs, abs=FLAT)
     assert abs(1e4 * curve.eps_bayes - 1e6 * one.eps_bayes) < FLAT + 1e4 * curve.errors["eps_bayes"]
 
 
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("task", ["storage", "teacher-student"])
+def test_fields_in_order_of_size_continue_the_lattice(K, task):
+    """Two rules share the averages of a parity, one beyond a ratio q/V: phi goes from one to the other without a step."""
+    machine = rp.TreeParity(K, "spherical", task=task)
+    border = math.log(units.TILTED_PARITY_FROM if machine.teacher else units.ORDERED_FROM)
+    at = border + STEP * np.array([-1.5, -0.5, 0.5, 1.5])
+    phi = evaluate(make_batch(machine, np.full(4, 3.0)), at[:, None], units.TOP_LEVEL - 1).phi
+    assert abs(np.diff(phi, 3)[0]) < STEPLESS
+    assert abs(np.diff(phi)[0]) > 1e3 * STEPLESS
+
+
 @pytest.mark.slow
 def test_a_student_that_is_not_reached_is_no_answer():
-    """R = 0 is unstable at large loads, where the grids of a parity do not reach R = 1."""
-    curve = rp.generalization(rp.TreeParity(2, "spherical", task="teacher-student"), 1e4)
+    """A student with R > 0 has a larger phi at large loads, where the grids of four fields do not reach R = 1."""
+    curve = rp.generalization(rp.TreeParity(4, "spherical", task="teacher-student"), 1e4)
     assert curve.status == "not-converged" and curve.R is None
 
 
