@@ -22,7 +22,7 @@ from .support import ANSATZES, of_machines
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")
 AVERAGES = ("quenched", "first-moment", "jensen")
-BRANCHES = ("typical", "q=0", "permutation-symmetric", "specialised", "perfect", "all")
+BRANCHES = ("typical", "q=0", "permutation-symmetric", "specialised", "perfect", "middle", "all")
 
 
 @dataclass(frozen=True)

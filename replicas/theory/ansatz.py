@@ -18,6 +18,7 @@ from ..stochastic import StochasticPerceptron
 
 MOST_STEPS = 8  # with every Parisi parameter free; beyond, the functional is too flat for double precision
 GROUND_STEPS = 4  # whose energies full breaking extrapolates
+MAX_DIGITS = 10_000
 FEWEST_INTERVALS, MOST_INTERVALS = 8, 96  # of the profile x(q) of full breaking
 
 
@@ -75,6 +76,19 @@ def units_refused(name: str, value: Any, why: str) -> ValueError:
 def asked_digits(wanted: int | None, certified: bool) -> tuple[str, Any]:
     """The argument by which digits were asked for."""
     return ("certified", True) if certified else ("digits", wanted)
+
+
+def check_digits(digits: Any, certified: Any = False) -> int | None:
+    """A number of digits, or None for double precision; a certified question has some by default."""
+    if certified is not False:
+        from .certificates import check_certified
+
+        digits = check_certified(certified, digits)
+    if digits is None:
+        return None
+    if isinstance(digits, bool) or not isinstance(digits, (int, np.integer)) or not 1 <= digits <= MAX_DIGITS:
+        raise ValueError(f"digits: got {digits!r}; takes a whole number from 1 to {MAX_DIGITS}")
+    return int(digits)
 
 
 def check_one_field(model: Model, question: str) -> None:

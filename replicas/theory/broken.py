@@ -21,7 +21,9 @@ import numpy as np
 from ..models import Discrete, Likelihood, Model, Perceptron, Spherical
 from ..numerics.rsb import STEPS, Finite, Point, Root, Sphere, System, descend, eigenvalues, error_of, newton
 from ..numerics.saddle import Batch, fixed_norm, make_batch
-from .saddle import AT_THE_END, Columns, counted, thermodynamic
+from .branches import thermodynamic
+from .columns import Columns, counted
+from .ends import AT_THE_END
 
 APART = 1e-7  # of Q: overlaps closer than this are one
 SAME = 1e-9  # of phi: two roots

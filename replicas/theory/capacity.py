@@ -37,12 +37,12 @@ from ..wide import Wide
 from .ansatz import (
     asked_digits,
     check_ansatz,
+    check_digits,
     check_model_ansatz,
     check_steps,
     of_one_unit,
     units_refused,
 )
-from .saddle import check_digits
 
 CRITERIA = ("zero-entropy", "q-to-1", "first-moment")
 ALONG_KAPPA = 0.1  # step in kappa along which a root that no start reaches is followed from small margins

@@ -31,8 +31,8 @@ from ..numerics.program import _compiled, _function_source
 from ..symbolic import symbols as S
 from ..symbolic.sign_units import Accepted, Term, checked, flips
 from . import digits as precise
+from .ansatz import check_digits
 from .certificates import SPARE, require_flint
-from .saddle import check_digits
 
 STRIP = 0.6  # half-width of analyticity trusted in x; pi/4 is the limit
 DOUBLE_DIGITS = 17.0  # of the quadrature in double precision

@@ -20,8 +20,8 @@ from ..symbolic import limits
 from ..symbolic import symbols as S
 from . import certificates
 from . import digits as precise
+from .ansatz import check_digits
 from .capacity import capacity
-from .saddle import check_digits
 from .stability import at_line
 from .transitions import transitions
 

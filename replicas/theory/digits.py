@@ -239,7 +239,7 @@ def _sign(value: Any, error: Any) -> bool | None:
 
 def filled_saddle(point: SaddlePoint, root: Root, digits: int) -> SaddlePoint:
     """A saddle point with the numbers of a root, and the verdicts that they decide."""
-    from .saddle import NEGATIVE, counted
+    from .columns import NEGATIVE, counted
 
     values, errors = finished(root, digits)
     for old, new in (("qhat", "q_hat"), ("lambda", "lam")):

@@ -16,8 +16,8 @@ import numpy as np
 from ..models import Model
 from ..numerics.rsb import FINER, Point
 from ..numerics.saddle import make_batch
+from .branches import thermodynamic
 from .broken import make_system, packed, replicons, second_overlaps
-from .saddle import thermodynamic
 
 STEP = 1e-6  # of finite differences in the logarithm of the load and the logit of q_1
 DOWN = 0.97  # ratio of successive loads while the second overlap is followed

@@ -23,9 +23,9 @@ from ..numerics.rules import gauss_panels, panel_edges
 from ..numerics.saddle import check_alpha, check_model
 from ..results import Curve, Result, SaddlePoint
 from ..wide import Wide
-from .ansatz import of_one_unit, units_refused
+from .ansatz import check_digits, of_one_unit, units_refused
 from .digits import Inputs, each, error_of, inputs, joined, withdrawn
-from .saddle import check_digits, symmetric
+from .saddle import symmetric
 
 ANGLE_ROUNDING = 3e-15  # relative, of a ratio, a root and an arc sine
 RULES = ("gibbs-bayes", "hebb", "pseudo-inverse", "max-stability")

@@ -22,8 +22,9 @@ from ..numerics.saddle import Batch, check_model, make_batch
 from ..progress import progress_bar
 from ..results import Result
 from .ansatz import check_ansatz, check_ground_steps, check_model_ansatz, check_one_field, of_one_unit
+from .branches import thermodynamic
 from .capacity import _special, default_criterion, plain, threshold
-from .saddle import Columns, thermodynamic
+from .columns import Columns
 
 HOT, COLD = 1e-3, 60.0  # inverse temperatures between which the freezing point is sought
 LOG_STEP = 1e-4  # of log beta, for the slopes that carry its error

@@ -14,7 +14,7 @@ from . import phase_regions as regions
 from .boundaries import LOST, Sample, absent, sample
 from .generalization import generalization
 from .phase_planes import Line, Plane
-from .saddle import SCAN
+from .scan import SCAN
 from .transitions import transitions
 
 BEYOND = 1.25  # spinodals up to which the diagram is drawn

@@ -31,7 +31,7 @@ from ..numerics.local_reference import SMOOTH, envelope
 from ..numerics.parisi import TooNarrow, tower
 from ..numerics.rsb import sphere_entropy
 from ..numerics.saddle import Batch, has_zero_overlap, make_batch, numbers
-from .saddle import thermodynamic
+from .branches import thermodynamic
 
 FINEST = 150.0  # refinement of the lattices that a power y may need: |e^{y f}| grows off the real axis with y and with y (q_1 - q_0)/(1 - q_1)
 FINER = 1.25  # refinement of the lattices whose effect is the error

@@ -21,9 +21,10 @@ from ..numerics.saddle import Batch, Solution, first_crossing, follow, has_zero_
 from ..results import Estimate, Result, verdict
 from ..stochastic import StochasticPerceptron, check_no_norm
 from ..wide import Wide
-from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
+from .ansatz import asked_digits, check_ansatz, check_digits, of_one_unit, units_refused
+from .branches import thermodynamic
 from .capacity import default_criterion, threshold
-from .saddle import check_digits, result, thermodynamic
+from .columns import result
 
 ABOVE_CAPACITY = "above the capacity: no typical solutions there"
 STABLE = "the replica-symmetric saddle is stable at every load where it exists"

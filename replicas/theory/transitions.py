@@ -31,8 +31,8 @@ from ..numerics.saddle import (
 )
 from ..results import Estimate, Result, bound, decimal
 from ..wide import Wide
-from .ansatz import asked_digits, check_ansatz, of_one_unit, units_refused
-from .saddle import best_student, check_digits
+from .ansatz import asked_digits, check_ansatz, check_digits, of_one_unit, units_refused
+from .scan import best_student
 from .stability import at_line
 
 UNBLOCKED = "Above it the R < 1 branch no longer exists: learning stops being blocked by metastability."

@@ -7,7 +7,7 @@ from scipy.special import log_ndtr
 
 import replicas as rp
 from replicas.numerics.saddle import FOLDING_MARGIN, make_batch
-from replicas.theory.saddle import _beyond_the_end
+from replicas.theory.ends import beyond_the_end
 
 T = np.linspace(-9, 9, 20001)  # the trapezoidal rule is exact to rounding for what varies over 1e-2 and more
 
@@ -39,7 +39,7 @@ def test_no_load_beyond_the_end_has_a_saddle(weights, kappa):
     assert np.all(np.diff(loads) > 0)
     assert loads[-1] < end
     batch = make_batch(model, np.array([0.999, 1.001]) * end, np.full(2, kappa), None)
-    assert list(_beyond_the_end(batch)) == [False, True]
+    assert list(beyond_the_end(batch)) == [False, True]
 
 
 def test_nothing_is_skipped_where_the_branch_folds():
@@ -47,7 +47,7 @@ def test_nothing_is_skipped_where_the_branch_folds():
     end = rp.capacity(rp.Perceptron("binary"), kappa=kappa, criterion="q-to-1").value
     assert max(load("binary", kappa, q) for q in np.linspace(0.3, 0.95, 27)) > end
     batch = make_batch(rp.Perceptron("binary"), np.array([2 * end]), np.array([kappa]), None)
-    assert not _beyond_the_end(batch)[0]
+    assert not beyond_the_end(batch)[0]
 
 
 def test_margins_are_looked_up_once():

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import erfcx
 
 import replicas as rp
 
@@ -16,6 +17,8 @@ BINARY, SPHERICAL = (
 )
 TERNARY = rp.Perceptron("ternary", task="teacher-student")
 ROUNDING = 4e-15
+QUADRATURE = 1e-11  # of two nested integrals by scipy
+AWAY = 1e-4  # step from an unstable overlap: short of the stable ones by 0.01
 FOLD = 0.03  # relative, of the square-root law between distances 1e-4 and 1e-6 of the fold: corrections are O(sqrt distance)
 
 
@@ -40,6 +43,26 @@ def test_all_branches_of_the_coexistence_region():
     assert list(found.dominant) == [False, False, True]  # beyond alpha_it the teacher alone is left
     assert list(rp.solve(BINARY, 1.1, branch="all").dominant) == [True, False, False]
     assert found.R is found.q
+
+
+def test_the_middle_branch_by_name(transitions):
+    """It solves the two equations as scipy integrates them, where iterating them leads away from it; beyond the fold there is none."""
+
+    def iterated(q, alpha):
+        root = math.sqrt(q / (1 - q))
+        q_hat = 2 * math.sqrt(2 / math.pi) * alpha / (1 - q) * quad(lambda t: G(t) * G(root * t) / erfcx(root * t / math.sqrt(2)), -8, 8, epsabs=1e-13)[0]
+        return quad(lambda z: G(z) * math.tanh(math.sqrt(q_hat) * z + q_hat), -12, 12, epsabs=1e-13)[0]
+
+    loads = np.array([0.8, 1.3, 1.45, transitions.spinodal.value + 1e-3])
+    curve = rp.solve(BINARY, loads, branch="middle")
+    assert list(curve.branch) == ["middle"] * 3 + [""] and curve.status[3] == "no-solution"
+    for alpha, q in zip(loads[:3], curve.q[:3]):
+        assert abs(iterated(q, alpha) - q) < QUADRATURE
+        assert iterated(q + AWAY, alpha) - q > AWAY and q - iterated(q - AWAY, alpha) > AWAY
+    assert not curve.dominant[:3].any() and not curve.stable[:3].any()
+    errors = rp.generalization(BINARY, 1.3, branch="middle")
+    assert errors.eps_gibbs == pytest.approx(math.acos(curve.q[1]) / math.pi, abs=ROUNDING)
+    assert abs(rp.solve(BINARY, 1.3, branch="middle", digits=25).q - curve.q[1]) < curve.errors["q"][1]
 
 
 def test_branches_of_several_loads():
