@@ -18,7 +18,7 @@ from .functional import latex, split
 from .nodes import Leaf, Tilt, linear, stein
 from .numeric import singled_out
 from .replica_steps import SLOPE, derivative_of, slope_check
-from .workshop import DIFFERENCED, EXACT, difference, plain
+from .workshop import DIFFERENCED, EXACT, apart, difference, plain
 
 
 def after_the_limit(w: Bench, free: sp.Expr) -> None:
@@ -175,7 +175,7 @@ def _equations(w: Bench) -> Predictions:
         predicted = found[target] = partial(predict, x, target, coefficient)
 
         def check(expr: sp.Expr, predicted: Callable[[], float] = predicted) -> tuple[float, float]:
-            return abs(w.value(expr) - predicted()) / max(1.0, abs(predicted())), DIFFERENCED
+            return apart(w.value(expr), predicted()), DIFFERENCED
 
         row = "11" if x in (S.q, S.q_hat) else "12"
         lhs = rf"\left[q(\mathbb{{1}}-q)^{{-1}}\right]_{{{row}}}" if w.sphere else latex(target)

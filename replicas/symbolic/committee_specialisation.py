@@ -16,7 +16,7 @@ from .committee_leaves import distinct
 from .committee_saddle import Predictions
 from .committee_steps import Bench
 from .nodes import Leaf, Tilt
-from .workshop import DIFFERENCED, richardson
+from .workshop import DIFFERENCED, apart, richardson
 
 EXTRAPOLATED = 1e-6  # of a slope at q_- = 0, from one side: Richardson extrapolation of averages over grids
 UNDECIDED = 0.55  # q K at the check point of undecided units, whose sum has overlap q K < 1
@@ -75,7 +75,7 @@ def specialisation(w: Bench, equations: Predictions) -> None:
 
     def at_zero(side: str, expr: sp.Expr) -> tuple[float, float]:
         target = numeric(side)
-        return abs(w.value(expr, **undecided) - target) / max(1.0, abs(target)), EXTRAPOLATED
+        return apart(w.value(expr, **undecided), target), EXTRAPOLATED
 
     why = (
         r"For Bayes-optimal students $\delta\hat q=\alpha K\sum_y\mathbb{E}\,Z_y\,(\nabla\nabla f^y)\,\delta q\,(\nabla\nabla f^y)$: derivatives of "

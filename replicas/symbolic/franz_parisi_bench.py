@@ -13,7 +13,7 @@ from .derivation import Checker
 from .franz_parisi import PARTNERS, Constrained
 from .franz_parisi_replicas import site_leaf
 from .numeric import Env, evaluate
-from .workshop import Workshop
+from .workshop import Workshop, apart
 
 SIZES = ((1, 1), (2, 1), (1, 2))  # replicas of the reference and of the weights in the checks before the limit
 GENERIC = {
@@ -72,7 +72,7 @@ class Bench(Workshop):
                 env: Env = {**self.env, "n": float(n), "s": float(s), **(environment(n, s) if environment else {})}
                 if (n, s) not in targets:
                     targets[n, s] = reference(n, s, env)
-                worst = max(worst, abs(self.evaluate(expr, env) - targets[n, s]) / max(1.0, abs(targets[n, s])))
+                worst = max(worst, apart(self.evaluate(expr, env), targets[n, s]))
             return worst, tolerance
 
         return check

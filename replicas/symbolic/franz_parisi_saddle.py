@@ -14,7 +14,7 @@ from .functional import latex, split
 from .nodes import linear
 from .numeric import evaluate
 from .replica_steps import definition_of, differentiate
-from .workshop import DIFFERENCED, EXACT, difference, plain
+from .workshop import DIFFERENCED, EXACT, apart, difference, plain
 
 
 def local_integrals(w: Bench) -> None:
@@ -126,7 +126,7 @@ def _equation(w: Bench, y: sp.Symbol, rhs: sp.Expr) -> None:
             coefficient = w.value(split(f.grad()[y])[0].diff(target))
             now = w.env[target.name]
         predicted = now - slope / coefficient
-        return abs(w.value(expr) - predicted) / max(1.0, abs(predicted)), DIFFERENCED
+        return apart(w.value(expr), predicted), DIFFERENCED
 
     name = plain(target)
     why = f"d phi/d {plain(y)} = 0 solved for {name}."

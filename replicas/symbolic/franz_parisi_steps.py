@@ -38,7 +38,7 @@ from .nodes import Gaussian, Leaf, Level, LogMean, Tilt
 from .numeric import Z_NODES, Z_WEIGHTS, Env, matrix
 from .overlaps import symmetric_sum
 from .replica_steps import definition_of
-from .workshop import BRUTE_FORCE, DIFFERENCED, EXACT, EXTRAPOLATED, difference, richardson
+from .workshop import BRUTE_FORCE, DIFFERENCED, EXACT, EXTRAPOLATED, apart, difference, richardson
 
 MOMENT = r"\frac1N\log\overline{\tilde Z^{n-1}\sum_{\tilde W}\tilde P(\tilde W)\,Z(\tilde W)^s}"
 
@@ -279,7 +279,7 @@ def _derivative(w: Bench, decoupled: sp.Expr) -> sp.Expr:
         worst = 0.0
         for n in (0.6, 2.0):
             slope = difference(lambda y, n=n: w.value(decoupled, n=n, s=y), 0.0, 0.03)  # type: ignore[misc]
-            worst = max(worst, abs(w.value(e, n=n) - slope) / max(1.0, abs(slope)))
+            worst = max(worst, apart(w.value(e, n=n), slope))
         return worst, DIFFERENCED
 
     return w.add(

@@ -21,7 +21,7 @@ from .derivation import Checker
 from .local_entropy_referee import number
 from .numeric import Env, NumericNode
 from .overlaps import GRID_POINTS
-from .workshop import Workshop
+from .workshop import Workshop, apart
 
 NODES = 60  # of each axis of two coupled fields
 STEP = 2e-3  # of finite differences: fourth order leaves 1e-9
@@ -71,7 +71,7 @@ class GroupWorkshop(Workshop):
                 env = {**self.env, "n": float(n), "y": float(y)}
                 if (n, y) not in targets:
                     targets[n, y] = reference(n, y, env)
-                worst = max(worst, abs(self.evaluate(expr, env) - targets[n, y]) / max(1.0, abs(targets[n, y])))
+                worst = max(worst, apart(self.evaluate(expr, env), targets[n, y]))
             return worst, tolerance
 
         return check

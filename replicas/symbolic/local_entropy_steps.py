@@ -27,7 +27,7 @@ from .nodes import Leaf, Level, LogMean
 from .numeric import Z_NODES, Z_WEIGHTS, Env, evaluate, matrix
 from .overlaps import Moment
 from .replica_steps import SLOPE, definition_of, derivative_of, local_integrals, points
-from .workshop import BRUTE_FORCE, DIFFERENCED, EXACT, EXTRAPOLATED, TILTED, plain, richardson
+from .workshop import BRUTE_FORCE, DIFFERENCED, EXACT, EXTRAPOLATED, TILTED, apart, plain, richardson
 
 REFEREE = 2e-8  # two fields outside, on the referee's grids
 LARGE_Y = (50, 100, 200, 400, 800, 1600)
@@ -271,7 +271,7 @@ def _saddle(w: GroupWorkshop) -> None:
         factor = _coefficient(f, x, target)
 
         def slope(expr: sp.Expr, x: sp.Symbol = x) -> tuple[float, float]:
-            return abs(w.value(expr) - w.slope(x)) / max(1.0, abs(w.slope(x))), DIFFERENCED
+            return apart(w.value(expr), w.slope(x)), DIFFERENCED
 
         def right(expr: sp.Expr, x: sp.Symbol = x, target: sp.Symbol = target, factor: sp.Expr = factor) -> tuple[float, float]:
             return abs(w.value(expr) - w.value(target) + w.slope(x) / w.value(factor)), DIFFERENCED

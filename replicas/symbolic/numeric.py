@@ -61,9 +61,9 @@ class Interval(Basic):
 
 def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any, env: Env) -> np.ndarray:
     """k-th field and j-th V derivative of a leaf from its measure."""
-    if j:
-        return v_derivative(lambda v: leaf_value(definition, k, j - 1, w, v, env), V)
     x, log_weight = definition.measure(env)
+    if j:  # a variance is positive; a multiplier has no sign
+        return v_derivative(lambda v: leaf_value(definition, k, j - 1, w, v, env), V, 0.2 / float(np.max(x * x)) if definition.sign < 0 else 0.0)
     w, V = np.broadcast_arrays(np.asarray(w, dtype=float), np.asarray(V, dtype=float))
     if definition.sign > 0:  # a field of mean w and variance V
         exponent = log_weight - (x - w[..., None]) ** 2 / (2 * V[..., None]) - 0.5 * np.log(2 * np.pi * V[..., None])
@@ -85,10 +85,10 @@ def leaf_value(definition: LeafDefinition, k: int, j: int, w: np.ndarray, V: Any
     return cumulant * unit**k
 
 
-def v_derivative(f: Callable[[Any], np.ndarray], V: Any) -> np.ndarray:
-    """df/dV by a sixth-order central stencil."""
+def v_derivative(f: Callable[[Any], np.ndarray], V: Any, scale: float) -> np.ndarray:
+    """df/dV by a sixth-order central stencil; ``scale`` is one on which f changes at V = 0."""
     V = np.asarray(V, dtype=float)
-    h = DIFFERENCE * np.maximum(np.abs(V), 0.2)
+    h = DIFFERENCE * np.maximum(np.abs(V), scale)
     return sum(c * (f(V + m * h) - f(V - m * h)) for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))) / h
 
 
@@ -98,7 +98,7 @@ def units_value(definition: LeafDefinition, k: tuple[int, ...], j: int, w: list[
     Derivatives of log Z are joint cumulants of derivatives of Z, and Z is a sum over counts of products of half-line integrals.
     """
     if j:
-        return v_derivative(lambda v: units_value(definition, k, j - 1, w, v, env), V)
+        return v_derivative(lambda v: units_value(definition, k, j - 1, w, v, env), V, 0.0)
     steps = [a for a, order in enumerate(k) for _ in range(order)]
     halves = {(a, n): _halves(definition, w[a], V, n, env) for a in range(len(w)) for n in range(k[a] + 1)}
 

@@ -34,6 +34,7 @@ from .workshop import (
     TILTED,
     Sizes,
     Workshop,
+    apart,
     difference,
     plain,
     richardson,
@@ -42,8 +43,9 @@ from .workshop import (
 
 def replicas(w: Workshop) -> None:
     rng = np.random.default_rng(7)
-    fields = {x.name: rng.normal(size=9) for x in S.fields(w.units)}
-    toy = np.asarray(evaluate(w.leaves["f"].node(sp.Float(0.6)), {**w.env, **fields}, w.leaves))
+    norm = float(w.env["Q"])
+    fields = {x.name: math.sqrt(norm) * rng.normal(size=9) for x in S.fields(w.units)}
+    toy = np.asarray(evaluate(w.leaves["f"].node(sp.Float(0.6 * norm)), {**w.env, **fields}, w.leaves))
     if w.teacher:
         expr = (Moment(S.n + 1) - Moment(1)) / S.n
         exact = float(np.average(toy, weights=np.exp(toy)))
@@ -363,8 +365,8 @@ def definition_of(leaf: LeafDefinition) -> str:
 def points(w: Workshop, leaf: LeafDefinition) -> dict[str, np.ndarray]:
     """Three points at which expressions in the fields of a leaf are compared."""
     fields = np.array([-1.3, 0.4, 2.1])
-    grid = {x.name: np.roll(fields, a) + 0.23 * a for a, x in enumerate(leaf.fields)}
     scale = w.env["Q"] if leaf.name == "f" else 1 / w.env["Q"]
+    grid = {x.name: math.sqrt(scale) * (np.roll(fields, a) + 0.23 * a) for a, x in enumerate(leaf.fields)}
     return {**grid, leaf.variable.name: np.array([0.6, 0.9, 1.4]) * scale}
 
 
@@ -421,7 +423,7 @@ def slope_check(w: Workshop, x: sp.Symbol) -> Checker:
 
     def check(expr: sp.Expr) -> tuple[float, float]:
         target = difference(lambda y: w.value(w.functional.expr, **{x.name: y}), w.env[x.name])
-        return abs(w.value(expr) - target) / max(1.0, abs(target)), DIFFERENCED
+        return apart(w.value(expr), target, 1 / w.unit(x)), DIFFERENCED
 
     return check
 

@@ -45,7 +45,7 @@ from .replica_steps import (
     replicas,
 )
 from .wide_steps import bent_covariance, output_field
-from .workshop import CURVATURE, DIFFERENCED, EXACT, Workshop, difference, plain
+from .workshop import CURVATURE, DIFFERENCED, EXACT, Workshop, apart, difference, plain
 
 SIZES = ((1,), (2,), (3,))
 FLIPPED = r" $f_j=G(u_j)D_j/(\sqrt V\,Z)$: only $P_j$ depends on $\omega_j$, and $D_j$ is the difference that the sign of unit j makes."
@@ -165,7 +165,8 @@ def _order_zero(w: Workshop) -> None:
     def check_norm(e: sp.Expr) -> tuple[float, float]:
         # stationarity in Q gives x = 0; stationarity in x gives Q
         direct = lambda x: float(evaluate(w.leaves["g"].node(S.lam), {"h": np.zeros(1), "lambda": x}, w.leaves)[0])  # noqa: E731
-        return abs(float(e) + 2 * difference(direct, 0.0, step=0.01)), DIFFERENCED
+        norm = float(w.env["Q"])
+        return apart(float(e), -2 * difference(direct, 0.0, step=0.01 / norm), norm), DIFFERENCED
 
     w.add(
         "The teacher alone",
@@ -270,7 +271,7 @@ def _textbook(
     def check(expr: sp.Expr) -> tuple[float, float]:
         slope = sum(difference(partial(_moved, y), w.env[y.name]) for y in summed)
         predicted = w.env[target.name] - slope / w.value(coefficient)
-        return abs(w.value(expr) - predicted) / max(1.0, abs(predicted)), DIFFERENCED
+        return apart(w.value(expr), predicted, w.unit(target)), DIFFERENCED
 
     of = " + ".join(f"d phi/d {plain(y)}" for y in summed)
     w.add(

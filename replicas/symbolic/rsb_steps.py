@@ -7,6 +7,7 @@ averaged inside a level is a field derivative of that level's own function f_j.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache, partial
 
 import numpy as np
@@ -43,7 +44,7 @@ from .rsb import overlaps as overlap_symbols
 from .special import Between
 from .towers import tower_value
 from .wide_steps import bent_covariance, output_field
-from .workshop import BLOCKS, CURVATURE, DIFFERENCED, EXACT, Sizes, Workshop, difference, plain
+from .workshop import BLOCKS, CURVATURE, DIFFERENCED, EXACT, Sizes, Workshop, apart, difference, plain
 
 LEVELS = (
     "omega_0 = sqrt(q_0) t_0, omega_j = omega_{j-1} + sqrt(q_j - q_{j-1}) t_j, h alike from the q_hat_j; V = Q - q_k."
@@ -295,12 +296,12 @@ def _level_equation(w: NestedWorkshop, x: sp.Symbol) -> None:
 
     def slope(expr: sp.Expr) -> tuple[float, float]:
         total = sum(w.value(c) * w.slope(y) for y, c in weights.items())
-        return abs(w.value(expr) - total) / max(1.0, abs(total)), DIFFERENCED
+        return apart(w.value(expr), total, 1 / w.unit(x)), DIFFERENCED
 
     def solved(expr: sp.Expr) -> tuple[float, float]:
         total = sum(w.value(c) * w.slope(y) for y, c in weights.items())
         predicted = w.value(known) - total / w.value(factor)
-        return abs(w.value(expr) - predicted) / max(1.0, abs(predicted)), DIFFERENCED
+        return apart(w.value(expr), predicted, w.unit(target)), DIFFERENCED
 
     written = written_out(rhs, f)
     # closed forms of several terms are longer than the f' and g' they stand for; differences of tails vanish far out
@@ -416,10 +417,11 @@ def _curvatures(w: NestedWorkshop, j: int) -> None:
 
         def check(expr: sp.Expr, name: str = name, around: sp.Symbol = around) -> tuple[float, float]:
             function = level_functions(w, name)[0][j]
-            at, step = 0.7, 0.05
+            unit = math.sqrt(w.unit(S.Q if name == "f" else S.lam))
+            at, step = 0.7 * unit, 0.05 * unit
             stencil = np.array([-1, 16, -30, 16, -1]) / (12 * step**2)
             second = float(stencil @ function(at + step * np.arange(-2, 3)))
-            return abs(w.value(expr, **{around.name: at}) - second), CURVATURE
+            return apart(w.value(expr, **{around.name: at}), second, 1 / unit**2), CURVATURE
 
         w.add(
             f"Curvature of {name}_{j + 1}",

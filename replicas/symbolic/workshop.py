@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -108,13 +109,20 @@ class Workshop:
         kappa = kappa[0] if isinstance(kappa, tuple) else kappa
         if isinstance(model.likelihood, str):
             # at kappa = 0 a term proportional to kappa could not be judged
-            env["kappa"] = 0.0 if self.teacher or not model.margin else (kappa or 0.31)
+            env["kappa"] = 0.0 if self.teacher or not model.margin else (kappa or 0.31 * math.sqrt(scale))
             if beta is not None:
                 env["beta"] = beta[0] if isinstance(beta, tuple) else beta
                 env["beta"] = env["beta"] or 1.0
         if isinstance(model, StochasticPerceptron):
             env |= {"beta": float(np.clip(env["beta"], *TEMPERATURES)), "qstar": scale}
         return env
+
+    def unit(self, x: sp.Symbol) -> float:
+        """Natural size of an order parameter: overlaps are as large as the weights squared, their conjugates as the inverse."""
+        if "Q" not in self.env:
+            return 1.0  # weights of a fixed norm
+        norm = float(self.env["Q"])
+        return norm if x in (*self.q, S.Q) else 1 / norm if x in (*self.c, S.lam) else 1.0
 
     def evaluate(self, expr: sp.Expr, env: Env) -> float:
         """The referee's number; `rsb_steps` puts one for nested towers here."""
@@ -150,7 +158,7 @@ class Workshop:
                 if sizes not in targets:
                     targets[sizes] = reference(sizes, env)
                 target = targets[sizes]
-                worst = max(worst, abs(self.evaluate(expr, env) - target) / max(1.0, abs(target)))
+                worst = max(worst, apart(self.evaluate(expr, env), target))
             return worst, tolerance
 
         return check
@@ -180,9 +188,14 @@ def richardson(values: list[float]) -> float:
 
 
 def difference(f: Callable[[float], float], x: float, step: float | None = None) -> float:
-    """First derivative by a sixth-order central stencil."""
-    h = step if step is not None else 0.02 * max(abs(x), 0.01)
+    """First derivative by a sixth-order central stencil, of a step relative to x != 0 unless given."""
+    h = step if step is not None else 0.02 * abs(x)
     return sum(c * (f(x + m * h) - f(x - m * h)) for m, c in ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))) / h
+
+
+def apart(value: float, target: float, unit: float = 1.0) -> float:
+    """Difference relative to the target, or to the natural unit of both where the target is smaller."""
+    return abs(value - target) / max(unit, abs(target))
 
 
 def plain(x: sp.Symbol) -> str:

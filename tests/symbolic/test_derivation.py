@@ -22,6 +22,9 @@ MODELS = {
     "discrete-teacher": rp.Perceptron(weights="discrete:-2,-1,1,2", task="teacher-student"),
     "binary-hot": rp.Perceptron(beta=1.5),
     "window": rp.Perceptron(likelihood="window", kappa=0.8),
+    "large-weights": rp.Perceptron(weights="discrete:-100,1,100"),  # differences and tolerances scale with the weights
+    "small-weights": rp.Perceptron(weights="discrete:-0.001,0,0.002"),
+    "small-teacher": rp.Perceptron(weights="discrete:-0.0001,0.0001", task="teacher-student"),
 }
 
 

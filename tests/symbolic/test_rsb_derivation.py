@@ -22,6 +22,8 @@ MODELS = {
     "discrete": rp.Perceptron(weights="discrete:-2,-1,1,2"),
     "binary-hot": rp.Perceptron(beta=1.5),
     "spherical-window": rp.Perceptron(weights="spherical", likelihood="window", kappa=0.8),
+    "large-weights": rp.Perceptron(weights="discrete:-100,1,100"),  # differences and tolerances scale with the weights
+    "small-weights": rp.Perceptron(weights="discrete:-0.001,0,0.002"),
     "sigmoid": rp.Perceptron(likelihood=rp.Likelihood(1 / (1 + sp.exp(-2 * rp.field)))),
 }
 slow = pytest.mark.slow
