@@ -20,7 +20,7 @@ from .functional import Functional, latex, split
 from .leaves import LeafDefinition
 from .nodes import Leaf, Level, Tilt, linear
 from .numeric import Named, Symmetric
-from .special import A, G, H
+from .special import A, Between, G, H
 
 EXPLICIT_UNITS = 3  # whose sign patterns are written out one by one
 
@@ -45,9 +45,11 @@ def close(node: sp.Expr, f: Functional) -> sp.Expr:
     if not leaves or any(f.leaves[x.name].closed is None for x in leaves):
         return node
     definition = f.leaves[next(iter(leaves)).name]
+    assert definition.closed is not None
     if definition.accepted:
         return close_units(node, definition)
-    if len(_arguments(definition)) > 1:
+    curved = any(x.k[0] > 1 for x in leaves)
+    if (curved and definition.closed.has(Between)) or len(_arguments(definition)) > 1:
         return node  # differences of tails: f' and f'' read better than their closed forms
     V, field = next(iter(leaves)).V, next(iter(leaves)).w[0]
     obs = node.obs.replace(lambda e: isinstance(e, Leaf), lambda e: closed_derivative(definition, int(e.k[0])))

@@ -131,8 +131,11 @@ def _overlapping(columns: Columns) -> None:
     gone = index[beyond_the_end(batch.take(index))]
     columns.clear(gone)
     explain(columns)
+    left = np.setdiff1d(index, gone)
+    if not left.size:
+        return
     logit, load = along(batch.model)  # type: ignore[arg-type]
-    for i in np.setdiff1d(index, gone):
+    for i in left:
         above = np.log(batch.alpha[i]) - load
         last = np.flatnonzero((above[:-1] >= 0) & (above[1:] < 0))  # q rises with the load
         if not last.size:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..committees import Committee
 from ..models import Discrete, Model, Perceptron, Spherical
-from ..numerics.saddle import Batch, Solution, first_crossing, follow, has_zero_overlap, make_batch
+from ..numerics.saddle import Batch, Solution, first_crossing, follow, has_zero_overlap, make_batch, zero_overlap
 from ..results import Estimate, Result, verdict
 from ..stochastic import StochasticPerceptron, check_no_norm
 from ..wide import Wide
@@ -277,6 +277,6 @@ def _loads(point: Batch, limit: float) -> np.ndarray:
         return SPAN * limit * np.linspace(0.02, 1.0, GRID)
     top = HOTTEST
     if has_zero_overlap(point.model):  # a saddle at every load, whose replicon falls in proportion
-        fall = 1 - float(thermodynamic(point.with_alpha(np.array([HOTTEST]))).number["replicon"][0])
+        fall = 1 - float(replicon(zero_overlap(point.with_alpha(np.array([HOTTEST]))))[0])
         top = max(HOTTEST, 2 * HOTTEST / fall) if fall > 0 else HOTTEST
     return np.geomspace(2e-2, top, 2 * GRID)

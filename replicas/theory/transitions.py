@@ -47,6 +47,7 @@ FAR = 5.0  # times that load, up to which a fold of such a branch is sought
 EARLIEST = 0.01  # of the load where R = 0 becomes unstable, from which a student that overtakes it before is sought
 MANY_UNITS = (2.0, 30.0)  # loads between which infinitely many units start to specialise
 LOADS = 27  # at which the branches of a parity are compared
+PARTS = 9  # of these loads, looked at in turn where averages over several fields are dear
 WIDE_RANGE = 20.0  # of loads, over which they are spaced in proportion
 NEWTON_STEPS, NEWTON_ENDS = 12, 1e-9  # for the load at which they are equal; relative step at which it must end
 
@@ -294,6 +295,8 @@ def _from_nothing(model: Model, batch: Batch) -> Transitions:
     message = ""
     if not unstable:
         message = "R = 0 stays locally stable at every load: learning is never free of metastability"
+        if it is None:
+            message += "; the student with R > 0 that takes over from it was not reached"
     elif isinstance(model.weights, Discrete) and (later := _leaving(model, batch, float(lost.value))) is not None:
         message = f"R = 0 becomes unstable at {lost.value:.12g}, where a branch with R > 0 leaves it"
         spinodal = later
@@ -360,8 +363,12 @@ def _equal(model: Model, batch: Batch, between: tuple[float, float]) -> tuple[Es
 
     for _ in range(3):  # where the branch begins between two loads, look closer
         loads = (np.geomspace if high > WIDE_RANGE * low else np.linspace)(low, high, LOADS)
-        gains, _slopes = gain(students(loads, rough=True))
-        above = np.flatnonzero(gains > 0)
+        gains = np.empty(0)
+        for part in np.array_split(loads, 1 if batch.model.fields == 1 else PARTS):
+            gains = np.append(gains, gain(students(part, rough=True))[0])
+            above = np.flatnonzero(gains > 0)
+            if above.size:
+                break
         if not above.size or above[0] == 0:
             return None, None
         low, high = loads[above[0] - 1], loads[above[0]]
