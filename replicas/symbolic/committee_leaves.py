@@ -126,7 +126,7 @@ def leaves_of(model: Committee) -> dict[str, LeafDefinition]:
         name = NAMES[y]
         text = rf"\log\int\!\prod_jDz_j\,\mathbb{{1}}\big[B(\vec\omega+V^{{1/2}}\vec z)={'0' if y == 0 else f'{y:+d}'}\big]"
         found[name] = MatrixLeaf(
-            name, 1, S.fields(K)[0], S.V, None, text, _unit_measure, accepted(K, y), units=K
+            name, 1, S.fields(K)[0], S.V, None, text, _unit_measure(model), accepted(K, y), units=K
         )
     return found
 

@@ -129,9 +129,14 @@ def _likelihood_measure(model: Model) -> Measure:
         return cache[key]
 
     cache: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
-    values = model.weights.values if isinstance(model.weights, Discrete) else (1.0,)  # magnetizations: less than 1
-    reach = FIELD_REACH * math.sqrt(sum(v * v for v in values) / len(values))
+    reach = _reach(model)
     return measure
+
+
+def _reach(model: Model) -> float:
+    """How far the fields of a pattern are integrated over."""
+    values = model.weights.values if isinstance(model.weights, Discrete) else (1.0,)  # magnetizations: less than 1
+    return FIELD_REACH * math.sqrt(sum(v * v for v in values) / len(values))
 
 
 def theta_kinks(model: Model, kappa: float | None, beta: float | None) -> list[float]:
@@ -203,7 +208,7 @@ def pattern_leaf(model: Model) -> LeafDefinition:
     if isinstance(model, Tree):
         each = ",".join(rf"\omega_{j}+\sqrt V\,z_{j}" for j in range(1, model.K + 1))
         text = rf"\log\int\!\prod_j Dz_j\,\Theta({each})"
-        return LeafDefinition("f", 1, S.fields(model.K)[0], S.V, _counted(model), text, _unit_measure, model.accepted)
+        return LeafDefinition("f", 1, S.fields(model.K)[0], S.V, _counted(model), text, _unit_measure(model), model.accepted)
     pieces = levels(model)
     if pieces is not None:
         closed = sp.log(_mass(model, pieces))
@@ -224,13 +229,17 @@ def _counted(model: Tree) -> sp.Expr | None:
     return sp.log(sp.Add(*(sp.expand(c) for c, ok in zip(counts, model.accepted) if ok)))
 
 
-def _unit_measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _unit_measure(model: Model) -> Measure:
     """du on panels that end at 0, where a unit changes sign: what each field of a tree machine is integrated over."""
-    from .numeric import gauss_panels
 
-    reach = FIELD_REACH * (FIELD_SHORT if most else 1.0)
-    u, weight = gauss_panels(np.linspace(-reach, reach, 3 if most else 113), most // 2 if most else 10)
-    return u, np.log(weight)
+    def measure(env: Mapping[str, Any], most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        from .numeric import gauss_panels
+
+        reach = _reach(model) * (FIELD_SHORT if most else 1.0)
+        u, weight = gauss_panels(np.linspace(-reach, reach, 3 if most else 113), most // 2 if most else 10)
+        return u, np.log(weight)
+
+    return measure
 
 
 def _satisfied(low: sp.Expr, high: sp.Expr) -> sp.Expr:
@@ -253,7 +262,7 @@ def _mass(model: Model, pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]]) -> sp.Ex
 def log_likelihood_leaf(model: Model) -> LeafDefinition:
     """<log Theta> in the measure that f normalises: what separates the free entropy of a soft likelihood from its entropy."""
     if isinstance(model, Tree):  # allowed or not: log Theta = 0 wherever there is weight
-        return LeafDefinition("l", 1, S.fields(model.K)[0], S.V, sp.S.Zero, "0", _unit_measure, model.accepted)
+        return LeafDefinition("l", 1, S.fields(model.K)[0], S.V, sp.S.Zero, "0", _unit_measure(model), model.accepted)
     pieces = levels(model)
     closed = None
     if pieces is not None:

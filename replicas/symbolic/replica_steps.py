@@ -378,7 +378,7 @@ def heat_equation(w: Workshop) -> None:
 
     def check(expr: sp.Expr) -> tuple[float, float]:
         fields, variance = (np.asarray(evaluate(e, {**w.env, **grid}, w.leaves)) for e in (expr, f.raised(None)))
-        return float(np.max(np.abs(fields - variance))), DIFFERENCED
+        return float(np.max(np.abs(fields - variance))) * w.unit(S.Q), DIFFERENCED  # both sides are as large as 1/Q
 
     slopes = [(f.raised(a), f.raised(a).raised(a)) for a in range(w.units)]
     w.add(

@@ -29,6 +29,7 @@ CURVATURE = 2e-4  # second finite differences of four-replica integrals, relativ
 BRANCHES = 3e-6  # the same for trees of few units: branches are combined by signs, and no jump is integrated over
 BLOCKS = 1e-6  # the same for four blocks, whose functions are power means: smooth on the scale of the differences
 
+MARGIN = 4.0  # of a margin in units of the width of the fields, beyond which grids of several replicas see too little of them
 NORMS, TEMPERATURES = (0.2, 0.8), (0.5, 5.0)  # q_star and beta at which grids of three replicas resolve a stochastic perceptron
 FEW_UNITS = 3  # whose fields are averaged over fine grids
 FINE_UNITS = 5  # whose curvatures the grids over all fields resolve to BRANCHES
@@ -109,7 +110,8 @@ class Workshop:
         kappa = kappa[0] if isinstance(kappa, tuple) else kappa
         if isinstance(model.likelihood, str):
             # at kappa = 0 a term proportional to kappa could not be judged
-            env["kappa"] = 0.0 if self.teacher or not model.margin else (kappa or 0.31 * math.sqrt(scale))
+            wide = MARGIN * math.sqrt(scale)
+            env["kappa"] = 0.0 if self.teacher or not model.margin else float(np.clip(kappa or 0.31 * math.sqrt(scale), -wide, wide))
             if beta is not None:
                 env["beta"] = beta[0] if isinstance(beta, tuple) else beta
                 env["beta"] = env["beta"] or 1.0

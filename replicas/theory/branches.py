@@ -29,8 +29,6 @@ SHARES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)  # of the free self-overlap, from wh
 
 def named_branch(batch: Batch, branch: str) -> Columns:
     """Each point on the branch of this name, where there is one."""
-    if branch == "middle":
-        return _between(batch)
     columns = Columns(batch)
     index = np.arange(batch.size)
     if branch == "perfect":
@@ -281,11 +279,16 @@ def _coexisting(batch: Batch, main: Columns) -> list[tuple[int, Columns]]:
     return sorted(rows, key=lambda r: (r[0], r[1].number["q"][r[0]]))
 
 
-def _between(batch: Batch) -> Columns:
-    """The unstable branch between two others at each point, that of smallest overlap; where there is none, that is said."""
+def between(batch: Batch, main: Columns) -> Columns:
+    """The unstable branch between two others at each point, that of smallest overlap; where none was met, that is said."""
     columns = Columns(batch)
-    columns.message[:] = "no unstable branch between two others here"
-    for i, found in reversed(_coexisting(batch, thermodynamic(batch))):
+    rows = _coexisting(batch, main)
+    for i, found in reversed(rows):
         if found.branch[i] == "middle":
             columns.copy(i, found, i)
+    several = np.bincount([i for i, _ in rows], minlength=batch.size) > 1
+    missing = columns.branch == ""
+    columns.message[missing] = "no other branch coexists here, so none lies between two"
+    columns.status[missing & several] = "not-converged"  # where two students are maxima a saddle lies between
+    columns.message[missing & several] = "branches coexist here, and a scan of overlaps met none between them"
     return columns

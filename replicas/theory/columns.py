@@ -15,6 +15,7 @@ REPLICON_ROUNDING = 5e-15  # of a product of two averages of squares
 TIE = 1e-14  # free entropies closer than this are equal to rounding
 NEGATIVE = "negative entropy: no typical solutions here (above capacity or below the freezing temperature)"
 LEARNT_ALL = "negative entropy: perfect learning has taken over"
+BETWEEN = "negative entropy: a saddle between two students, not a phase"
 ERRORS = ("q", "q_hat", "Q", "lam", "free_entropy", "entropy", "energy", "replicon")
 Values = dict[str, Any]
 
@@ -104,6 +105,8 @@ class Columns:
             for name in mine:
                 mine[name][at] = theirs[name][row]
         self.status[at], self.message[at], self.branch[at] = other.status[row], other.message[row], other.branch[row]
+        if self.branch[at] == "middle" and self.message[at] == LEARNT_ALL:
+            self.message[at] = BETWEEN
 
     def build(self, shape: tuple[int, ...], **extra: Any) -> SaddlePoint | Curve:
         """The result in the shape asked for."""

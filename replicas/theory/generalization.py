@@ -215,7 +215,7 @@ def _curve_to(point: SaddlePoint | Curve, digits: int) -> LearningCurve:
 
     def one(p: SaddlePoint) -> LearningCurve:
         base = _unanswered(p, digits)
-        if p.q is None:
+        if p.q is None or p.errors["one_minus_q"] is None:
             return base
         ctx = context(digits)
         norm = ctx.one if p.Q is None else p.Q

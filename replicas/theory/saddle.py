@@ -20,7 +20,7 @@ from ..results import BrokenPoint, Curve, SaddlePoint
 from ..stochastic import StochasticPerceptron, check_no_norm
 from ..wide import Wide
 from .ansatz import asked_digits, check_ansatz, check_digits, check_steps, of_one_unit, units_refused
-from .branches import all_branches, mark_overtaken, named_branch, thermodynamic
+from .branches import all_branches, between, mark_overtaken, named_branch, thermodynamic
 from .columns import CONDITION_REPORTED, ERRORS, NEGATIVE, TIE, Values, counted, quantities, result
 from .ends import beyond_the_end
 
@@ -147,7 +147,7 @@ def _symmetric(
     mark_overtaken(best)
     if branch is None:
         return result(batch, best)
-    named = named_branch(batch, branch)
+    named = between(batch, best) if branch == "middle" else named_branch(batch, branch)
     gain = best.number["free_entropy"] - named.number["free_entropy"]
     with np.errstate(invalid="ignore"):  # one branch: the same, or at a transition equal to within its error
         tie = (named.branch == best.branch) | (np.abs(gain) <= named.error["free_entropy"] + TIE)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..models import Spherical, Tree
+from ..models import Discrete, Spherical, Tree
 from ..numerics.saddle import CONVERGED, Batch, Solution, evaluate, learnt, make_batch, newton, polished, start
 from .columns import TIE
 
@@ -76,6 +76,8 @@ def solutions(batch: Batch) -> Iterator[tuple[np.ndarray, Solution]]:
             size = np.abs(value[k - 1 : k + 2])
             index = np.flatnonzero((size[1] < size[0]) & (size[1] < size[2]) & (size[1] < NEAR_A_FOLD))
             tries += [(index, starts[j][index]) for j in (k - 1, k, k + 1)]
+        if part.model.teacher and isinstance(part.model.weights, Discrete) and part.model.fields == 1:
+            tries.append((np.arange(positive.size), starts[-1]))  # at small loads the unstable branch is closer to R = 1 than the scan
     found: list[tuple[int, float]] = []
     for index, x in tries:
         if not index.size:

@@ -24,6 +24,7 @@ MODELS = {
     "window": rp.Perceptron(likelihood="window", kappa=0.8),
     "large-weights": rp.Perceptron(weights="discrete:-100,1,100"),  # differences and tolerances scale with the weights
     "small-weights": rp.Perceptron(weights="discrete:-0.001,0,0.002"),
+    "small-and-far": rp.Perceptron(weights="discrete:-0.001,0.001", kappa=0.5),  # no field reaches the margin
     "small-teacher": rp.Perceptron(weights="discrete:-0.0001,0.0001", task="teacher-student"),
 }
 

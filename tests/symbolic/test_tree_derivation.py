@@ -36,6 +36,9 @@ CASES = [
             for task in ("storage", "teacher-student")
         ),
         ("committee", 3, "ternary", "storage"),
+        ("committee", 3, "discrete:-30,1,30", "storage"),  # grids, differences and tolerances scale with the weights
+        ("committee", 3, "discrete:-0.1,0.1", "teacher-student"),
+        ("parity", 2, "discrete:-0.01,0.01", "storage"),
         ("parity", 4, "binary", "storage"),
         ("committee", 7, "binary", "storage"),
         ("parity", 6, "spherical", "teacher-student"),

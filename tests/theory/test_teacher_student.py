@@ -18,7 +18,7 @@ BINARY, SPHERICAL = (
 TERNARY = rp.Perceptron("ternary", task="teacher-student")
 ROUNDING = 4e-15
 QUADRATURE = 1e-11  # of two nested integrals by scipy
-AWAY = 1e-4  # step from an unstable overlap: short of the stable ones by 0.01
+AWAY = 1e-3  # step from an unstable overlap R, in units of 1 - R
 FOLD = 0.03  # relative, of the square-root law between distances 1e-4 and 1e-6 of the fold: corrections are O(sqrt distance)
 
 
@@ -50,19 +50,24 @@ def test_the_middle_branch_by_name(transitions):
 
     def iterated(q, alpha):
         root = math.sqrt(q / (1 - q))
-        q_hat = 2 * math.sqrt(2 / math.pi) * alpha / (1 - q) * quad(lambda t: G(t) * G(root * t) / erfcx(root * t / math.sqrt(2)), -8, 8, epsabs=1e-13)[0]
+        inside = quad(lambda y: G(y / root) * G(y) / erfcx(y / math.sqrt(2)), -12, 12, epsabs=1e-14)[0] / root
+        q_hat = 2 * math.sqrt(2 / math.pi) * alpha / (1 - q) * inside
         return quad(lambda z: G(z) * math.tanh(math.sqrt(q_hat) * z + q_hat), -12, 12, epsabs=1e-13)[0]
 
-    loads = np.array([0.8, 1.3, 1.45, transitions.spinodal.value + 1e-3])
+    loads = np.array([0.005, 0.8, 1.3, 1.45, transitions.spinodal.value + 1e-3])
     curve = rp.solve(BINARY, loads, branch="middle")
-    assert list(curve.branch) == ["middle"] * 3 + [""] and curve.status[3] == "no-solution"
-    for alpha, q in zip(loads[:3], curve.q[:3]):
+    assert list(curve.branch) == ["middle"] * 4 + [""] and curve.status[4] == "no-solution"
+    for alpha, q in zip(loads[:4], curve.q[:4]):
         assert abs(iterated(q, alpha) - q) < QUADRATURE
-        assert iterated(q + AWAY, alpha) - q > AWAY and q - iterated(q - AWAY, alpha) > AWAY
-    assert not curve.dominant[:3].any() and not curve.stable[:3].any()
+        away = AWAY * (1 - q)
+        assert iterated(q + away, alpha) - q > away and q - iterated(q - away, alpha) > away
+    assert not curve.dominant[:4].any() and not curve.stable[:4].any()
+    assert "taken over" not in curve.message[1]  # below alpha_it nothing has
     errors = rp.generalization(BINARY, 1.3, branch="middle")
-    assert errors.eps_gibbs == pytest.approx(math.acos(curve.q[1]) / math.pi, abs=ROUNDING)
-    assert abs(rp.solve(BINARY, 1.3, branch="middle", digits=25).q - curve.q[1]) < curve.errors["q"][1]
+    assert errors.eps_gibbs == pytest.approx(math.acos(curve.q[2]) / math.pi, abs=ROUNDING)
+    assert abs(rp.solve(BINARY, 1.3, branch="middle", digits=25).q - curve.q[2]) < curve.errors["q"][2]
+    both = rp.generalization(BINARY, [1.3, 2.0], branch="middle", digits=25)
+    assert abs(both.R[0] - curve.q[2]) < curve.errors["q"][2] and both.status[1] == "no-solution"
 
 
 def test_branches_of_several_loads():
