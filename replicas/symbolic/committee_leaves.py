@@ -89,7 +89,7 @@ class MatrixLeaf(LeafDefinition):
             moved = [[x if {c, d} == {a, b} else y for d, y in enumerate(row)] for c, row in enumerate(V)]
             return self.values(k, lower, w, moved, env)
 
-        return v_derivative(at, V[a][b], 0.2)
+        return v_derivative(at, V[a][b], 0.2 * float(np.mean([np.mean(row[c]) for c, row in enumerate(V)])))
 
 
 def accepted(K: int, label: int) -> tuple[bool, ...]:

@@ -3,6 +3,7 @@ r"""Steps of the derivation of a fully connected committee: local integrals, and
 from __future__ import annotations
 
 import itertools
+import math
 from functools import partial
 from typing import Any
 
@@ -27,12 +28,18 @@ POINTS = np.array([-1.3, 0.4, 2.1])  # fields at which local expressions are com
 
 
 def point(w: Bench, fields: tuple[sp.Symbol, ...]) -> dict[str, np.ndarray]:
-    """Three generic points in the fields."""
-    return {x.name: np.roll(POINTS, a) + 0.23 * a for a, x in enumerate(fields)}
+    """Three generic points in the fields; those that act on weights are as large as the inverse of a weight."""
+    scale = 1 / math.sqrt(w.norm) if fields == S.weight_fields(w.K) else 1.0
+    return {x.name: scale * (np.roll(POINTS, a) + 0.23 * a) for a, x in enumerate(fields)}
 
 
 def greatest(x: Any) -> float:
     return float(np.max(np.abs(x)))
+
+
+def farthest(value: Any, target: Any) -> float:
+    """The greatest difference, relative to the greatest target."""
+    return greatest(value - target) / greatest(target)
 
 
 def local_integrals(w: Bench) -> None:
@@ -52,7 +59,7 @@ def _weights_closed(w: Bench) -> None:
 
     def against(opaque: sp.Expr) -> Checker:
         def check(expr: sp.Expr) -> tuple[float, float]:
-            return greatest(w_evaluate(w, expr, at) - w_evaluate(w, opaque, at)), EXACT
+            return farthest(w_evaluate(w, expr, at), w_evaluate(w, opaque, at)), EXACT
 
         return check
 
@@ -195,7 +202,8 @@ def heat_equations(w: Bench) -> None:
 def _heat_entry(w: Bench, name: str, a: int, b: int) -> None:
     leaf: Any = w.leaves[name]
     f = leaf.node(leaf.generic)
-    where, M = point(w, leaf.fields), generic_matrix(w.K)
+    scale = 1.0 if leaf.sign > 0 else 1 / w.norm
+    where, M = point(w, leaf.fields), generic_matrix(w.K) * scale
     names = {str(leaf.generic[i, j]): M[i, j] for i in range(w.K) for j in range(w.K)}
 
     def value(i: int, x: float) -> Any:
@@ -210,8 +218,8 @@ def _heat_entry(w: Bench, name: str, a: int, b: int) -> None:
 
     def check(expr: sp.Expr) -> tuple[float, float]:
         if not targets:
-            targets.append(np.array([v_derivative(partial(value, i), M[a, b], 0.2) for i in range(len(POINTS))]))
-        return greatest(w_evaluate(w, expr, {**where, **names}) - targets[0]), DIFFERENCED
+            targets.append(np.array([v_derivative(partial(value, i), M[a, b], 0.2 * scale) for i in range(len(POINTS))]))
+        return farthest(w_evaluate(w, expr, {**where, **names}), targets[0]), DIFFERENCED
 
     raised = f.raised((a, b))
     one, two = f.raised(a).raised(b), f.raised(a) * f.raised(b)

@@ -174,8 +174,8 @@ def _equations(w: Bench) -> Predictions:
 
         predicted = found[target] = partial(predict, x, target, coefficient)
 
-        def check(expr: sp.Expr, predicted: Callable[[], float] = predicted) -> tuple[float, float]:
-            return apart(w.value(expr), predicted()), DIFFERENCED
+        def check(expr: sp.Expr, predicted: Callable[[], float] = predicted, unit: float = w.unit(target)) -> tuple[float, float]:
+            return apart(w.value(expr), predicted(), unit), DIFFERENCED
 
         row = "11" if x in (S.q, S.q_hat) else "12"
         lhs = rf"\left[q(\mathbb{{1}}-q)^{{-1}}\right]_{{{row}}}" if w.sphere else latex(target)

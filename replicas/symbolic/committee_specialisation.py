@@ -40,13 +40,13 @@ def relative(w: Bench, side: str) -> sp.Expr:
 def specialisation(w: Bench, equations: Predictions) -> None:
     """The part in which units differ, its two responses and their product."""
     K, f = w.K, w.functional
-    q = UNDECIDED / K * float(f.norm)
+    q = UNDECIDED / K * w.norm
     undecided = {"q": q, "q_c": q, "qhat": w.env["qhat"], "qhat_c": w.env["qhat"]}
     patterns = relative(w, "f")
 
     def gap(expr: sp.Expr, x: sp.Symbol, x_c: sp.Symbol) -> tuple[float, float]:
         target = equations[x]() - equations[x_c]()
-        return abs(w.value(expr) - target) + abs(w.value(expr, **undecided)), DIFFERENCED
+        return (abs(w.value(expr) - target) + abs(w.value(expr, **undecided))) / w.unit(x), DIFFERENCED
 
     lhs = r"\hat q_-=\left[q(\mathbb{1}-q)^{-1}\right]_{11}-\left[q(\mathbb{1}-q)^{-1}\right]_{12}" if w.sphere else r"\hat q_-=\hat q-\hat q_c"
     w.add(
@@ -74,8 +74,8 @@ def specialisation(w: Bench, equations: Predictions) -> None:
         return memory[side]
 
     def at_zero(side: str, expr: sp.Expr) -> tuple[float, float]:
-        target = numeric(side)
-        return apart(w.value(expr, **undecided), target), EXTRAPOLATED
+        target, moved = numeric(side), S.q_hat if side == "f" else S.q
+        return apart(w.value(expr, **undecided), target, w.unit(moved) ** 2), EXTRAPOLATED
 
     why = (
         r"For Bayes-optimal students $\delta\hat q=\alpha K\sum_y\mathbb{E}\,Z_y\,(\nabla\nabla f^y)\,\delta q\,(\nabla\nabla f^y)$: derivatives of "

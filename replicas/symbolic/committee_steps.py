@@ -52,12 +52,20 @@ class Bench(Workshop):
         self.sphere = isinstance(model.weights, Spherical)
 
     @property
+    def norm(self) -> float:
+        """Mean square of a weight."""
+        return float(self.functional.norm)
+
+    def unit(self, x: sp.Symbol) -> float:
+        """Those between units have the sizes of those of one unit."""
+        return super().unit({S.q_c: S.q, S.q_hat_c: S.q_hat, S.lam_c: S.lam}.get(x, x))
+
+    @property
     def moment(self) -> str:
         return rf"\frac1{{NK}}\log\overline{{Z^{{{latex(self.size)}}}}}"
 
     def _point(self) -> dict[str, Any]:
-        scale = float(self.functional.norm)
-        K = self.model.K
+        scale, K = self.norm, self.model.K
         env = {"alpha": 0.83, "Q": scale, "lambda": 1.27 / scale, "lambda_c": 0.31 / scale}
         if isinstance(self.model.weights, Spherical):
             env["lambda"] = 4.3  # coupled spheres need Lambda > s q_hat
@@ -298,7 +306,7 @@ def _decouple(w: Bench) -> sp.Expr:
 
 def _teacher_alone(w: Bench) -> None:
     """Order n^0: one replica alone. Its labels sum to one whatever its overlaps, so patterns drop out."""
-    K, norm = w.K, float(w.functional.norm)
+    K, norm = w.K, w.norm
     sphere = w.sphere
 
     def alone(X: np.ndarray) -> float:
@@ -309,7 +317,7 @@ def _teacher_alone(w: Bench) -> None:
         """Its slope in the symmetric entry X_ab."""
         E = np.zeros((K, K))
         E[a, b] = E[b, a] = 1.0
-        return difference(lambda x: alone(X + x * E), 0.0, step=0.01)
+        return difference(lambda x: alone(X + x * E), 0.0, step=0.01 / norm)
 
     def check(e: sp.Expr) -> tuple[float, float]:
         M, worst = np.array(e.doit() if hasattr(e, "doit") else e, dtype=float), 0.0
@@ -317,7 +325,7 @@ def _teacher_alone(w: Bench) -> None:
         for a, b in itertools.combinations_with_replacement(range(K), 2):
             # stationarity of tr(X Q)/2 + g(0; X) in X_ab
             worst = max(worst, abs(moved(a, b, X) + Q[a, b] / (2 if a == b else 1)))
-        return worst, DIFFERENCED
+        return worst / norm, DIFFERENCED
 
     one = r"One replica alone gives some label to every pattern, $\sum_yP(y)=1$ whatever its overlaps $Q^{aa}$: patterns drop out. "
     if sphere:

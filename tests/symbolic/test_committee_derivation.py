@@ -31,7 +31,10 @@ DIFFERENCED = 1e-7  # sixth-order differences of averages over grids of the fiel
 FAST = {(2, "spherical")}
 CASES = [
     pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
-    for case in ((2, "binary"), (2, "spherical"), (2, "ternary"), (3, "binary"), (3, "spherical"))
+    for case in (
+        *((2, weights) for weights in ("binary", "spherical", "ternary", "discrete:-0.1,0.1", "discrete:-50,50", "discrete:-0.01,0,0.01", "discrete:-50,0,50")),
+        *((3, weights) for weights in ("binary", "spherical")),
+    )
 ]
 POINT = {"q": 0.43, "q_c": 0.12, "q_hat": 0.71, "q_hat_c": 0.26, "alpha": 0.83}
 
