@@ -303,6 +303,11 @@ def test_no_answer_is_exit_code_one_with_the_reason(run, line, status):
         ("solve --alpha", r"--alpha"),
         ("solve --alph 0.5 --alpha 0.5", r"unrecognized arguments: --alph"),
         ("solve --alpha 0.1 --alpha 0.2", r"alpha: given twice"),
+        (
+            "generalization --weights spherical --alpha 1 --task teacher-student --rule hebb --branch typical",
+            r"branch: got 'typical' with rule 'hebb', which has one answer a load; takes it with gibbs-bayes",
+        ),
+        ("generalization --alpha 1.3 --task teacher-student --branch no", r"branch: got 'no'; takes typical, "),
         ("solve --alpha 0.5 --rule hebb", r"unrecognized arguments: --rule"),
         ("solve --alpha 0:1:0.0000001", r"alpha: got .*at most 1000000"),
         ("solve --alpha 0:1:0.0001 --kappa 0:1:0.0001", r"alpha, kappa: got 100020001 combinations"),

@@ -128,6 +128,16 @@ def test_coexisting_branches_are_kept_as_the_dominant_one(ask, run, tmp_path):
     assert "dominant one of each point" in " ".join(run("generalization --help")[1].split())
 
 
+def test_a_learning_curve_of_one_branch(ask, tmp_path):
+    line = f"generalization {TEACHER} --alpha 1.3 1.35 --branch middle"
+    direct, kept = ask(line), ask(f"{line} --store {tmp_path / 's.db'}")
+    assert "note" not in kept
+    same(direct, kept)
+    expected = rp.generalization(rp.Perceptron(task="teacher-student"), [1.3, 1.35], branch="middle")
+    for point, overlap in zip(kept["points"], expected.R, strict=True):
+        assert (point["branch"], point["dominant"], float(point["R"])) == ("middle", False, pytest.approx(overlap, rel=1e-13))
+
+
 def test_a_point_that_breaks_the_library_is_kept_with_its_reason_and_asked_again(run, tmp_path, monkeypatch):
     solve = rp.solve
 

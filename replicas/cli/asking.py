@@ -50,7 +50,7 @@ def run_question(name: str, options: argparse.Namespace) -> int:
     if how is not None:
         with asking(grid.size, name):
             fill(name, options, own, grid, asked, how)
-        left_out = note(asked) if question.branches else ""
+        left_out = note(asked) if question.branches and getattr(options, "branch", None) is None else ""
     else:
         with asking(grid.size, name) as bar:
             for share in asked:

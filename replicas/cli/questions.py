@@ -168,11 +168,12 @@ QUESTIONS = {
     "generalization": Question(
         "learning curve: overlap with the teacher, Gibbs and Bayes errors",
         "generalization",
-        ("alpha", "rule", "digits"),
+        ("alpha", "rule", "branch", "digits"),
         ("alpha",),
         ("alpha",),
         ansatz=False,
         branches=True,
+        helps={"branch": f"one of {', '.join(BRANCHES)} (default: all that coexist)"},
         examples=(
             "replicas generalization --weights spherical --task teacher-student --alpha 0.5 1 2 5 --json",
             "replicas generalization --weights spherical --task teacher-student --alpha 1 --rule hebb",

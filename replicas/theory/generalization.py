@@ -77,7 +77,7 @@ def generalization(
 
     Raises
     ------
-    ValueError : a storage model, an unknown rule, or a rule that needs spherical weights.
+    ValueError : a storage model, an unknown rule, a rule that needs spherical weights, or a rule and a branch.
     """
     check_model(model)
     if not model.teacher:
@@ -98,6 +98,8 @@ def generalization(
     if rule != "gibbs-bayes":
         if isinstance(model.weights, Discrete):
             raise ValueError(f"rule: got {rule!r} with {model.weights.name} weights; takes spherical weights")
+        if branch is not None:
+            raise ValueError(f"branch: got {branch!r} with rule {rule!r}, which has one answer a load; takes it with gibbs-bayes")
         found = _rule(model, loads, rule)
         return found if wanted is None else _rule_to(found, inputs(model, alpha=alpha), wanted)
     discrete = isinstance(model.weights, Discrete)
