@@ -361,6 +361,11 @@ def _equal(model: Model, batch: Batch, between: tuple[float, float]) -> tuple[Es
         many = batch.take(np.zeros(loads.size, dtype=int)).with_alpha(loads)
         return best_student(many) if isinstance(model, Wide) else learnt(many, rough=rough)
 
+    def followed(student: Solution, load: float) -> Solution:
+        """The student at a load close by, or one sought anew where it was lost."""
+        near = newton(student.batch.with_alpha(np.array([load])), student.x)
+        return near if near.converged[0] and near.q[0] > OVERLAPPING else students(np.array([load]))
+
     for _ in range(3):  # where the branch begins between two loads, look closer
         loads = (np.geomspace if high > WIDE_RANGE * low else np.linspace)(low, high, LOADS)
         gains = np.empty(0)
@@ -376,34 +381,31 @@ def _equal(model: Model, batch: Batch, between: tuple[float, float]) -> tuple[Es
             break
     else:
         return None, None
-    root, before = high, np.inf
+    student, root, before = students(np.array([high])), high, np.inf
     for _ in range(NEWTON_STEPS):
-        student = students(np.array([root]))
         difference, slope = gain(student)
         step = -float(difference[0] / slope[0])
         if not abs(step) < before:  # also where the student was lost
             break
         root, before = root + step, abs(step)
-        if before <= ROUNDING * root:
+        student = followed(student, root)
+        if before <= NEWTON_ENDS * root:  # the next step is as small as its square
             break
-    if not before < NEWTON_ENDS * root:
+    if not (before < NEWTON_ENDS * root and student.converged[0]):
         return None, None
-    at = students(np.array([root]))
-    if not at.converged[0]:
-        return None, None
-    difference, slope = gain(at)
-    error = float((at.info[0, at.nu + 1] + abs(difference[0])) / abs(slope[0]) + 4e-16 * root)
+    difference, slope = gain(student)
+    error = float((student.info[0, student.nu + 1] + abs(difference[0])) / abs(slope[0]) + 4e-16 * root)
     it = Estimate(
         model=model,
         question="alpha_it",
         value=root,
         error=error,
         criterion="entropies of R = 0 and R > 0 equal",
-        stable=bool(at.extra("replicon")[0] > 0),
-        order_parameters=_overlaps(at),
+        stable=bool(student.extra("replicon")[0] > 0),
+        order_parameters=_overlaps(student),
         statement="First-order transition from R = 0 to a student that has learnt.",
     )
-    fold = first_fold(batch, at.x[0], root, direction=-1.0)
+    fold = first_fold(batch, student.x[0], root, direction=-1.0)
     return it, None if fold is None else _spinodal(model, fold, LEARNABLE)
 
 

@@ -283,7 +283,8 @@ def test_plain_words():
 
 
 @pytest.mark.slow
-def test_what_the_readme_does_with_finite_n_runs():
+def test_what_the_readme_does_with_finite_n_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the examples keep figures and stores
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     part = text[text.index("\n## Finite N\n") : text.index("\n## Results\n")]
     examples = re.findall(r"```python\n(.*?)```", part, re.S)
