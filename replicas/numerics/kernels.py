@@ -22,6 +22,7 @@ GAUSS_NODES, GAUSS_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.leg
 FINE_NODES, FINE_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(32))
 RANGE = 9.0  # Gaussian mass beyond: 2e-19
 MAX_NODES = 16384
+FIRST = 1e-40  # narrowest panel at a kink, which keeps a pole of 0 finite; one closer than that is not resolved
 TRAPEZOID_FROM = 0.5  # distance of the nearest pole above which the trapezoid needs fewer nodes than graded panels
 
 
@@ -368,7 +369,7 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
     Trapezoid (error exp(-2 pi pole/step)) when the poles are far, else Gauss-Legendre panels graded around the kinks.
     Each level halves every step. ``half``: F is even, only z >= 0 is used. Returns the number of nodes.
     """
-    if not pole >= 0.0:
+    if not pole >= 0.0 or 0.0 < pole < FIRST:
         return 0
     shrink = 0.5**level
     if pole >= TRAPEZOID_FROM:
@@ -387,7 +388,7 @@ def gaussian_rule(pole, kinks, level, half, z, weight):
     edges[0] = start
     count = 1
     left_kink = False
-    first = max(0.7 * pole * shrink, 1e-9)
+    first = max(0.7 * pole * shrink, FIRST)
     cap = 1.5 * shrink
     at = start
     for k in range(kinks.size + 1):

@@ -18,13 +18,13 @@ DENSITY = 1.0 / math.sqrt(2 * math.pi)
 
 
 @njit(cache=True, error_model="numpy")
-def _add(weight, K, Z, first, second, out):
-    """Contribution of one label: probability, and first and second derivatives of it."""
+def _add(weight, K, Z, rest, first, second, out):
+    """Contribution of one label: probability, that of all others (1 - Z, but to relative accuracy), first and second derivatives."""
     out[0] += weight * Z
-    out[2] += weight * Z * Z
+    out[2] += weight * Z * rest
     if Z < LEAST:
         return
-    out[1] += weight * Z * (math.log(Z) if Z < 0.5 else math.log1p(Z - 1.0))
+    out[1] += weight * Z * (math.log(Z) if Z < 0.5 else math.log1p(-rest))
     for a in range(K):
         first[a] /= Z
     for a in range(K):
@@ -50,7 +50,7 @@ def one(points, weights, V, det, adjugate, coin, out):
         G = DENSITY * math.exp(-0.5 * x * x) / s
         for sign in (1.0, -1.0):
             first[0], second[0, 0] = sign * G, -sign * G * x / s
-            _add(weights[i], 1, normal(sign * x), first, second, out)
+            _add(weights[i], 1, normal(sign * x), normal(-sign * x), first, second, out)
 
 
 @njit(cache=True, error_model="numpy")
@@ -95,8 +95,9 @@ def two(points, weights, V, det, adjugate, coin, out):
                 Z[y] += 0.5 * Z[2]
                 first[y] += 0.5 * first[2]
                 second[y] += 0.5 * second[2]
+            Z[2] = 0.0
         for y in range(2 if coin else 3):
-            _add(weights[i], 2, Z[y], first[y], second[y], out)
+            _add(weights[i], 2, Z[y], Z[(y + 1) % 3] + Z[(y + 2) % 3], first[y], second[y], out)
 
 
 @njit(cache=True, error_model="numpy")
@@ -157,4 +158,4 @@ def three(points, weights, V, det, adjugate, coin, out):
     for i in range(weights.size):
         three_units(points[i], V, det, adjugate, Z, first, second, R, a)
         for y in range(2):
-            _add(weights[i], 3, Z[y], first[y], second[y], out)
+            _add(weights[i], 3, Z[y], Z[1 - y], first[y], second[y], out)

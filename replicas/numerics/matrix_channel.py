@@ -6,7 +6,8 @@ With omega ~ N(0, q) and V = Q - q, Z_y(omega, V) the probability of the label y
     T_{ab,cd} = \sum_y E\, Z_y\, \partial_a\partial_c f_y\, \partial_b\partial_d f_y
 
 Psi is minus the entropy of a label given the posterior;  d Psi = tr(A dq)/2  and  dA_ab = sum_cd T_ab,cd dq_cd (under the
-law of the labels the gradient of f is a martingale in q). sum_y E Z_y^2 is the probability that two samples agree.
+law of the labels the gradient of f is a martingale in q). The probability that two samples disagree is sum_{y != y'} E Z_y Z_y',
+a sum of small terms.
 
 The trapezoid rule on a grid x(u), u = asinh(x/s) + x/L: fine at the kinks of log Z, which have the width sqrt(V), and even
 far out. Axes are the eigenvectors of q (a null direction has one node) or, when all eigenvalues of V are small and the
@@ -17,7 +18,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +33,8 @@ GAUSSIAN_STEP = 0.72  # of the trapezoid rule for a Gaussian alone: error 2 exp(
 # those of one field, sharpest for the tie of two units.
 WIDTH_STEP = {1: 0.42, 2: 0.17, 3: 0.27}
 GRADED_STEP, GRADED_SCALE = {1: 0.11, 2: 0.055, 3: 0.075}, 2.0  # the latter: s over sqrt(V)
-PRUNED = 1e-18  # nodes of smaller weight
+MOST_NODES = 1e8  # of a grid before symmetry and pruning: some gigabytes
+RADIUS = 8.3  # standard deviations from the centre: density 1e-15 beyond
 NULL = 1e-300  # variance of an axis that carries nothing
 ALIKE = 1e-13  # relative: matrices invariant to that are taken as invariant under permutations
 SHARPER = 0.3  # width of one axis against the others, below which it alone is graded
@@ -39,12 +43,12 @@ _KERNELS = {1: one, 2: two, 3: three}
 
 @dataclass(frozen=True)
 class Channel:
-    """Averages of this module: ``psi``, ``A`` (K, K), ``T`` (K, K, K, K), ``agreement`` sum_y E Z_y^2, ``norm`` of the grid, ``nodes``."""
+    """Averages of this module: ``psi``, ``A`` (K, K), ``T`` (K, K, K, K), ``disagreement`` sum_{y != y'} E Z_y Z_y', ``norm`` of the grid, ``nodes``."""
 
     psi: float
     A: np.ndarray
     T: np.ndarray
-    agreement: float
+    disagreement: float
     norm: float
     nodes: int
 
@@ -141,13 +145,13 @@ def _field_axes(axes: Axes, quality: float) -> tuple[np.ndarray, np.ndarray] | N
     return _graded(GRADED_SCALE * width, GAUSSIAN_STEP / quality * math.sqrt(least) / step, step, REACH * sigma)
 
 
-def _eigen_axes(axes: Axes, quality: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per eigenvector: nodes in standard deviations of omega, and weights with the normal density."""
-    out, sharp = [], int(np.argmin(axes.gap))
-    sd = np.sqrt(axes.overlap)
+def _eigen_axes(axes: Axes, quality: float) -> list[tuple[float, Callable[[], tuple[np.ndarray, np.ndarray]]]]:
+    """Per eigenvector: how many nodes, and what gives them, in standard deviations of omega, and their weights with the normal density."""
+    out: list[tuple[float, Callable[[], tuple[np.ndarray, np.ndarray]]]] = []
+    sharp, sd = int(np.argmin(axes.gap)), np.sqrt(axes.overlap)
     for k in range(sd.size):
         if axes.overlap[k] <= NULL:
-            out.append((np.zeros(1), np.ones(1)))
+            out.append((1.0, lambda: (np.zeros(1), np.ones(1))))
             continue
         step = min(GAUSSIAN_STEP, WIDTH_STEP[sd.size] * math.sqrt(axes.gap[k]) / sd[k]) / quality
         others = [math.sqrt(axes.gap[j]) for j in range(sd.size) if j != k]
@@ -155,22 +159,39 @@ def _eigen_axes(axes: Axes, quality: float) -> list[tuple[np.ndarray, np.ndarray
         if k == sharp and math.sqrt(axes.gap[k]) < SHARPER * min(rest, sd[k]):
             h = GRADED_STEP[sd.size] / quality
             longest = min(GAUSSIAN_STEP, WIDTH_STEP[sd.size] * rest / sd[k]) / quality / h
-            x, dx = _graded(GRADED_SCALE * math.sqrt(axes.gap[k]) / sd[k], longest, h, REACH)
+            scale = GRADED_SCALE * math.sqrt(axes.gap[k]) / sd[k]
+            out.append((2 * (math.asinh(REACH / scale) + REACH / longest) / h, partial(_normal, _graded, scale, longest, h, REACH)))
         else:
-            n = math.ceil(REACH / step)
-            x, dx = step * np.arange(-n, n + 1), np.full(2 * n + 1, step)
-        out.append((x, dx * DENSITY * np.exp(-0.5 * x * x)))
+            out.append((2 * REACH / step, partial(_normal, _even, step)))
     return out
 
 
+def _even(step: float) -> tuple[np.ndarray, np.ndarray]:
+    n = math.ceil(REACH / step)
+    return step * np.arange(-n, n + 1), np.full(2 * n + 1, step)
+
+
+def _normal(rule: Callable[..., tuple[np.ndarray, np.ndarray]], *steps: float) -> tuple[np.ndarray, np.ndarray]:
+    x, dx = rule(*steps)
+    return x, dx * DENSITY * np.exp(-0.5 * x * x)
+
+
 def grid(axes: Axes, quality: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (n, K) and weights of E over omega ~ N(0, q), for functions even under omega -> -omega and, where q allows, permutations."""
+    """Nodes (n, K) and weights of E over omega ~ N(0, q), for functions even under omega -> -omega and, where q allows, permutations.
+
+    Raises
+    ------
+    FloatingPointError : where fields so well known would take more nodes than memory has.
+    """
     K = axes.overlap.size
-    eigen = _eigen_axes(axes, quality)
+    planned = _eigen_axes(axes, quality)
     fields = _field_axes(axes, quality)
-    cost = math.prod(x.size for x, _ in eigen) / (2.0 if axes.permutable and K > 1 else 1.0)
+    cost = math.prod(n for n, _ in planned) / (2.0 if axes.permutable and K > 1 else 1.0)
     if fields is not None and fields[0].size ** K / (math.factorial(K) if axes.permutable else 1) < cost:
         return _field_grid(axes, *fields)
+    if cost > MOST_NODES:
+        raise FloatingPointError(f"overlap: got fields known to a share {float(np.min(axes.gap)):.2g}; their grid has {cost:.1g} nodes")
+    eigen = [rule() for _, rule in planned]
     for k in range(K):
         # y -> -y on the first axis; exchange of units 1 and 2 on the second
         if k == 0 or (k == 1 and axes.permutable):
@@ -181,7 +202,7 @@ def grid(axes: Axes, quality: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     for x, w in eigen[1:]:
         weights = (weights[:, None] * w).ravel()
         points = np.concatenate([np.repeat(points, x.size, axis=0), np.tile(x, points.shape[0])[:, None]], axis=1)
-        keep = weights > PRUNED
+        keep = np.sum(points**2, axis=1) < RADIUS**2
         weights, points = weights[keep], points[keep]
     return np.ascontiguousarray((points * np.sqrt(axes.overlap)) @ axes.vectors.T), weights
 
@@ -199,9 +220,9 @@ def _field_grid(axes: Axes, x: np.ndarray, dx: np.ndarray) -> tuple[np.ndarray, 
             ties = np.sum(index[: k + 1] == index[k], axis=0)
             times = times * (k + 1) / ties
     root = axes.vectors / np.sqrt(axes.overlap)
-    log = -0.5 * np.sum((root.T @ x[index]) ** 2, axis=0) - 0.5 * np.sum(np.log(axes.overlap))
-    weights = times * np.exp(log) * DENSITY**K * np.prod(dx[index], axis=0)
-    keep = weights > PRUNED
+    squared = np.sum((root.T @ x[index]) ** 2, axis=0)
+    weights = times * np.exp(-0.5 * squared - 0.5 * np.sum(np.log(axes.overlap))) * DENSITY**K * np.prod(dx[index], axis=0)
+    keep = squared < RADIUS**2
     return np.ascontiguousarray(x[index[:, keep]].T), weights[keep]
 
 

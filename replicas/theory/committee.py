@@ -141,7 +141,7 @@ def point(model: Committee, alpha: float, branch: str, s: State, residual: float
         residual=residual,
         largest=float(abs(values[0])),
         stable=bool(abs(values[0]) < 1.0),
-        gibbs_error=1.0 - s.channel.agreement,
+        gibbs_error=s.channel.disagreement,
         gaps=(float(gap[0]), float(gap[1])),
     )
 
@@ -181,10 +181,10 @@ def saddle(model: Committee, alpha: float, branch: str = SPECIALISED, start: np.
         entropy = float(np.log(_chance(model.weights)).dot(_chance(model.weights))) if model.weights.probabilities else 0.0
         return CommitteePoint(branch, alpha, "converged", Q, 0.0, math.inf, 0.0, entropy, 0.0, 0.0, True, 0.0, (0.0, 0.0))
     free = 2 if branch == SPECIALISED and model.K > 1 else 1
-    begin, ended = _starts(model, alpha, branch) if start is None else (np.array(start, dtype=float), "")
-    if ended:
-        return CommitteePoint(branch, alpha, ended)
     try:
+        begin, ended = _starts(model, alpha, branch) if start is None else (np.array(start, dtype=float), "")
+        if ended:
+            return CommitteePoint(branch, alpha, ended)
         rough, _ = newton(model, alpha, begin, SCOUTING, free)
         s, residual = newton(model, alpha, rough.q_hat, 1.0, free)
     except FloatingPointError:

@@ -30,6 +30,7 @@ OPEN = (
 )
 BRANCHES = committee.BRANCHES
 SAME = 1e-14  # free entropies closer than this are one
+NEARLY, CLEARLY = 0.05, 0.01  # residual under which the free entropy is known to a square of it, and by how much it must then be smaller
 CHOSEN = (None, "all", *BRANCHES)
 
 
@@ -106,21 +107,32 @@ def rows(model: Committee, alpha: Any, branch: str | None) -> tuple[np.ndarray, 
     for i, found in enumerate(at):
         known = [p for p in found.values() if p.status == "converged"]
         best = max((p.free_entropy for p in known), default=np.nan)
+        lost = [p for p in found.values() if not _below(p, best) and p.status == "not-converged"]
         if branch == "all":
-            out += [Row(i, p, p.free_entropy >= best - SAME) for p in known or list(found.values())[:1]]
+            out += [Row(i, p, not lost and p.free_entropy >= best - SAME) for p in [*known, *lost] or list(found.values())[:1]]
         elif branch is not None:
             out.append(Row(i, found[branch], _dominates(model, found[branch])))
+        elif lost or not known:
+            out.append(Row(i, lost[0] if lost else found[asked[0]], False))
         else:
-            out.append(Row(i, max(known, key=lambda p: p.free_entropy) if known else found[asked[0]], bool(known)))
+            out.append(Row(i, max(known, key=lambda p: p.free_entropy), True))
     return loads, out
 
 
 def _dominates(model: Committee, found: committee.CommitteePoint) -> bool:
-    """Whether no other branch has a larger free entropy at its load."""
+    """Whether no other branch has a larger free entropy at its load; not where one of them was lost."""
     if found.status != "converged" or found.alpha == 0:
         return found.status == "converged"
     others = [_point(model, found.alpha, name, None) for name in branches_of(model) if name != found.branch]
-    return all(p.status != "converged" or p.free_entropy <= found.free_entropy + SAME for p in others)
+    return all(_below(p, found.free_entropy) for p in others)
+
+
+def _below(rival: committee.CommitteePoint, best: float) -> bool:
+    """Whether a branch does not dominate over ``best``: not there, or of smaller free entropy, which is stationary near a saddle."""
+    if rival.status == "converged":
+        return bool(rival.free_entropy <= best + SAME)
+    near = rival.residual < NEARLY and rival.free_entropy + CLEARLY * (1 + abs(rival.free_entropy)) < best
+    return bool(near) or rival.status != "not-converged"
 
 
 def _point(

@@ -18,6 +18,7 @@ from ..numerics.matrix_prior import Prior, discrete, gaussian
 
 RESIDUAL = 1e-9  # of the logarithms, undamped: above the error of the averages
 EXACT = 1e-13  # residual that only rounding is left of
+FARTHEST = 200.0  # logarithm of a conjugate
 NEWTON, LONGEST = 40, 0.7  # iterations, and step of the logarithms
 COLLAPSED = 1e-7  # of q across against Q: the specialised branch has ended on the symmetric one
 SURE = 45.0  # q_hat Q from which weights of a finite set are known to about exp(-22)
@@ -83,6 +84,8 @@ def state(model: Committee, q_hat: np.ndarray, quality: float = 1.0, coin: bool 
     overlap, gap = pair_of(prior.q), pair_of(prior.gap)
     if q_hat[1] == 0.0:
         overlap[1] = 0.0
+    if not gap.min() > 0.0:
+        raise FloatingPointError("state: Q - q underflows")
     axes = symmetric_axes(K, tuple(np.maximum(overlap, 0.0)), tuple(gap))
     channel = evaluate(axes, quality, coin)
     P = _projectors(K)
@@ -138,7 +141,7 @@ def newton(
         except np.linalg.LinAlgError:
             break
         x = x + step * min(1.0, LONGEST / max(float(np.max(np.abs(step))), 1e-300))
-        if x[-1] < math.log(COLLAPSED) - 12.0 or x[0] > 40.0:
+        if x[-1] < math.log(COLLAPSED) - 12.0 or x[0] > FARTHEST:
             break
     if best is None:
         raise FloatingPointError("newton: no finite residual")

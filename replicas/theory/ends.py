@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..models import Discrete, Model, Spherical, Tree
+from ..models import Discrete, Model, Perceptron, Spherical, Tree
 from ..numerics.saddle import FOLDING_MARGIN, Batch
 from ..wide import Wide
 from .columns import Columns
@@ -60,8 +60,9 @@ def explain(columns: Columns) -> None:
     if not missing.size:
         return
     if batch.model.teacher:
+        never_ends = isinstance(batch.model, Perceptron) and isinstance(batch.model.weights, Spherical)
         for i in missing:
-            ended = columns.ended[i]
+            ended = columns.ended[i] and not never_ends
             columns.status[i] = "branch-ended" if ended else "not-converged"
             columns.message[i] = (
                 "the R < 1 branch has ended below this load"

@@ -27,7 +27,7 @@ def test_one_unit_is_the_perceptron(q):
     u = math.sqrt(q / (1 - q)) * t
     want = 2 * np.sum(G * np.exp(log_ndtr(u)) * log_ndtr(u)) * 22 / 200000
     assert c.psi == pytest.approx(want, abs=1e-12)
-    assert 1 - c.agreement == pytest.approx(math.acos(q) / math.pi, abs=1e-12)
+    assert c.disagreement == pytest.approx(math.acos(q) / math.pi, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_uncoupled_units_factorise():
     """V and q diagonal: three units are the tree committee, whose Gibbs error is known."""
     for R in (0.2, 0.6):
         rho = 2 / math.pi * math.asin(R)
-        assert 1 - at(R * np.eye(3)).agreement == pytest.approx(0.5 - (3 * rho + rho**3) / 8, abs=1e-10)
+        assert at(R * np.eye(3)).disagreement == pytest.approx(0.5 - (3 * rho + rho**3) / 8, abs=1e-10)
         # two units: both agree in sign; or both flip, which leaves a tie a tie (half of the configurations)
         same = (1 + rho) / 2
-        assert at(R * np.eye(2)).agreement == pytest.approx(same**2 + (1 - same) ** 2 / 2, abs=1e-10)
+        assert 1 - at(R * np.eye(2)).disagreement == pytest.approx(same**2 + (1 - same) ** 2 / 2, abs=1e-10)
 
 
 def test_labels_against_independent_orthants():

@@ -128,3 +128,30 @@ def test_bad_input_is_one_line_that_names_the_argument(ask, name):
 def test_state_evolution_without_patterns_forgets_its_start(model):
     path = rp.state_evolution(model, 0.0, "informative", 3)
     assert path[0][0, 0] > 0.9 and all(np.all(q == 0) for q in path[1:])
+
+
+LIMIT = 0.624658192138565  # alpha eps_g of one Gaussian unit at large loads, which test_teacher_student holds to 30 digits
+CORRECTION = 3.0  # of alpha eps_g - LIMIT, in units of 1/alpha
+
+
+@pytest.mark.parametrize("alpha", [1e4, 1e6, 1e8, 1e10, 1e12])
+def test_specialised_units_learn_large_loads_like_one(alpha):
+    curve = rp.generalization(GAUSSIAN, alpha)
+    assert (curve.status, curve.branch, curve.dominant) == ("converged", "specialised", True)
+    assert abs(curve.eps_gibbs - LIMIT / alpha) < curve.errors["eps_gibbs"] + CORRECTION / alpha**2
+    found = rp.solve(GAUSSIAN, alpha)
+    tenfold = rp.solve(GAUSSIAN, 10 * alpha)  # the entropy of knowing each weight to 1/alpha falls by log 10
+    assert found.free_entropy - tenfold.free_entropy == pytest.approx(math.log(10), abs=CORRECTION / alpha + 1e-12)
+
+
+def test_no_branch_dominates_one_that_was_lost():
+    """Beyond what double precision resolves of the undecided state the specialised one is found, and its rank is not known."""
+    every = rp.solve(GAUSSIAN, 1e16, branch="all")
+    assert every.branch.tolist() == ["specialised", "permutation-symmetric"]
+    assert every.status.tolist() == ["converged", "not-converged"] and not every.dominant.any()
+    assert rp.solve(GAUSSIAN, 1e16).status == "not-converged"
+
+
+def test_a_branch_just_beyond_its_end_does_not_hide_the_teacher():
+    found = rp.generalization(BINARY, 1.0)
+    assert (found.branch, found.dominant, found.eps_gibbs) == ("perfect", True, 0)

@@ -246,3 +246,19 @@ def test_order_of_the_rules():
         rp.generalization(SPHERICAL, 8.0, rule="max-stability").eps_g
         < rp.generalization(SPHERICAL, 8.0, rule="hebb").eps_g
     )
+
+
+LEVEL = 1e-13  # relative: corrections to alpha eps_g = const are of order 1/alpha^2
+
+
+def test_large_loads_keep_their_digits():
+    """alpha eps_g tends to a constant: to 30 digits by quadratures of another package at 1e8, in double precision beyond."""
+    exact = rp.generalization(SPHERICAL, 1e8, digits=30)
+    assert exact.status == "converged"
+    loads = np.array([1e8, 1e10, 1e12, 1e20, 1e39])
+    curve = rp.generalization(SPHERICAL, loads)
+    assert (curve.status == "converged").all()
+    for ours, theirs in ((curve.eps_gibbs, exact.eps_gibbs), (curve.eps_bayes, exact.eps_bayes)):
+        assert loads * ours == pytest.approx(np.full(loads.size, float(theirs * 10**8)), rel=LEVEL)
+    unresolved = rp.generalization(SPHERICAL, 1e60)
+    assert unresolved.status == "not-converged" and unresolved.eps_gibbs is None
