@@ -31,8 +31,6 @@ BALL, BALL_GROWS = 8.0, 0.15
 ORDERED_FROM, TILTED_FROM = 6.0, 15.0
 TILTED_PARITY_FROM = 40.0  # found where the last differences of both rules are equal, 1e-12
 ORDERED_NODES, ORDERED_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(10))
-# below the first level, to see where solutions are: 4.5 times cheaper, log-ratios of an equation's terms to 3e-4
-ROUGH_NODES, ROUGH_WEIGHTS = (np.ascontiguousarray(a) for a in np.polynomial.legendre.leggauss(6))
 FINEST = 1e-10  # panel: a hundred of them to either side at most
 ORDERED_MOST = 8192  # nodes of an axis of ordered fields
 ORDERED_COARSE = 1.6  # panels of the first level, in units of the widths below
@@ -94,7 +92,6 @@ def ordered_side(start, up, stop, kink, layer, level, z, weight, count):
     """
     shrink = ORDERED_COARSE * LEVEL_STEP ** max(level, 0)  # coarser panels put the saddle elsewhere
     kink, layer = max(kink, FINEST), max(layer, FINEST)
-    nodes, weights = (ORDERED_NODES, ORDERED_WEIGHTS) if level >= 0 else (ROUGH_NODES, ROUGH_WEIGHTS)
     sign = 1.0 if up else -1.0
     at = sign * start
     while at < stop:
@@ -103,10 +100,10 @@ def ordered_side(start, up, stop, kink, layer, level, z, weight, count):
         if at < 0.0 < end:
             end = 0.0
         half, centre = 0.5 * (end - at), 0.5 * (end + at)
-        for k in range(nodes.size):
-            x = centre + half * nodes[k]
+        for k in range(ORDERED_NODES.size):
+            x = centre + half * ORDERED_NODES[k]
             z[count] = sign * x
-            weight[count] = half * weights[k] * math.exp(-0.5 * x * x) / SQRT_2PI
+            weight[count] = half * ORDERED_WEIGHTS[k] * math.exp(-0.5 * x * x) / SQRT_2PI
             count += 1
         at = end
     return count
