@@ -187,10 +187,12 @@ def grid(axes: Axes, quality: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     planned = _eigen_axes(axes, quality)
     fields = _field_axes(axes, quality)
     cost = math.prod(n for n, _ in planned) / (2.0 if axes.permutable and K > 1 else 1.0)
-    if fields is not None and fields[0].size ** K / (math.factorial(K) if axes.permutable else 1) < cost:
+    by_fields = fields is not None and fields[0].size ** K / (math.factorial(K) if axes.permutable else 1) < cost
+    nodes = float(fields[0].size) ** K if fields is not None and by_fields else cost
+    if nodes > MOST_NODES:
+        raise FloatingPointError(f"overlap: got fields known to a share {float(np.min(axes.gap)):.2g}; their grid has {nodes:.1g} nodes")
+    if fields is not None and by_fields:
         return _field_grid(axes, *fields)
-    if cost > MOST_NODES:
-        raise FloatingPointError(f"overlap: got fields known to a share {float(np.min(axes.gap)):.2g}; their grid has {cost:.1g} nodes")
     eigen = [rule() for _, rule in planned]
     for k in range(K):
         # y -> -y on the first axis; exchange of units 1 and 2 on the second

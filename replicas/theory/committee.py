@@ -225,6 +225,7 @@ def state_evolution(
     Raises
     ------
     ValueError : naming the argument; also when q leaves 0 <= q <= Q.
+    FloatingPointError : where a student knows so much that the grid of the fields would not fit into memory.
     """
     if isinstance(model, Perceptron):
         if not model.teacher:
